@@ -1,0 +1,88 @@
+// Command kubernetes is every Kubernetes component, kubectl and etcd in one
+// multi-call binary: the name it is called by says which one it is.
+//
+// Separate binaries would be about 600 MB; this one is linked once, and all
+// processes of a node share one page cache of it. No component is changed: each
+// is entered through the same function that its own main package calls.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	_ "time/tzdata" // CronJob time zones, as in upstream's kube-controller-manager
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // kubectl's exec and OIDC credentials
+	"k8s.io/component-base/cli"
+	"k8s.io/component-base/logs"
+	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client-go's metrics
+	_ "k8s.io/component-base/metrics/prometheus/version"  // kubernetes_build_info
+	"k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/util"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+)
+
+// programs maps the name this binary is called by to what it then runs.
+var programs = map[string]func() int{
+	"etcd":                    etcd,
+	"kube-apiserver":          component(apiserver.NewAPIServerCommand),
+	"kube-controller-manager": component(controllermanager.NewControllerManagerCommand),
+	"kube-proxy":              component(proxy.NewProxyCommand),
+	"kube-scheduler":          component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kubelet":                 component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+	"kubectl":                 kubectl,
+}
+
+func main() {
+	program, ok := programs[filepath.Base(os.Args[0])]
+	if !ok && len(os.Args) > 1 {
+		// Called by its own name, the first argument says which program is meant.
+		os.Args = os.Args[1:]
+		program, ok = programs[os.Args[0]]
+	}
+	if !ok {
+		fmt.Fprintf(os.Stderr, "usage: %s PROGRAM [ARG ...], where PROGRAM is one of %s\n", filepath.Base(os.Args[0]), names())
+		os.Exit(2)
+	}
+	os.Exit(program())
+}
+
+// component makes a program of a component's command. The command is made late:
+// making one registers flags that belong to no other component.
+func component(newCommand func() *cobra.Command) func() int {
+	return func() int { return cli.Run(newCommand()) }
+}
+
+func etcd() int {
+	etcdmain.Main(os.Args)
+	return 0
+}
+
+// kubectl parses its verbosity early, as upstream's main does: plugins and kuberc
+// are read, and logged about, before the flags are parsed.
+func kubectl() int {
+	_ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // a bad value is reported when the flags are parsed
+	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
+		util.CheckErr(err)
+	}
+	return 0
+}
+
+func names() string {
+	var list []string
+	for name := range programs {
+		list = append(list, name)
+	}
+	sort.Strings(list)
+	return strings.Join(list, ", ")
+}
