@@ -71,7 +71,7 @@ func etcd() int {
 // kubectl parses its verbosity early, as upstream's main does: plugins and kuberc
 // are read, and logged about, before the flags are parsed.
 func kubectl() int {
-	_ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // a bad value is reported when the flags are parsed
+	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // a bad value is reported when the flags are parsed
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)
 	}

@@ -41,6 +41,8 @@ type Node interface {
 	Role() config.Role
 	// IP is the node's address on the cluster's network.
 	IP() netip.Addr
+	// Versions are those of what the node's image holds.
+	Versions() Versions
 	// Run runs a command on the node and waits for it. An exit code other than 0 is
 	// an *ExitError. A cancelled Run may leave the command running.
 	Run(ctx context.Context, cmd Cmd) error

@@ -1,0 +1,273 @@
+package nodeimage
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// formatVersion changes when the same parts are laid out in another way.
+const formatVersion = "1"
+
+// layer is one layer of the image: an archive that may be written many times over,
+// the same each time.
+type layer struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// preloadedDir is where the image keeps containerd's root directory; mkube-node-init
+// copies its metadata and binds its snapshots.
+const preloadedDir = "usr/share/mkube/containerd"
+
+// layers are the image's layers, the one that changes least first.
+func (b *builder) layers(base, preloaded string, outputs map[string]string) ([]layer, error) {
+	kubernetes, err := filepath.Glob(filepath.Join(preloaded, "*/snapshots/*/fs/usr/local/bin/kubernetes"))
+	if err != nil || len(kubernetes) != 1 {
+		return nil, fmt.Errorf("finding the one binary in %s: %d found: %w", preloaded, len(kubernetes), err)
+	}
+	inImage, err := filepath.Rel(preloaded, kubernetes[0])
+	if err != nil {
+		return nil, err
+	}
+	return []layer{
+		{"base", func(w io.Writer) error { return copyFile(w, base) }},
+		{"parts", func(w io.Writer) error {
+			return writeTar(w, func(t *tree) {
+				t.dir(outputs["cni-plugins"], "opt/cni/bin")
+				for _, p := range []string{"containerd", "crictl"} {
+					t.dir(outputs[p], "usr/local/bin", "preload")
+				}
+				t.dir(preloaded, preloadedDir)
+				for _, name := range programs {
+					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)
+				}
+			})
+		}},
+		{"rootfs", func(w io.Writer) error {
+			return writeTar(w, func(t *tree) { t.dir(filepath.Join(b.Source, "rootfs"), "") })
+		}},
+	}, nil
+}
+
+func copyFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// epoch is the time of every file that mkube adds: the same parts give the same
+// image.
+var epoch = time.Unix(0, 0)
+
+// tree writes folders of the host into an archive, owned by root. Its first error
+// stops it.
+type tree struct {
+	w    *tar.Writer
+	made map[string]bool
+	err  error
+}
+
+func writeTar(w io.Writer, fill func(*tree)) error {
+	t := &tree{w: tar.NewWriter(w), made: map[string]bool{}}
+	fill(t)
+	if t.err != nil {
+		return t.err
+	}
+	return t.w.Close()
+}
+
+// dir adds all that is in a folder, save some files at its top.
+func (t *tree) dir(source, target string, except ...string) {
+	if t.err != nil {
+		return
+	}
+	t.parents(target + "/x")
+	t.err = filepath.WalkDir(source, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || file == source {
+			return err
+		}
+		rel, err := filepath.Rel(source, file)
+		if err != nil {
+			return err
+		}
+		for _, name := range except {
+			if rel == name {
+				return nil
+			}
+		}
+		return t.add(file, path.Join(target, filepath.ToSlash(rel)), d)
+	})
+}
+
+func (t *tree) add(file, name string, d fs.DirEntry) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	link := ""
+	if info.Mode()&fs.ModeSymlink != 0 {
+		if link, err = os.Readlink(file); err != nil {
+			return err
+		}
+	}
+	h, err := tar.FileInfoHeader(info, link)
+	if err != nil {
+		return err
+	}
+	// The builder's umask and user are not the image's.
+	mode := int64(0o644)
+	if info.Mode().Perm()&0o100 != 0 {
+		mode = 0o755
+	}
+	h.Name, h.Mode, h.ModTime = name, mode, epoch
+	h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
+	if info.IsDir() {
+		if t.made[name] {
+			return nil
+		}
+		t.made[name] = true
+		h.Name += "/"
+	}
+	if err := t.w.WriteHeader(h); err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	return copyFile(t.w, file)
+}
+
+func (t *tree) link(target, name string) {
+	if t.err != nil {
+		return
+	}
+	t.parents(name)
+	t.err = t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777, ModTime: epoch})
+}
+
+// parents adds the folders above a name that the base has not already.
+func (t *tree) parents(name string) {
+	var above []string
+	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		above = append([]string{dir}, above...)
+	}
+	for _, dir := range above {
+		if t.made[dir] || t.err != nil {
+			continue
+		}
+		t.made[dir] = true
+		t.err = t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: epoch})
+	}
+}
+
+// config is an image's configuration, as docker load reads it.
+type config struct {
+	Architecture string    `json:"architecture"`
+	OS           string    `json:"os"`
+	Created      time.Time `json:"created"`
+	Config       struct {
+		Entrypoint []string            `json:"Entrypoint"`
+		Env        []string            `json:"Env"`
+		Labels     map[string]string   `json:"Labels"`
+		StopSignal string              `json:"StopSignal"`
+		Volumes    map[string]struct{} `json:"Volumes"`
+	} `json:"config"`
+	RootFS struct {
+		Type    string   `json:"type"`
+		DiffIDs []string `json:"diff_ids"`
+	} `json:"rootfs"`
+}
+
+func imageConfig(b *builder) config {
+	c := config{Architecture: runtime.GOARCH, OS: "linux", Created: epoch.UTC()}
+	c.Config.Entrypoint = []string{"/usr/local/bin/mkube-node-init"}
+	c.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "KUBECONFIG=/etc/kubernetes/admin.conf"}
+	c.Config.StopSignal = "SIGRTMIN+3" // what systemd takes for "halt"
+	// An overlay cannot be stacked on an overlay: containers' layers need a volume.
+	c.Config.Volumes = map[string]struct{}{"/var": {}}
+	c.Config.Labels = map[string]string{
+		LabelKubernetes: b.versions.Kubernetes,
+		LabelEtcd:       b.versions.Etcd,
+		LabelCoreDNS:    b.versions.CoreDNS,
+		LabelPause:      b.versions.Pause,
+	}
+	c.RootFS.Type = "layers"
+	return c
+}
+
+// archive writes the image as docker save would: layers, configuration, manifest.
+func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
+	out := tar.NewWriter(w)
+	c := imageConfig(b)
+	c.Config.Labels[LabelInputs] = inputs
+	var files []string
+	for _, l := range layers {
+		name := l.name + ".tar"
+		diff, err := addLayer(out, name, l)
+		if err != nil {
+			return fmt.Errorf("writing layer %s: %w", l.name, err)
+		}
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, diff)
+		files = append(files, name)
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	configFile := hex.EncodeToString(sum[:]) + ".json"
+	if err := addFile(out, configFile, data); err != nil {
+		return err
+	}
+	manifest, err := json.Marshal([]map[string]any{{"Config": configFile, "RepoTags": []string{b.Tag}, "Layers": files}})
+	if err != nil {
+		return err
+	}
+	if err := addFile(out, "manifest.json", manifest); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// addLayer writes a layer twice: once to learn its size and digest, once for real.
+func addLayer(out *tar.Writer, name string, l layer) (diff string, err error) {
+	hash := sha256.New()
+	size := new(counter)
+	if err := l.write(io.MultiWriter(hash, size)); err != nil {
+		return "", err
+	}
+	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(*size), ModTime: epoch}); err != nil {
+		return "", err
+	}
+	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), l.write(out)
+}
+
+func addFile(out *tar.Writer, name string, data []byte) error {
+	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: epoch}); err != nil {
+		return err
+	}
+	_, err := out.Write(data)
+	return err
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}

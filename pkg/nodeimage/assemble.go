@@ -1,0 +1,90 @@
+package nodeimage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// assemble puts base and parts together and hands the image to the daemon, unless
+// the daemon has one of the same inputs.
+func (b *builder) assemble(ctx context.Context, base string) (result Result, err error) {
+	result = Result{Tag: b.Tag, Versions: b.versions}
+	err = b.step("image", func() (string, error) {
+		inputs, outputs, err := b.inputs(base)
+		if err != nil {
+			return "", err
+		}
+		have, err := b.Daemon.Label(ctx, b.Tag, LabelInputs)
+		if err != nil {
+			return "", err
+		}
+		if have == inputs {
+			return b.Tag + " is up to date", nil
+		}
+		result.Fresh = true
+		return b.Tag, b.load(ctx, base, inputs, outputs)
+	})
+	return result, err
+}
+
+// inputs is the digest of all that the image is made of, and the folder of each
+// part's binaries.
+func (b *builder) inputs(base string) (string, map[string]string, error) {
+	hash := sha256.New()
+	outputs := map[string]string{}
+	fmt.Fprintf(hash, "%s %+v %q %q\n", filepath.Base(filepath.Dir(base)), b.versions, imageConfig(b), formatVersion)
+	for _, p := range b.parts {
+		dir, err := b.output(p)
+		if err != nil {
+			return "", nil, err
+		}
+		outputs[p.name] = dir
+		fmt.Fprintln(hash, p.name, filepath.Base(dir))
+	}
+	if err := hashTree(hash, filepath.Join(b.Source, "rootfs")); err != nil {
+		return "", nil, err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), outputs, nil
+}
+
+func (b *builder) load(ctx context.Context, base, inputs string, outputs map[string]string) error {
+	tmp, err := os.MkdirTemp(b.Cache, ".image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	r, err := openRootfs(base)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	toolsDir := filepath.Join(tmp, "tools")
+	if err := os.Mkdir(toolsDir, 0o755); err != nil {
+		return err
+	}
+	tools, err := r.tools(toolsDir)
+	if err != nil {
+		return fmt.Errorf("gathering kube-proxy's tools: %w", err)
+	}
+	preloaded := filepath.Join(tmp, "containerd")
+	if err := b.preload(ctx, preloaded, outputs, tools); err != nil {
+		return err
+	}
+	layers, err := b.layers(base, preloaded, outputs)
+	if err != nil {
+		return err
+	}
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(b.archive(writer, inputs, layers)) }()
+	err = b.Daemon.Load(ctx, reader)
+	reader.CloseWithError(context.Canceled) // ends the writer if the daemon did not read to the end
+	if err != nil {
+		return fmt.Errorf("loading %s: %w", b.Tag, err)
+	}
+	return nil
+}

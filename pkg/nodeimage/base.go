@@ -1,0 +1,86 @@
+package nodeimage
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// suite is the Debian release of the base. Its systemd (252) still runs on cgroup
+// v1; that of the next release refuses to.
+const suite = "bookworm"
+
+// base makes the root file system that the image begins with, and returns its
+// archive.
+func (b *builder) base(ctx context.Context) (archive string, err error) {
+	packages, err := readPackages(filepath.Join(b.Source, "packages.txt"))
+	if err != nil {
+		return "", err
+	}
+	err = b.step("base", func() (string, error) {
+		sum := sha256.Sum256([]byte(fmt.Sprintf("%s %q %q", suite, b.BaseImage, packages)))
+		dir := filepath.Join(b.Cache, "base", hex.EncodeToString(sum[:])[:24])
+		archive = filepath.Join(dir, "base.tar")
+		return b.cached(dir, func(dir string) error {
+			target := filepath.Join(dir, "base.tar")
+			if b.BaseImage != "" {
+				return b.flatten(ctx, packages, target)
+			}
+			return b.mmdebstrap(ctx, packages, target)
+		})
+	})
+	if err != nil {
+		return "", fmt.Errorf("building the base: %w", err)
+	}
+	return archive, nil
+}
+
+// mmdebstrap makes the base from Debian's archive, as the host's apt reaches it. As
+// root it runs as root, else in a user namespace.
+func (b *builder) mmdebstrap(ctx context.Context, packages []string, target string) error {
+	args := []string{
+		"mmdebstrap", "--variant=minbase", "--format=tar",
+		// /usr is merged from the start: merging it afterwards would need perl.
+		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+		"--include=" + strings.Join(packages, ","),
+	}
+	for _, path := range []string{"doc", "info", "locale", "man"} {
+		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+path+"/*")
+	}
+	return b.run(ctx, b.Source, nil, append(args, suite, target)...)
+}
+
+func (b *builder) flatten(ctx context.Context, packages []string, target string) error {
+	f, err := os.Create(target)
+	if err != nil {
+		return err
+	}
+	if err := b.Daemon.Flatten(ctx, b.BaseImage, packages, f); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// readPackages reads a list of packages, one a line; # begins a comment.
+func readPackages(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var packages []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		name, _, _ := strings.Cut(lines.Text(), "#")
+		if name = strings.TrimSpace(name); name != "" {
+			packages = append(packages, name)
+		}
+	}
+	return packages, lines.Err()
+}

@@ -1,0 +1,147 @@
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+)
+
+// Images are the daemon's images. Its methods may be called at once from many
+// goroutines.
+type Images struct{ client *client.Client }
+
+// NewImages is the images of the daemon that c speaks to.
+func NewImages(c *client.Client) Images { return Images{c} }
+
+// Load reads an image archive into the daemon.
+func (i Images) Load(ctx context.Context, archive io.Reader) error {
+	response, err := i.client.ImageLoad(ctx, archive, client.ImageLoadWithQuiet(true))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return messages(response.Body)
+}
+
+// Save writes images of the daemon as an archive.
+func (i Images) Save(ctx context.Context, names []string) (io.ReadCloser, error) {
+	return i.client.ImageSave(ctx, names)
+}
+
+// ID is the digest of an image's configuration; no such image is an error that
+// errdefs.IsNotFound knows.
+func (i Images) ID(ctx context.Context, name string) (string, error) {
+	inspect, err := i.client.ImageInspect(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return inspect.ID, nil
+}
+
+// Label is the value of an image's label, "" if there is no such image or label.
+func (i Images) Label(ctx context.Context, name, label string) (string, error) {
+	inspect, err := i.client.ImageInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking at image %s: %w", name, err)
+	}
+	return inspect.Config.Labels[label], nil
+}
+
+// Flatten adds Debian packages to an image and writes the root file system that
+// comes of it.
+func (i Images) Flatten(ctx context.Context, name string, packages []string, w io.Writer) error {
+	id, err := i.build(ctx, fmt.Sprintf("FROM %s\nRUN apt-get update && "+
+		"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s && "+
+		"apt-get clean && rm -rf /var/lib/apt/lists/*\n", name, strings.Join(packages, " ")))
+	if err != nil {
+		return fmt.Errorf("adding packages to %s: %w", name, err)
+	}
+	// Clean-up outlives a cancelled build.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	defer i.client.ImageRemove(after, id, image.RemoveOptions{PruneChildren: true})
+	made, err := i.client.ContainerCreate(ctx, &container.Config{Image: id, Cmd: []string{"true"}}, nil, nil, nil, "")
+	if err != nil {
+		return err
+	}
+	defer i.client.ContainerRemove(after, made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	export, err := i.client.ContainerExport(ctx, made.ID)
+	if err != nil {
+		return err
+	}
+	defer export.Close()
+	_, err = io.Copy(w, export)
+	return err
+}
+
+// build runs a Dockerfile that needs no files and returns the image's ID.
+func (i Images) build(ctx context.Context, dockerfile string) (string, error) {
+	var files bytes.Buffer
+	out := tar.NewWriter(&files)
+	if err := out.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(dockerfile))}); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(out, dockerfile); err != nil {
+		return "", err
+	}
+	if err := out.Close(); err != nil {
+		return "", err
+	}
+	response, err := i.client.ImageBuild(ctx, &files, build.ImageBuildOptions{Remove: true, ForceRemove: true})
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	return builtID(response.Body)
+}
+
+// message is one line of what the daemon says while it builds or loads.
+type message struct {
+	Stream string `json:"stream"`
+	Error  string `json:"error"`
+	Aux    struct {
+		ID string `json:"ID"`
+	} `json:"aux"`
+}
+
+func messages(r io.Reader) error {
+	_, err := builtID(r)
+	return err
+}
+
+// builtID reads the daemon's messages to their end; an error among them comes with
+// the last lines before it.
+func builtID(r io.Reader) (id string, err error) {
+	var last tail
+	last.limit = 2000
+	for decoder := json.NewDecoder(r); ; {
+		var m message
+		if err := decoder.Decode(&m); err == io.EOF {
+			return id, nil
+		} else if err != nil {
+			return "", err
+		}
+		if m.Error != "" {
+			return "", errors.New(strings.TrimSpace(m.Error + "\n" + last.String()))
+		}
+		if m.Aux.ID != "" {
+			id = m.Aux.ID
+		}
+		last.Write([]byte(m.Stream))
+	}
+}

@@ -1,0 +1,56 @@
+package docker
+
+import (
+	"net/netip"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Labels are all the state there is: what carries a cluster's label is the
+// cluster's, and mkube touches nothing else.
+const (
+	labelCluster = "dev.mkube.cluster"
+	labelRole    = "dev.mkube.role"
+	labelIP      = "dev.mkube.ip"
+	labelIndex   = "dev.mkube.index"
+
+	// Those of the node image, which its containers inherit.
+	labelKubernetes = "dev.mkube.kubernetes"
+	labelEtcd       = "dev.mkube.etcd"
+	labelCoreDNS    = "dev.mkube.coredns"
+	labelPause      = "dev.mkube.pause"
+)
+
+func byCluster(name string) filters.Args {
+	return filters.NewArgs(filters.Arg("label", labelCluster+"="+name))
+}
+
+func versionsFrom(labels map[string]string) provider.Versions {
+	return provider.Versions{
+		Kubernetes: labels[labelKubernetes],
+		Etcd:       labels[labelEtcd],
+		CoreDNS:    labels[labelCoreDNS],
+		Pause:      labels[labelPause],
+	}
+}
+
+// nodeFrom makes a node of a listed container: its labels say all that is to know.
+func nodeFrom(c *client.Client, s container.Summary) *node {
+	ip, _ := netip.ParseAddr(s.Labels[labelIP])
+	return &node{
+		client: c, id: s.ID, name: containerName(s.Names), role: config.Role(s.Labels[labelRole]),
+		ip: ip, versions: versionsFrom(s.Labels),
+	}
+}
+
+func containerName(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0][1:] // the API writes a leading slash
+}

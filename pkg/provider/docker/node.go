@@ -1,0 +1,141 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// node is a container.
+type node struct {
+	client   *client.Client
+	id, name string
+	role     config.Role
+	ip       netip.Addr
+	versions provider.Versions
+}
+
+var _ provider.Node = (*node)(nil)
+
+func (n *node) Name() string                { return n.name }
+func (n *node) Role() config.Role           { return n.role }
+func (n *node) IP() netip.Addr              { return n.ip }
+func (n *node) Versions() provider.Versions { return n.versions }
+
+// Run runs a command by docker exec. The daemon has no way to end an exec: a
+// cancelled Run leaves the command behind, until the node goes.
+func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
+	exec, err := n.client.ContainerExecCreate(ctx, n.id, container.ExecOptions{
+		Cmd: cmd.Args, Env: cmd.Env, Tty: cmd.TTY,
+		AttachStdin: cmd.Stdin != nil, AttachStdout: true, AttachStderr: true,
+	})
+	if err != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+	}
+	conn, err := n.client.ContainerExecAttach(ctx, exec.ID, container.ExecAttachOptions{Tty: cmd.TTY})
+	if err != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, conn.Close)
+	defer stop()
+	stderr := &tail{limit: 4096}
+	if err := stream(conn, cmd, stderr); err != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, errors.Join(ctx.Err(), err))
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, ctx.Err())
+	}
+	result, err := n.client.ContainerExecInspect(ctx, exec.ID)
+	if err != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+	}
+	if result.ExitCode != 0 {
+		return &provider.ExitError{Node: n.name, Args: cmd.Args, Code: result.ExitCode, Stderr: stderr.String()}
+	}
+	return nil
+}
+
+// stream carries a command's input and output until its output ends.
+func stream(conn types.HijackedResponse, cmd provider.Cmd, stderr *tail) error {
+	if cmd.Stdin != nil {
+		go func() {
+			// An error here is that of a command that ended without reading on.
+			_, _ = io.Copy(conn.Conn, cmd.Stdin)
+			_ = conn.CloseWrite()
+		}()
+	}
+	stdout := orDiscard(cmd.Stdout)
+	if cmd.TTY {
+		_, err := io.Copy(stdout, conn.Reader)
+		return err
+	}
+	var errOut io.Writer = stderr
+	if cmd.Stderr != nil {
+		errOut = cmd.Stderr
+	}
+	_, err := stdcopy.StdCopy(stdout, errOut, conn.Reader)
+	return err
+}
+
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	bytes.Buffer
+	limit int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.Buffer.Write(p)
+	if over := t.Len() - t.limit; over > 0 {
+		t.Next(over)
+	}
+	return len(p), nil
+}
+
+// Endpoint is the address that the daemon published the port at; a port that is
+// not published is reached at the node's own address, which works where the daemon
+// is a local one on Linux.
+func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
+	inspect, err := n.client.ContainerInspect(ctx, n.id)
+	if err != nil {
+		return "", fmt.Errorf("looking at %s: %w", n.name, err)
+	}
+	key := nat.Port(strconv.Itoa(port) + "/tcp")
+	for _, ports := range []nat.PortMap{inspect.NetworkSettings.Ports, inspect.HostConfig.PortBindings} {
+		if bound := ports[key]; len(bound) > 0 && bound[0].HostPort != "" {
+			return net.JoinHostPort(bound[0].HostIP, bound[0].HostPort), nil
+		}
+	}
+	return net.JoinHostPort(n.ip.String(), strconv.Itoa(port)), nil
+}
+
+func (n *node) Logs(ctx context.Context, w io.Writer) error {
+	logs, err := n.client.ContainerLogs(ctx, n.id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	if err != nil {
+		return fmt.Errorf("reading the console of %s: %w", n.name, err)
+	}
+	defer logs.Close()
+	_, err = stdcopy.StdCopy(w, w, logs)
+	return err
+}

@@ -1,0 +1,111 @@
+package provider
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"sort"
+	"strings"
+)
+
+// Versions are those of what a node image holds. Etcd, CoreDNS and Pause are image
+// tags as the upstream registry has them.
+type Versions struct {
+	Kubernetes, Etcd, CoreDNS, Pause string
+}
+
+// ExitError says that a command ran and failed.
+type ExitError struct {
+	Node string
+	Args []string
+	Code int
+	// Stderr is the end of what the command wrote there, if it went nowhere else.
+	Stderr string
+}
+
+func (e *ExitError) Error() string {
+	msg := fmt.Sprintf("running %s on %s: exit code %d", strings.Join(e.Args, " "), e.Node, e.Code)
+	if s := strings.TrimSpace(e.Stderr); s != "" {
+		msg += ": " + s
+	}
+	return msg
+}
+
+// ExitCode is the exit code behind an error of Run: 0 for nil, -1 for an error that
+// is no ExitError.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if exit := (*ExitError)(nil); errors.As(err, &exit) {
+		return exit.Code
+	}
+	return -1
+}
+
+// Output runs a command and returns its standard output.
+func Output(ctx context.Context, n Node, args ...string) ([]byte, error) {
+	var out bytes.Buffer
+	err := n.Run(ctx, Cmd{Args: args, Stdout: &out})
+	return out.Bytes(), err
+}
+
+// WriteFiles puts files on a running node, all in one command. No file is no
+// command.
+func WriteFiles(ctx context.Context, n Node, files []File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	var archive bytes.Buffer
+	if err := Archive(&archive, files); err != nil {
+		return err
+	}
+	// A file appears under its name only when it is whole: a kubelet that watches
+	// the folder must not read half a manifest.
+	err := n.Run(ctx, Cmd{Args: []string{"tar", "-C", "/", "--unlink-first", "-xf", "-"}, Stdin: &archive})
+	if err != nil {
+		return fmt.Errorf("writing files on %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// Archive writes files as a tar archive to unpack at the root, owned by root. The
+// missing folders above them are part of it.
+func Archive(w io.Writer, files []File) error {
+	out := tar.NewWriter(w)
+	made := map[string]bool{}
+	sorted := append([]File(nil), files...)
+	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].Path < sorted[j].Path })
+	for _, f := range sorted {
+		name := strings.TrimPrefix(path.Clean(f.Path), "/")
+		if err := addFolders(out, made, path.Dir(name)); err != nil {
+			return err
+		}
+		mode := int64(f.Mode.Perm())
+		if mode == 0 {
+			mode = 0o644
+		}
+		if err := out.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(f.Data))}); err != nil {
+			return fmt.Errorf("archiving %s: %w", f.Path, err)
+		}
+		if _, err := out.Write(f.Data); err != nil {
+			return fmt.Errorf("archiving %s: %w", f.Path, err)
+		}
+	}
+	return out.Close()
+}
+
+func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
+	if dir == "." || made[dir] {
+		return nil
+	}
+	if err := addFolders(out, made, path.Dir(dir)); err != nil {
+		return err
+	}
+	made[dir] = true
+	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
+}
