@@ -17,21 +17,23 @@ const (
 )
 
 // Event says that a step changed its state, or, while it is running, what it now
-// waits for.
+// waits for. MarshalJSON has its form on the wire.
 type Event struct {
-	Time time.Time `json:"time"`
+	// Time is when it happened. The zero time stands for the moment it is received.
+	Time time.Time
 	// Step is the step's name: a component's, or "node image", "nodes", "kubeconfig".
-	Step  string `json:"step"`
-	State State  `json:"state"`
+	Step  string
+	State State
 	// Short is what the step does, in a few words. Set on the first event of a step.
-	Short string `json:"short,omitempty"`
+	Short string
 	// Needs are the steps that this one waits for. Set on the first event of a step.
-	Needs []string `json:"needs,omitempty"`
+	Needs []string
 	// Detail is what a running step waits for now ("/readyz answers 500"), or a
 	// failed step's error.
-	Detail string `json:"detail,omitempty"`
-	// Elapsed is the time since the step began, on Done and Failed.
-	Elapsed time.Duration `json:"elapsed,omitempty"`
+	Detail string
+	// Elapsed is the time since the step began, on Done and Failed. Zero stands for
+	// the time since its first Running event.
+	Elapsed time.Duration
 }
 
 // Func takes events. It may be called from many goroutines at once.

@@ -1,0 +1,164 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	slowAfter   = 5 * time.Second  // a step that runs longer says what it waits for
+	newsEvery   = 10 * time.Second // then at most so often what it waits for now
+	repeatEvery = 30 * time.Second // and so often the same again, as a sign of life
+)
+
+// plain writes lines, for logs.
+type plain struct {
+	opts Options
+	once sync.Once // of Close
+
+	mu     sync.Mutex
+	out    stream
+	steps  steps
+	told   map[string]telling
+	lines  lineBuffer
+	pacer  *pacer
+	closed bool
+}
+
+// telling is the last "still waiting" of a step.
+type telling struct {
+	at     time.Time
+	detail string
+}
+
+func newPlain(out io.Writer, opts Options) *plain {
+	p := &plain{opts: opts, out: stream{out: out}, told: map[string]telling{}}
+	p.pacer = newPacer(time.Second, p.tellSlow)
+	return p
+}
+
+func (p *plain) On(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	e = p.opts.stamped(e)
+	s, before := p.steps.apply(e)
+	if s == nil || s.state == before {
+		return
+	}
+	if s.state == Running {
+		delete(p.told, s.name)
+		p.pacer.poke()
+	}
+	if text := changeText(s); text != "" {
+		p.say(e.Time, s, text)
+	}
+}
+
+// changeText is what to say of a step that has just come into its state.
+func changeText(s *step) string {
+	switch s.state {
+	case Running:
+		return withNote("starting", s.short)
+	case Done:
+		return withDetail("ready after "+seconds(s.took), s.detail)
+	case Failed:
+		return withDetail("failed after "+seconds(s.took), s.detail)
+	case Skipped:
+		return withDetail("skipped", s.detail)
+	}
+	return ""
+}
+
+func withNote(text, note string) string {
+	if note == "" {
+		return text
+	}
+	return text + " (" + note + ")"
+}
+
+func withDetail(text, detail string) string {
+	if detail == "" {
+		return text
+	}
+	return text + ": " + detail
+}
+
+// say writes a line about s. The further lines of a long error stand below, indented.
+func (p *plain) say(at time.Time, s *step, text string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[%5s] %s: ", seconds(max(0, at.Sub(p.steps.first))), s.name)
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		if i > 0 {
+			b.WriteString("    ")
+		}
+		b.WriteString(strings.TrimRight(printable(line, false), " "))
+		b.WriteByte('\n')
+	}
+	p.out.write([]byte(b.String()))
+}
+
+// tellSlow says of each slow step what it waits for. It returns whether any step is
+// running.
+func (p *plain) tellSlow() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, running := p.opts.Now(), false
+	for _, s := range p.steps.list {
+		if s.state != Running {
+			continue
+		}
+		running = true
+		if p.due(s, now) {
+			p.told[s.name] = telling{at: now, detail: s.detail}
+			p.say(now, s, withDetail("still waiting", s.detail))
+		}
+	}
+	return running
+}
+
+func (p *plain) due(s *step, now time.Time) bool {
+	last, ok := p.told[s.name]
+	switch {
+	case !ok:
+		return s.elapsed(now) > slowAfter
+	case last.detail != s.detail:
+		return now.Sub(last.at) >= newsEvery
+	}
+	return now.Sub(last.at) >= repeatEvery
+}
+
+func (p *plain) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return 0, os.ErrClosed
+	}
+	p.pass(p.lines.add(b))
+	return len(b), p.out.err
+}
+
+func (p *plain) pass(lines []string) {
+	if len(lines) > 0 {
+		p.out.write([]byte(strings.Join(lines, "\n") + "\n"))
+	}
+}
+
+func (p *plain) Close() error {
+	p.once.Do(func() {
+		p.pacer.stop()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.closed = true
+		p.pass(p.lines.rest())
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.err
+}

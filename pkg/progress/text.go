@@ -1,0 +1,99 @@
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// seconds writes d for people: "3.2s", and from 100 seconds on "1m43s".
+func seconds(d time.Duration) string {
+	d = d.Round(100 * time.Millisecond)
+	if d < 100*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	s := int(d.Round(time.Second).Seconds())
+	return fmt.Sprintf("%dm%02ds", s/60, s%60)
+}
+
+// clean makes one line of s without control characters: what a step says may come
+// from a program's output, which must not move the cursor. Lines are joined by "; ".
+// With ascii, all that a terminal without UTF-8 cannot show becomes '?'.
+func clean(s string, ascii bool) string {
+	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(printable(line, ascii))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// printable replaces the control characters of s by spaces.
+func printable(s string, ascii bool) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
+			return ' '
+		case ascii && r > unicode.MaxASCII:
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// wide are the scripts whose characters take two cells, as in Unicode Standard Annex
+// 11 (East Asian Width), with the emoji; coarse, but a board holds names and errors.
+var wide = []*unicode.RangeTable{
+	unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana,
+	{
+		R16: []unicode.Range16{{Lo: 0x3000, Hi: 0x303e, Stride: 1}, {Lo: 0xff01, Hi: 0xff60, Stride: 1}, {Lo: 0xffe0, Hi: 0xffe6, Stride: 1}},
+		R32: []unicode.Range32{{Lo: 0x1f300, Hi: 0x1faff, Stride: 1}, {Lo: 0x20000, Hi: 0x3fffd, Stride: 1}},
+	},
+}
+
+// runeCells is the number of a terminal's cells that r takes.
+func runeCells(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r >= 0xff61 && r <= 0xffdc: // halfwidth forms
+		return 1
+	case unicode.In(r, wide...):
+		return 2
+	}
+	return 1
+}
+
+// cells is the number of a terminal's cells that s takes.
+func cells(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeCells(r)
+	}
+	return n
+}
+
+// cut shortens s to at most width cells, the last of which then are more ("…").
+func cut(s string, width int, more string) string {
+	if cells(s) <= width {
+		return s
+	}
+	room := width - cells(more)
+	if room < 0 {
+		return strings.Repeat(".", max(0, width))
+	}
+	for i, r := range s {
+		if room -= runeCells(r); room < 0 {
+			return s[:i] + more
+		}
+	}
+	return s
+}
+
+// pad cuts s to width cells or fills it up with spaces to them.
+func pad(s string, width int, more string) string {
+	s = cut(s, width, more)
+	return s + strings.Repeat(" ", max(0, width-cells(s)))
+}
