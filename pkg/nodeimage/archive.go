@@ -193,7 +193,7 @@ type config struct {
 }
 
 func imageConfig(b *builder) config {
-	c := config{Architecture: runtime.GOARCH, OS: "linux", Created: epoch.UTC()}
+	c := config{Architecture: runtime.GOARCH, OS: "linux"}
 	c.Config.Entrypoint = []string{"/usr/local/bin/mkube-node-init"}
 	c.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "KUBECONFIG=/etc/kubernetes/admin.conf"}
 	c.Config.StopSignal = "SIGRTMIN+3" // what systemd takes for "halt"
@@ -213,6 +213,7 @@ func imageConfig(b *builder) config {
 func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 	out := tar.NewWriter(w)
 	c := imageConfig(b)
+	c.Created = time.Now().UTC()
 	c.Config.Labels[LabelInputs] = inputs
 	var files []string
 	for _, l := range layers {

@@ -1,0 +1,259 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/go-connections/nat"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// apiServerPort is kube-apiserver's port on a node.
+const apiServerPort = 6443
+
+// Create makes the cluster's network and its containers, puts the seed into them
+// before their first process runs, and starts them all at once.
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	versions, err := p.imageVersions(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	subnet, err := createNetwork(ctx, p.client, cfg)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []provider.Node
+	made := make([]*node, len(cfg.Nodes))
+	for i, name := range cfg.NodeNames() {
+		made[i] = &node{
+			client: p.client, name: name, role: cfg.Nodes[i].Role,
+			ip: nodeAddr(subnet, i), versions: versions[cfg.Nodes[i].Image],
+		}
+		nodes = append(nodes, made[i])
+	}
+	files, err := seed(nodes)
+	if err != nil {
+		return nil, err
+	}
+	granted := privilegesOf(p.client)
+	g, gctx := errgroup.WithContext(ctx)
+	for i, n := range made {
+		g.Go(func() error { return p.boot(gctx, cfg, i, n, granted, files[n.name]) })
+	}
+	return nodes, g.Wait()
+}
+
+// imageVersions looks at each node image of a configuration.
+func (p *Provider) imageVersions(ctx context.Context, cfg config.Cluster) (map[string]provider.Versions, error) {
+	versions := map[string]provider.Versions{}
+	for _, n := range cfg.Nodes {
+		if _, ok := versions[n.Image]; ok {
+			continue
+		}
+		inspect, err := p.client.ImageInspect(ctx, n.Image)
+		if errdefs.IsNotFound(err) {
+			return nil, fmt.Errorf("node image %s is not on the Docker daemon: mkube build node-image makes it", n.Image)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking at node image %s: %w", n.Image, err)
+		}
+		v := versionsFrom(inspect.Config.Labels)
+		if v.Kubernetes == "" {
+			return nil, fmt.Errorf("image %s is no node image of mkube: mkube build node-image makes one", n.Image)
+		}
+		versions[n.Image] = v
+	}
+	return versions, nil
+}
+
+// boot makes and starts one node.
+func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
+	err := p.bootAs(ctx, cfg, i, n, granted, files)
+	if granted.privileged && err != nil && strings.Contains(err.Error(), "unable to apply caps") {
+		// The daemon's own limits could not be seen beforehand.
+		if err := p.client.ContainerRemove(ctx, n.id, container.RemoveOptions{RemoveVolumes: true, Force: true}); err != nil {
+			return err
+		}
+		err = p.bootAs(ctx, cfg, i, n, withoutSysResource(), files)
+	}
+	if err != nil {
+		return fmt.Errorf("booting %s: %w", n.name, explain(err))
+	}
+	return nil
+}
+
+func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
+	spec, host, err := nodeSpec(cfg, i, n, granted)
+	if err != nil {
+		return err
+	}
+	endpoint := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+		networkName(cfg.Name): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.ip.String()}},
+	}}
+	made, err := p.client.ContainerCreate(ctx, spec, host, endpoint, nil, n.name)
+	if err != nil {
+		return err
+	}
+	n.id = made.ID
+	var archive bytes.Buffer
+	if err := provider.Archive(&archive, files); err != nil {
+		return err
+	}
+	if err := p.client.CopyToContainer(ctx, n.id, "/", &archive, container.CopyToContainerOptions{}); err != nil {
+		return fmt.Errorf("putting files in: %w", err)
+	}
+	return p.client.ContainerStart(ctx, n.id, container.StartOptions{})
+}
+
+// explain adds the next step to errors of the daemon that users meet.
+func explain(err error) error {
+	switch {
+	case strings.Contains(err.Error(), "port is already allocated"), strings.Contains(err.Error(), "address already in use"):
+		return fmt.Errorf("%w: choose another host port, or end what listens there", err)
+	case errdefs.IsConflict(err) && strings.Contains(err.Error(), "name"):
+		return fmt.Errorf("%w: remove that container, or choose another cluster name by --name", err)
+	}
+	return err
+}
+
+// nodeSpec is the container of the i-th node.
+func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*container.Config, *container.HostConfig, error) {
+	exposed, bindings, err := ports(cfg, i)
+	if err != nil {
+		return nil, nil, err
+	}
+	mounts, err := mounts(cfg.Nodes[i].ExtraMounts)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec := &container.Config{
+		Hostname: n.name,
+		Image:    cfg.Nodes[i].Image,
+		Labels: map[string]string{
+			labelCluster: cfg.Name, labelRole: string(n.role),
+			labelIP: n.ip.String(), labelIndex: strconv.Itoa(i),
+		},
+		Volumes:      map[string]struct{}{"/var": {}},
+		ExposedPorts: exposed,
+	}
+	host := &container.HostConfig{
+		// systemd wants these in memory.
+		Tmpfs:        map[string]string{"/run": "exec", "/tmp": "exec"},
+		PortBindings: bindings,
+		Mounts:       mounts,
+		// The kubelet's cgroups must not mix with the host's.
+		CgroupnsMode: container.CgroupnsModePrivate,
+		// A node comes back with its daemon, as kind's do; once only, so that one
+		// that cannot boot does not try for ever.
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: 1},
+		Binds:         []string{"/lib/modules:/lib/modules:ro"},
+	}
+	granted.apply(host)
+	return spec, host, nil
+}
+
+// ports are the published ports of a node: the API server's on the first control
+// plane, and those that the configuration asks for.
+func ports(cfg config.Cluster, i int) (nat.PortSet, nat.PortMap, error) {
+	exposed, bindings := nat.PortSet{}, nat.PortMap{}
+	add := func(port int32, protocol, address string, hostPort int32) error {
+		if hostPort == 0 && (protocol == "TCP" || protocol == "") {
+			// The daemon would choose anew whenever the node restarts.
+			free, err := freePort(address)
+			if err != nil {
+				return err
+			}
+			hostPort = free
+		}
+		key := nat.Port(strconv.Itoa(int(port)) + "/" + strings.ToLower(protocol))
+		exposed[key] = struct{}{}
+		bindings[key] = append(bindings[key], nat.PortBinding{HostIP: address, HostPort: portString(hostPort)})
+		return nil
+	}
+	if firstControlPlane(cfg) == i {
+		if err := add(apiServerPort, "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, m := range cfg.Nodes[i].ExtraPortMappings {
+		if err := add(m.ContainerPort, m.Protocol, m.ListenAddress, m.HostPort); err != nil {
+			return nil, nil, err
+		}
+	}
+	return exposed, bindings, nil
+}
+
+func portString(port int32) string {
+	if port == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(port))
+}
+
+func firstControlPlane(cfg config.Cluster) int {
+	for i, n := range cfg.Nodes {
+		if n.Role == config.ControlPlane {
+			return i
+		}
+	}
+	return -1
+}
+
+// freePort asks the kernel for a port that nothing listens on. An address that is
+// not this host's is the daemon's to choose a port on.
+func freePort(address string) (int32, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		return 0, nil
+	}
+	defer l.Close()
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	return int32(addr.Port()), err
+}
+
+func mounts(extra []config.Mount) ([]mount.Mount, error) {
+	var list []mount.Mount
+	for _, m := range extra {
+		source, err := filepath.Abs(m.HostPath)
+		if err != nil {
+			return nil, err
+		}
+		propagation, err := propagation(m.Propagation)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, mount.Mount{
+			Type: mount.TypeBind, Source: source, Target: m.ContainerPath, ReadOnly: m.ReadOnly,
+			BindOptions: &mount.BindOptions{Propagation: propagation, CreateMountpoint: false},
+		})
+	}
+	return list, nil
+}
+
+// propagation translates Kubernetes' words, see
+// https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation.
+func propagation(s string) (mount.Propagation, error) {
+	switch s {
+	case "", "None":
+		return mount.PropagationRPrivate, nil
+	case "HostToContainer":
+		return mount.PropagationRSlave, nil
+	case "Bidirectional":
+		return mount.PropagationRShared, nil
+	}
+	return "", errors.New("mount propagation " + s + " is not None, HostToContainer or Bidirectional")
+}

@@ -1,0 +1,123 @@
+package docker
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+	"golang.org/x/sys/unix"
+)
+
+// capabilities are all that Linux has, by number, see capabilities(7).
+var capabilities = []string{
+	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
+	"SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
+	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
+	"MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+	"CHECKPOINT_RESTORE",
+}
+
+const capSysResource = "SYS_RESOURCE"
+
+// privileges is what a node container is allowed.
+type privileges struct {
+	// privileged is docker run --privileged. Where it is not possible, the node
+	// gets by with the capabilities that the daemon itself has.
+	privileged   bool
+	capabilities []string
+}
+
+// privilegesOf asks what the daemon can grant. A daemon whose bounding set lacks a
+// capability refuses --privileged ("unable to apply caps: operation not
+// permitted"). Where it cannot be known, all is assumed.
+func privilegesOf(c *client.Client) privileges {
+	bounding, ok := boundingSet(c.DaemonHost())
+	if !ok {
+		return privileges{privileged: true}
+	}
+	var have []string
+	for i, name := range capabilities {
+		if bounding&(1<<i) != 0 {
+			have = append(have, name)
+		}
+	}
+	return privileges{privileged: len(have) == len(capabilities), capabilities: have}
+}
+
+// withoutSysResource is the next thing to try when --privileged was refused and
+// the reason cannot be seen: of all capabilities this is the one that sandboxes
+// take away, and the one that a node can do without.
+func withoutSysResource() privileges {
+	have := slices.DeleteFunc(slices.Clone(capabilities), func(s string) bool { return s == capSysResource })
+	return privileges{capabilities: have}
+}
+
+// boundingSet reads the capability bounding set of the process at the other end of
+// a local socket.
+func boundingSet(host string) (set uint64, ok bool) {
+	path, isUnix := strings.CutPrefix(host, "unix://")
+	if !isUnix || runtime.GOOS != "linux" {
+		return 0, false
+	}
+	pid, err := peer(path)
+	if err != nil || pid <= 0 {
+		return 0, false
+	}
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(status)) {
+		if hex, found := strings.CutPrefix(line, "CapBnd:"); found {
+			set, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			return set, err == nil
+		}
+	}
+	return 0, false
+}
+
+// peer is the process that listens on a socket, 0 for one of another PID namespace.
+func peer(socket string) (pid int, err error) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	ctlErr := raw.Control(func(fd uintptr) {
+		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if ctlErr != nil || err != nil {
+		return 0, err
+	}
+	return int(cred.Pid), nil
+}
+
+// apply grants the privileges. Without --privileged its parts are asked for one by
+// one: no seccomp or AppArmor profile, no masked paths, every device.
+func (p privileges) apply(h *container.HostConfig) {
+	if p.privileged {
+		h.Privileged = true
+		return
+	}
+	h.CapDrop = []string{"ALL"}
+	h.CapAdd = p.capabilities
+	h.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined", "label=disable"}
+	h.MaskedPaths, h.ReadonlyPaths = []string{}, []string{} // systempaths=unconfined
+	h.DeviceCgroupRules = []string{"a *:* rwm"}
+	h.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rwm"}}
+}
+
+func (p privileges) sysResource() bool {
+	return p.privileged || slices.Contains(p.capabilities, capSysResource)
+}
