@@ -9,26 +9,27 @@ const (
 )
 
 // Cluster is a cluster as its user asks for it. The zero value, defaulted, is one
-// control-plane node with every component.
+// control-plane node with every component. Written as YAML or JSON, it keeps an
+// empty list apart from a missing one, since an empty list of taints says "none".
 type Cluster struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	// Name is the cluster's name, and the prefix of its nodes'. Empty means "mkube".
 	Name string `json:"name,omitempty"`
 	// Nodes are the cluster's nodes in order. Empty means one control plane.
-	Nodes      []Node     `json:"nodes,omitempty"`
-	Networking Networking `json:"networking,omitempty"`
+	Nodes      []Node     `json:"nodes,omitzero"`
+	Networking Networking `json:"networking,omitzero"`
 	// FeatureGates are given to every Kubernetes component.
-	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	FeatureGates map[string]bool `json:"featureGates,omitzero"`
 	// RuntimeConfig switches API versions on and off (kube-apiserver's
 	// --runtime-config), as in "api/alpha": "true".
-	RuntimeConfig map[string]string `json:"runtimeConfig,omitempty"`
+	RuntimeConfig map[string]string `json:"runtimeConfig,omitzero"`
 	// ExtraArgs are flags by component name, added to mkube's own or put in their
 	// place: {"kube-scheduler": {"v": "4"}}.
-	ExtraArgs map[string]map[string]string `json:"extraArgs,omitempty"`
+	ExtraArgs map[string]map[string]string `json:"extraArgs,omitzero"`
 	// ContainerdConfigPatches are TOML documents merged into containerd's
 	// configuration, in order.
-	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitempty"`
+	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitzero"`
 }
 
 // Role is what a node is for.
@@ -48,28 +49,30 @@ type Node struct {
 	// Image is the node image. Empty means the one of mkube's Kubernetes version.
 	Image string `json:"image,omitempty"`
 	// Labels are put on the Kubernetes node when it registers.
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]string `json:"labels,omitzero"`
 	// Taints are put on the Kubernetes node when it registers. Nil means the
 	// default of the role; an empty list means none.
-	Taints []Taint `json:"taints,omitempty"`
+	Taints []Taint `json:"taints,omitzero"`
 	// ExtraMounts are folders and files of the host seen in the node.
-	ExtraMounts []Mount `json:"extraMounts,omitempty"`
+	ExtraMounts []Mount `json:"extraMounts,omitzero"`
 	// ExtraPortMappings are ports of the host that lead to ports of the node.
-	ExtraPortMappings []PortMapping `json:"extraPortMappings,omitempty"`
+	ExtraPortMappings []PortMapping `json:"extraPortMappings,omitzero"`
 }
 
 // Taint keeps pods off a node, see
 // https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/.
 type Taint struct {
-	Key    string `json:"key"`
-	Value  string `json:"value,omitempty"`
+	Key   string `json:"key"`
+	Value string `json:"value,omitempty"`
+	// Effect is NoSchedule, PreferNoSchedule or NoExecute.
 	Effect string `json:"effect"`
 }
 
 // Mount is a path of the host seen in a node.
 type Mount struct {
 	// HostPath is made absolute against the working folder.
-	HostPath      string `json:"hostPath"`
+	HostPath string `json:"hostPath"`
+	// ContainerPath is an absolute path of the node.
 	ContainerPath string `json:"containerPath"`
 	ReadOnly      bool   `json:"readOnly,omitempty"`
 	// Propagation is None (the default), HostToContainer or Bidirectional.
@@ -78,6 +81,7 @@ type Mount struct {
 
 // PortMapping is a port of the host that leads to a port of a node.
 type PortMapping struct {
+	// ContainerPort is the node's port, 1 to 65535.
 	ContainerPort int32 `json:"containerPort"`
 	// HostPort is 0 for a free port.
 	HostPort int32 `json:"hostPort,omitempty"`
@@ -88,13 +92,16 @@ type PortMapping struct {
 }
 
 // ProxyMode is how kube-proxy implements Services, or "none" for a cluster
-// without it.
+// without it, see https://kubernetes.io/docs/reference/networking/virtual-ips/.
 type ProxyMode string
 
 const (
+	// ProxyNFTables is kube-proxy's nftables mode.
 	ProxyNFTables ProxyMode = "nftables"
+	// ProxyIPTables is kube-proxy's iptables mode.
 	ProxyIPTables ProxyMode = "iptables"
-	ProxyNone     ProxyMode = "none"
+	// ProxyNone is no kube-proxy at all.
+	ProxyNone ProxyMode = "none"
 )
 
 // Networking is the cluster's networks.

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A decoder fills in Go values from YAML nodes. It notes all mistakes instead of
+// stopping at one, and the line of every field for the mistakes found later.
+type decoder struct {
+	mistakes mistakes
+	lines    map[string]int
+}
+
+// addf notes a mistake at a line. The sentence names the field itself.
+func (d *decoder) addf(path string, line int, format string, args ...any) {
+	d.mistakes = append(d.mistakes, mistake{path, line, fmt.Sprintf(format, args...)})
+}
+
+// unseen returns the later mistakes, with their lines, that do not follow from
+// what the decoder noted: a port that is no number is not also a missing port.
+func (d *decoder) unseen(later mistakes) mistakes {
+	noted := map[string]bool{}
+	for _, m := range d.mistakes {
+		noted[m.path] = true
+	}
+	var kept mistakes
+	for _, m := range later {
+		follows := false
+		for path := range ancestors(m.path) {
+			follows = follows || noted[path]
+			if m.line == 0 {
+				m.line = d.lines[path]
+			}
+		}
+		if !follows {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+// value decodes a node into v, which is zero.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind == yaml.AliasNode {
+		d.alias(n, path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.structure(n, v, path)
+	case reflect.Map:
+		d.table(n, v, path)
+	case reflect.Slice:
+		d.list(n, v, path)
+	default:
+		d.scalar(n, v, path)
+	}
+}
+
+// alias refuses one. A cluster is short enough to be written out, and nothing can
+// blow up that is not expanded.
+func (d *decoder) alias(n *yaml.Node, path string) {
+	d.addf(path, n.Line, "YAML aliases such as *%s are not supported: write the value out", n.Value)
+}
+
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+	names := fieldNames(v.Type())
+	d.pairs(n, v, path, func(key, value *yaml.Node) {
+		at := fieldPath(path, key.Value)
+		for i, name := range names {
+			if name != key.Value {
+				continue
+			}
+			if !isNull(value) { // nothing written is nothing set
+				d.value(value, v.Field(i), at)
+			}
+			return
+		}
+		d.unknown(key, path, names)
+	})
+}
+
+// unknown refuses a field that there is none of. The one that was meant counts as
+// noted, so that it is not also said to be missing.
+func (d *decoder) unknown(key *yaml.Node, path string, names []string) {
+	in := ""
+	if path != "" {
+		in = " in " + path
+	}
+	if meant := closest(key.Value, names); meant != "" {
+		d.addf(fieldPath(path, meant), key.Line, "unknown field %s%s: did you mean %s?", quote(key.Value), in, quote(meant))
+		return
+	}
+	d.addf(keyPath(path, key.Value), key.Line, "unknown field %s%s: the fields are %s", quote(key.Value), in, strings.Join(names, ", "))
+}
+
+func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
+	v.Set(reflect.MakeMap(v.Type()))
+	nested := v.Type().Elem().Kind() == reflect.Map
+	d.pairs(n, v, path, func(key, value *yaml.Node) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		if !nested || !isNull(value) {
+			d.value(value, element, keyPath(path, key.Value))
+		}
+		v.SetMapIndex(reflect.ValueOf(key.Value), element)
+	})
+}
+
+// pairs calls f with each key of a mapping, once, and its value.
+func (d *decoder) pairs(n *yaml.Node, v reflect.Value, path string, f func(key, value *yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		d.wrongType(n, v, path)
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !d.key(key, value, path) {
+			continue
+		}
+		at := keyPath(path, key.Value)
+		if first, duplicate := seen[key.Value]; duplicate {
+			d.addf(at, key.Line, "%s is set twice: first on line %d", at, first)
+			continue
+		}
+		seen[key.Value] = key.Line
+		d.lines[at] = key.Line
+		f(key, value)
+	}
+}
+
+// maxKey is the length of the longest key that may be right, a label's:
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set.
+const maxKey = 253 + 1 + 63
+
+// key returns whether a mapping's key is one to go on with.
+func (d *decoder) key(key, value *yaml.Node, path string) bool {
+	switch {
+	case key.Kind == yaml.AliasNode:
+		d.alias(key, path)
+	case key.ShortTag() == "!!merge" && value.Kind == yaml.AliasNode:
+		d.alias(value, path)
+	case key.Kind != yaml.ScalarNode || isNull(key):
+		d.addf(path, key.Line, "a key%s must be a string, not %s", within(path), describe(key))
+	case len(key.Value) > maxKey:
+		d.addf(path, key.Line, "a key%s is too long: %s", within(path), quote(key.Value))
+	default:
+		return true
+	}
+	return false
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.wrongType(n, v, path)
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		at := itemPath(path, i)
+		d.lines[at] = item.Line
+		d.value(item, v.Index(i), at)
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
+	ok := n.Kind == yaml.ScalarNode
+	switch tag := n.ShortTag(); v.Kind() {
+	case reflect.String:
+		// What YAML takes for a number is meant as written: a flag's value 1.10 is not 1.1.
+		ok = ok && slices.Contains([]string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge"}, tag)
+		v.SetString(n.Value)
+	case reflect.Bool:
+		var b bool
+		ok = ok && tag == "!!bool" && n.Decode(&b) == nil
+		v.SetBool(b)
+	case reflect.Int32:
+		var i int64
+		ok = ok && tag == "!!int" && n.Decode(&i) == nil && i >= math.MinInt32 && i <= math.MaxInt32
+		v.SetInt(i)
+	}
+	if !ok {
+		v.SetZero()
+		d.wrongType(n, v, path)
+	}
+}
+
+// wrongType says what a field must be and what it is, at the line of the field.
+func (d *decoder) wrongType(n *yaml.Node, v reflect.Value, path string) {
+	wanted := map[reflect.Kind]string{
+		reflect.Struct: "a mapping",
+		reflect.Map:    "a mapping",
+		reflect.Slice:  "a list",
+		reflect.String: "a string",
+		reflect.Bool:   "true or false",
+		reflect.Int32:  "a whole number of at most 32 bits",
+	}[v.Kind()]
+	subject := path
+	if path == "" {
+		subject = "the document"
+	}
+	d.addf(path, d.lines[path], "%s must be %s, not %s", subject, wanted, describe(n))
+}
+
+// describe says what a node is.
+func describe(n *yaml.Node) string {
+	switch tag := n.ShortTag(); {
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case tag == "!!null":
+		return "empty"
+	case tag == "!!str":
+		return "the string " + quote(n.Value)
+	case tag == "!!int" || tag == "!!float":
+		return "the number " + strings.Trim(quote(n.Value), `"`)
+	case tag == "!!bool":
+		return "the boolean " + strings.Trim(quote(n.Value), `"`)
+	default:
+		return "the " + strings.TrimLeft(strings.Trim(quote(tag), `"`), "!") + " " + quote(n.Value)
+	}
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// within is " of PATH", and nothing for the whole file.
+func within(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " of " + path
+}
+
+// fieldNames are the names of a struct's fields in YAML, in the order of the fields.
+func fieldNames(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	}
+	return names
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// controlPlaneTaint keeps pods off control planes where there are workers for them, see
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane-taint.
+const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
+
+// Default returns the cluster with every empty field set to its default, save a
+// node's image, which depends on the build of mkube. The receiver and what it
+// points to stay as they are. Defaulting twice changes nothing.
+//
+// Nil taints become those of the role: NoSchedule on control planes when the
+// cluster has workers, none otherwise.
+func (c Cluster) Default() Cluster {
+	c.APIVersion = cmp.Or(c.APIVersion, APIVersion)
+	c.Kind = cmp.Or(c.Kind, Kind)
+	c.Name = cmp.Or(c.Name, "mkube")
+	c.Nodes = defaultNodes(c.Nodes)
+	c.Networking = c.Networking.defaulted()
+	c.FeatureGates = maps.Clone(c.FeatureGates)
+	c.RuntimeConfig = maps.Clone(c.RuntimeConfig)
+	c.ExtraArgs = maps.Clone(c.ExtraArgs)
+	for component, args := range c.ExtraArgs {
+		c.ExtraArgs[component] = maps.Clone(args)
+	}
+	c.ContainerdConfigPatches = slices.Clone(c.ContainerdConfigPatches)
+	return c
+}
+
+func defaultNodes(nodes []Node) []Node {
+	if len(nodes) == 0 {
+		nodes = []Node{{}}
+	}
+	hasWorkers := slices.ContainsFunc(nodes, func(n Node) bool { return n.Role == Worker })
+	defaulted := make([]Node, len(nodes))
+	for i, n := range nodes {
+		defaulted[i] = n.defaulted(hasWorkers)
+	}
+	return defaulted
+}
+
+func (n Node) defaulted(hasWorkers bool) Node {
+	n.Role = cmp.Or(n.Role, ControlPlane)
+	n.Labels = maps.Clone(n.Labels)
+	n.Taints = slices.Clone(n.Taints)
+	if n.Taints == nil {
+		n.Taints = n.Role.taints(hasWorkers)
+	}
+	n.ExtraMounts = slices.Clone(n.ExtraMounts)
+	for i := range n.ExtraMounts {
+		m := &n.ExtraMounts[i]
+		m.Propagation = cmp.Or(m.Propagation, "None")
+	}
+	n.ExtraPortMappings = slices.Clone(n.ExtraPortMappings)
+	for i := range n.ExtraPortMappings {
+		p := &n.ExtraPortMappings[i]
+		p.ListenAddress = cmp.Or(p.ListenAddress, "127.0.0.1")
+		p.Protocol = cmp.Or(p.Protocol, "TCP")
+	}
+	return n
+}
+
+// taints are a role's own. They are never nil: defaulted, they stay as they are.
+func (r Role) taints(hasWorkers bool) []Taint {
+	if r == ControlPlane && hasWorkers {
+		return []Taint{{Key: controlPlaneTaint, Effect: "NoSchedule"}}
+	}
+	return []Taint{}
+}
+
+func (n Networking) defaulted() Networking {
+	n.APIServerAddress = cmp.Or(n.APIServerAddress, "127.0.0.1")
+	n.PodSubnet = cmp.Or(n.PodSubnet, "10.244.0.0/16")
+	n.ServiceSubnet = cmp.Or(n.ServiceSubnet, "10.96.0.0/16")
+	n.DNSDomain = cmp.Or(n.DNSDomain, "cluster.local")
+	n.KubeProxyMode = cmp.Or(n.KubeProxyMode, ProxyNFTables)
+	return n
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxSize is far more than any configuration needs, and little enough that no
+// input costs much time or memory.
+const maxSize = 1 << 20
+
+// Load reads a cluster from YAML (or JSON): exactly one document of at most 1 MiB,
+// without unknown fields, duplicate keys or aliases. The name is what errors call
+// the source: a file's path or "standard input".
+//
+// The cluster is as written, without defaults, but Validate has nothing to say
+// about it once defaulted. Otherwise the error holds every mistake of the file, a
+// line each, in the order of the file, as in
+//
+//	mkube.yaml:7: unknown field "podsubnet" in networking: did you mean "podSubnet"?
+//
+// and the cluster is zero.
+func Load(r io.Reader, name string) (Cluster, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if err != nil {
+		return Cluster{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(data) > maxSize {
+		return Cluster{}, fmt.Errorf("%s is larger than 1 MiB, which no cluster's configuration is: is it the right file?", name)
+	}
+	root, err := parse(data, name)
+	if err != nil {
+		return Cluster{}, err
+	}
+	var c Cluster
+	d := decoder{lines: map[string]int{"": root.Line}}
+	d.value(root, reflect.ValueOf(&c).Elem(), "")
+	found := append(d.mistakes, d.unseen(append(missingHeader(c), c.Default().mistakes()...))...)
+	if len(found) > 0 {
+		return Cluster{}, located(found, name)
+	}
+	return c, nil
+}
+
+// missingHeader checks the two fields that a file must have though Default would
+// fill them in: they say how to read it.
+func missingHeader(c Cluster) mistakes {
+	var m mistakes
+	if c.APIVersion == "" {
+		m.addf("apiVersion", `is missing: write "apiVersion: %s"`, APIVersion)
+	}
+	if c.Kind == "" {
+		m.addf("kind", `is missing: write "kind: %s"`, Kind)
+	}
+	return m
+}
+
+// located puts mistakes in the order of the file, each behind its place.
+func located(found mistakes, name string) error {
+	slices.SortStableFunc(found, func(a, b mistake) int { return a.line - b.line })
+	for i, m := range found {
+		found[i].text = fmt.Sprintf("%s:%d: %s", name, m.line, m.text)
+	}
+	return found.join()
+}
+
+// parse returns the root of the only document of the data.
+func parse(data []byte, name string) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	err := decoder.Decode(&document)
+	if errors.Is(err, io.EOF) || err == nil && isNull(document.Content[0]) {
+		return nil, fmt.Errorf("%s is empty: it must begin with these two lines:\n\napiVersion: %s\nkind: %s", name, APIVersion, Kind)
+	}
+	if err != nil {
+		return nil, syntaxError(data, name, err)
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return nil, fmt.Errorf("%s:%d: a second document begins here: a file is one cluster, so put it in a file of its own", name, second.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, syntaxError(data, name, err)
+	}
+	return document.Content[0], nil
+}
+
+var yamlPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
+
+// syntaxError says what is no YAML, and where.
+func syntaxError(data []byte, name string, err error) error {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	n := syntaxLine(lines, err)
+	problem := yamlPlace.ReplaceAllString(err.Error(), "")
+	if indent := lines[n-1][:len(lines[n-1])-len(bytes.TrimLeft(lines[n-1], " \t"))]; bytes.ContainsRune(indent, '\t') {
+		problem += " (indent with spaces: YAML allows no tabs)"
+	}
+	return fmt.Errorf("%s:%d: not YAML: %s", name, n, problem)
+}
+
+// syntaxLine finds the line with the mistake: the last one of the shortest
+// beginning of the file that has it. The YAML module's own line is that where the
+// surrounding mapping begins, or the one before.
+func syntaxLine(lines [][]byte, err error) int {
+	problem := yamlPlace.ReplaceAllString(err.Error(), "")
+	n := 1 + sort.Search(len(lines), func(i int) bool {
+		decoder := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:i+1], nil)))
+		for {
+			var node yaml.Node
+			if err := decoder.Decode(&node); err != nil {
+				return strings.HasSuffix(err.Error(), problem)
+			}
+		}
+	})
+	return min(n, len(lines))
+}

@@ -1,0 +1,32 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// NodeNames are the names of the cluster's nodes, in the order of Nodes: the
+// cluster's name, the role, and from the second node of a role on its number, as
+// in mkube-control-plane, mkube-worker, mkube-worker2.
+func (c Cluster) NodeNames() []string {
+	names := make([]string, len(c.Nodes))
+	seen := map[Role]int{}
+	for i, n := range c.Nodes {
+		role := cmp.Or(n.Role, ControlPlane)
+		seen[role]++
+		names[i] = c.Name + "-" + string(role)
+		if seen[role] > 1 {
+			names[i] += fmt.Sprint(seen[role])
+		}
+	}
+	return names
+}
+
+// Components are the components that ExtraArgs may name, as Kubernetes calls them,
+// in the order in which they come up. The caller may change the list.
+func Components() []string {
+	return []string{
+		"kubelet", "etcd", "kube-apiserver", "kube-controller-manager",
+		"kube-scheduler", "kube-proxy", "coredns",
+	}
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	// maxName leaves room in a host name, at most 63 characters (RFC 1123), for
+	// the longest ending of a node's name.
+	maxName = 63 - len("-control-plane999")
+	// maxNodes keeps node numbers at three digits. A Linux bridge, which joins
+	// nodes that are containers, has 1023 ports (BR_MAX_PORTS in net/bridge).
+	maxNodes = 999
+)
+
+// Validate checks a defaulted cluster. Its error holds every mistake, each one line
+// that begins with the path of the field: "nodes[0].role must be ...".
+func (c Cluster) Validate() error {
+	return c.mistakes().join()
+}
+
+func (c Cluster) mistakes() mistakes {
+	var m mistakes
+	m.header(c)
+	m.name(c.Name)
+	m.nodes(c)
+	m.networking(c)
+	m.featureGates(c.FeatureGates)
+	m.runtimeConfig(c.RuntimeConfig)
+	m.extraArgs(c.ExtraArgs)
+	m.containerdConfigPatches(c.ContainerdConfigPatches)
+	return m
+}
+
+func (m *mistakes) header(c Cluster) {
+	switch {
+	case strings.HasPrefix(c.APIVersion, "kind.x-k8s.io/"):
+		m.addf("apiVersion", "must be %q, not kind's %s: fields of the same name mean the same in both", APIVersion, quote(c.APIVersion))
+	case c.APIVersion != APIVersion:
+		m.addf("apiVersion", "must be %q, not %s", APIVersion, quote(c.APIVersion))
+	}
+	if c.Kind != Kind {
+		m.addf("kind", "must be %q, not %s", Kind, quote(c.Kind))
+	}
+}
+
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// name checks the cluster's name against RFC 1123, since nodes are hosts with it.
+func (m *mistakes) name(name string) {
+	if !dnsLabel.MatchString(name) {
+		m.addf("name", "must be lower-case letters, digits and inner hyphens, as in host names, not %s", quote(name))
+	}
+	if len(name) > maxName {
+		m.addf("name", "must have at most %d characters, not %d: host names such as NAME-control-plane2 have at most 63", maxName, len(name))
+	}
+}
+
+func (m *mistakes) nodes(c Cluster) {
+	if len(c.Nodes) > maxNodes {
+		m.addf("nodes", "must be at most %d, not %d", maxNodes, len(c.Nodes))
+		return
+	}
+	names := c.NodeNames()
+	needsControlPlane := true
+	for i, n := range c.Nodes {
+		path := itemPath("nodes", i)
+		// A misspelt role may be meant as the control plane.
+		valid := m.oneOf(fieldPath(path, "role"), string(n.Role), string(ControlPlane), string(Worker))
+		needsControlPlane = needsControlPlane && valid && n.Role != ControlPlane
+		m.printable(fieldPath(path, "image"), n.Image, "")
+		m.labels(fieldPath(path, "labels"), n.Labels, names[i])
+		m.taints(fieldPath(path, "taints"), n.Taints)
+		m.mounts(fieldPath(path, "extraMounts"), n.ExtraMounts)
+	}
+	if needsControlPlane {
+		m.addf("nodes", `must have a control plane: add "- role: %s"`, ControlPlane)
+	}
+	m.ports(c)
+}
+
+var gateName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+
+func (m *mistakes) featureGates(gates map[string]bool) {
+	for _, gate := range slices.Sorted(maps.Keys(gates)) {
+		if !gateName.MatchString(gate) {
+			m.addf(keyPath("featureGates", gate), `is no feature gate's name: those are letters and digits, such as "AllAlpha"`)
+		}
+	}
+}
+
+// apiName is what kube-apiserver's --runtime-config takes, see
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/.
+var apiName = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/[a-z0-9]+){0,2}$`)
+
+func (m *mistakes) runtimeConfig(versions map[string]string) {
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		path := keyPath("runtimeConfig", version)
+		if !apiName.MatchString(version) {
+			m.addf(path, `is no API version: write one such as "batch/v2alpha1" or "api/alpha"`)
+		}
+		if value := versions[version]; value != "" {
+			m.oneOf(path, value, "true", "false")
+		}
+	}
+}
+
+var flagName = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
+
+func (m *mistakes) extraArgs(args map[string]map[string]string) {
+	for _, component := range slices.Sorted(maps.Keys(args)) {
+		path := keyPath("extraArgs", component)
+		if !slices.Contains(Components(), component) {
+			next := didYouMean(component, Components())
+			if next == "" {
+				next = ": the components are " + strings.Join(Components(), ", ")
+			}
+			m.addf(path, "is no component%s", next)
+		}
+		for _, flag := range slices.Sorted(maps.Keys(args[component])) {
+			m.flag(keyPath(path, flag), flag)
+			m.printable(keyPath(path, flag), args[component][flag], "")
+		}
+	}
+}
+
+func (m *mistakes) flag(path, flag string) {
+	bare := strings.TrimLeft(flag, "-")
+	switch {
+	case flagName.MatchString(flag):
+	case flagName.MatchString(bare):
+		m.addf(path, "must be written without the dashes: %s", quote(bare))
+	default:
+		m.addf(path, `is no flag's name: write one such as "v" and its value apart`)
+	}
+}
+
+func (m *mistakes) containerdConfigPatches(patches []string) {
+	for i, patch := range patches {
+		path := itemPath("containerdConfigPatches", i)
+		if problem := tomlProblem(patch); problem != "" {
+			m.addf(path, "is not TOML: %s", problem)
+			continue
+		}
+		m.printable(path, patch, "\r\n\t")
+	}
+}

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+)
+
+// The syntax of label keys and values, which taints share, see
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set.
+const (
+	keyRule   = `must be up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, and may have a DNS name and '/' in front, such as "example.com/tier"`
+	valueRule = "must be empty or up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
+)
+
+// labels checks those that the kubelet puts on its node when it registers.
+func (m *mistakes) labels(parent string, labels map[string]string, node string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		at, value := keyPath(parent, key), labels[key]
+		keyOK, valueOK := len(content.IsLabelKey(key)) == 0, len(content.IsLabelValue(value)) == 0
+		if !keyOK {
+			m.addf(at, "has a wrong key: it "+keyRule)
+		}
+		if !valueOK {
+			m.addf(at, "%s, not %s", valueRule, quote(value))
+		}
+		if keyOK && valueOK && restricted(key) {
+			m.addf(at, `is a label that Kubernetes lets no kubelet put on its own node: set it later with "kubectl label node %s %s=%s"`, node, key, value)
+		}
+	}
+}
+
+// restricted tells whether a label is in a namespace of Kubernetes and none of
+// those that a kubelet may set on its own node. It would not even start with one:
+// https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction.
+func restricted(key string) bool {
+	namespace, _, found := strings.Cut(key, "/")
+	if !found || !in(namespace, "kubernetes.io") && !in(namespace, "k8s.io") {
+		return false
+	}
+	if in(namespace, "kubelet.kubernetes.io") || in(namespace, "node.kubernetes.io") {
+		return false
+	}
+	return !slices.Contains([]string{
+		"kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os",
+		"beta.kubernetes.io/instance-type", "beta.kubernetes.io/arch", "beta.kubernetes.io/os",
+		"failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
+		"topology.kubernetes.io/region", "topology.kubernetes.io/zone",
+	}, key)
+}
+
+// in tells whether a DNS name is a domain or below it.
+func in(name, domain string) bool {
+	return name == domain || strings.HasSuffix(name, "."+domain)
+}
+
+func (m *mistakes) taints(parent string, taints []Taint) {
+	type id struct{ key, effect string }
+	seen := map[id]string{}
+	for i, t := range taints {
+		at := itemPath(parent, i)
+		if len(content.IsLabelKey(t.Key)) > 0 {
+			m.addf(fieldPath(at, "key"), "%s, not %s", keyRule, quote(t.Key))
+		}
+		if len(content.IsLabelValue(t.Value)) > 0 {
+			m.addf(fieldPath(at, "value"), "%s, not %s", valueRule, quote(t.Value))
+		}
+		m.oneOf(fieldPath(at, "effect"), t.Effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
+		// The API server refuses a node with two taints of one key and effect.
+		if first, duplicate := seen[id{t.Key, t.Effect}]; duplicate {
+			m.addf(at, "has the key and the effect of %s: drop one", first)
+			continue
+		}
+		seen[id{t.Key, t.Effect}] = at
+	}
+}
+
+func (m *mistakes) mounts(parent string, mounts []Mount) {
+	seen := map[string]string{}
+	for i, mount := range mounts {
+		at := itemPath(parent, i)
+		m.hostPath(fieldPath(at, "hostPath"), mount.HostPath)
+		m.oneOf(fieldPath(at, "propagation"), mount.Propagation, "None", "HostToContainer", "Bidirectional")
+		if !m.containerPath(fieldPath(at, "containerPath"), mount.ContainerPath) {
+			continue
+		}
+		clean := path.Clean(mount.ContainerPath)
+		if first, duplicate := seen[clean]; duplicate {
+			m.addf(fieldPath(at, "containerPath"), "is that of %s: a path of the node shows one path of the host", first)
+			continue
+		}
+		seen[clean] = at
+	}
+}
+
+func (m *mistakes) hostPath(at, value string) {
+	switch {
+	case value == "":
+		m.addf(at, "is missing: name a file or folder of the host")
+	case value == "~" || strings.HasPrefix(value, "~/"):
+		m.addf(at, "must be a path without ~, which only a shell replaces, not %s", quote(value))
+	default:
+		m.printable(at, value, "")
+	}
+}
+
+func (m *mistakes) containerPath(at, value string) bool {
+	switch {
+	case value == "":
+		m.addf(at, "is missing: name an absolute path of the node")
+	case !path.IsAbs(value):
+		m.addf(at, "must be an absolute path of the node, not %s", quote(value))
+	case path.Clean(value) == "/":
+		m.addf(at, "must be a path below /, since / is the node's own file system")
+	default:
+		return m.printable(at, value, "")
+	}
+	return false
+}

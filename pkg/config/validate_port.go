@@ -1,0 +1,101 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// A socket is what a published port takes of the host.
+type socket struct {
+	addr     netip.Addr
+	port     int32
+	protocol string
+}
+
+func (s socket) String() string {
+	return fmt.Sprintf("%s/%s", netip.AddrPortFrom(s.addr, uint16(s.port)), s.protocol)
+}
+
+// everywhere is the socket on all addresses of the family: 0.0.0.0 or [::].
+func (s socket) everywhere() socket {
+	if s.addr.Is4() {
+		s.addr = netip.IPv4Unspecified()
+	} else {
+		s.addr = netip.IPv6Unspecified()
+	}
+	return s
+}
+
+// sockets are those taken, and by which field. A socket on all addresses and one
+// on a single address exclude each other.
+type sockets struct {
+	taken  map[socket]string
+	onPort map[socket]string // the first on any address, by everywhere
+}
+
+// take returns the field that already has what the field at path asks for, or "".
+func (s sockets) take(path string, want socket) string {
+	all := want.everywhere()
+	owner := s.taken[want]
+	if owner == "" {
+		owner = s.taken[all]
+	}
+	if owner == "" && want == all {
+		owner = s.onPort[all]
+	}
+	if owner != "" {
+		return owner
+	}
+	s.taken[want] = path
+	if s.onPort[all] == "" {
+		s.onPort[all] = path
+	}
+	return ""
+}
+
+// ports checks all that the cluster publishes on the host, across its nodes.
+func (m *mistakes) ports(c Cluster) {
+	s := sockets{taken: map[socket]string{}, onPort: map[socket]string{}}
+	addr, addrOK := m.address("networking.apiServerAddress", c.Networking.APIServerAddress)
+	if m.port("networking.apiServerPort", c.Networking.APIServerPort, 0) && addrOK && c.Networking.APIServerPort != 0 {
+		s.take("networking.apiServerPort", socket{addr, c.Networking.APIServerPort, "TCP"})
+	}
+	for i, n := range c.Nodes {
+		for j, p := range n.ExtraPortMappings {
+			m.portMapping(itemPath(fieldPath(itemPath("nodes", i), "extraPortMappings"), j), p, s)
+		}
+	}
+}
+
+func (m *mistakes) portMapping(path string, p PortMapping, s sockets) {
+	m.port(fieldPath(path, "containerPort"), p.ContainerPort, 1)
+	portOK := m.port(fieldPath(path, "hostPort"), p.HostPort, 0)
+	addr, addrOK := m.address(fieldPath(path, "listenAddress"), p.ListenAddress)
+	protocolOK := m.oneOf(fieldPath(path, "protocol"), p.Protocol, "TCP", "UDP", "SCTP")
+	if !portOK || !addrOK || !protocolOK || p.HostPort == 0 {
+		return
+	}
+	want := socket{addr, p.HostPort, p.Protocol}
+	if owner := s.take(path, want); owner != "" {
+		m.addf(path, "takes %s of the host, which %s already takes: choose another hostPort", want, owner)
+	}
+}
+
+// port checks one that may be as low as least, and returns whether it is fine.
+func (m *mistakes) port(path string, port, least int32) bool {
+	if port >= least && port <= 65535 {
+		return true
+	}
+	m.addf(path, "must be a port from %d to 65535, not %d", least, port)
+	return false
+}
+
+// address parses an address of the host, and returns whether it is one.
+func (m *mistakes) address(path, value string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(value)
+	if err != nil || addr.Zone() != "" {
+		m.addf(path, `must be an IP address of the host such as "127.0.0.1", not %s`, quote(value))
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}
