@@ -1,0 +1,186 @@
+package pki
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Usage is which side of a TLS connection a certificate is for.
+type Usage int
+
+const (
+	// Server is for what is connected to: kube-apiserver, a kubelet, etcd.
+	Server Usage = iota + 1
+	// Client is for what connects: users and components.
+	Client
+	// Peer is both at once, as etcd's members need among themselves.
+	Peer
+)
+
+// A Request is what a certificate is to say.
+type Request struct {
+	// CommonName is required. Kubernetes takes a client's as its user name and its
+	// Organizations as its groups:
+	// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates.
+	CommonName    string
+	Organizations []string
+	// DNSNames and IPs are how a server is reached; a Server or Peer needs at least
+	// one. They keep their order; repeated ones are said once.
+	DNSNames []string
+	IPs      []netip.Addr
+	// Usage is required.
+	Usage Usage
+	// Now is when the certificate begins, less five minutes. Zero means time.Now().
+	Now time.Time
+	// Validity is how long after Now it ends. 0 means one year. No certificate
+	// begins before or ends after its authority.
+	Validity time.Duration
+}
+
+// A KeyPair is a certificate and its private key, each in PEM. The key is an
+// "EC PRIVATE KEY", which all of Kubernetes and etcd read.
+type KeyPair struct {
+	Cert, Key []byte
+}
+
+// Issue makes a new key and signs its certificate. An error names all that is
+// wrong with the request.
+func (a *Authority) Issue(r Request) (KeyPair, error) {
+	template, err := a.template(r)
+	if err != nil {
+		return KeyPair{}, fmt.Errorf("issuing the certificate of %q: %w", r.CommonName, err)
+	}
+	pair, err := a.issue(template)
+	if err != nil {
+		return KeyPair{}, fmt.Errorf("issuing the certificate of %q: %w", r.CommonName, err)
+	}
+	return pair, nil
+}
+
+func (a *Authority) issue(template *x509.Certificate) (KeyPair, error) {
+	key, err := newKey()
+	if err != nil {
+		return KeyPair{}, err
+	}
+	cert, err := sign(template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return KeyPair{}, err
+	}
+	keyPEM, err := encodeKey(key)
+	if err != nil {
+		return KeyPair{}, err
+	}
+	return KeyPair{Cert: encodeCertificate(cert), Key: keyPEM}, nil
+}
+
+func (a *Authority) template(r Request) (*x509.Certificate, error) {
+	begin, end, timeErr := a.period(r)
+	if err := errors.Join(r.check(), timeErr); err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: r.CommonName, Organization: r.Organizations},
+		NotBefore:             begin,
+		NotAfter:              end,
+		BasicConstraintsValid: true,
+		// An ECDSA key only signs; key encipherment is RSA's: RFC 8813, section 3.
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: r.Usage.extKeyUsages(),
+		DNSNames:    once(r.DNSNames),
+	}
+	for _, ip := range unmapped(r.IPs) {
+		t.IPAddresses = append(t.IPAddresses, net.IP(ip.AsSlice()))
+	}
+	return t, nil
+}
+
+// unmapped are the addresses as a certificate can say them: without zones, and
+// without IPv4 dressed up as IPv6.
+func unmapped(ips []netip.Addr) []netip.Addr {
+	var plain []netip.Addr
+	for _, ip := range ips {
+		plain = append(plain, ip.Unmap().WithZone(""))
+	}
+	return once(plain)
+}
+
+// period is from when to when the certificate is valid, within the authority's
+// own period: outside of it no one would trust the certificate anyway.
+func (a *Authority) period(r Request) (begin, end time.Time, err error) {
+	now, validity := r.Now, r.Validity
+	if now.IsZero() {
+		now = time.Now()
+	}
+	if validity < 0 {
+		return begin, end, fmt.Errorf("its validity is negative: %s", validity)
+	}
+	if validity == 0 {
+		validity = certificateValidity
+	}
+	begin, end = now.Add(-backdate), now.Add(validity)
+	if now.After(a.cert.NotAfter) {
+		return begin, end, fmt.Errorf("the authority %q expired on %s", a.cert.Subject, stamp(a.cert.NotAfter))
+	}
+	if end.Before(a.cert.NotBefore) {
+		return begin, end, fmt.Errorf("the authority %q is not valid until %s", a.cert.Subject, stamp(a.cert.NotBefore))
+	}
+	if begin.Before(a.cert.NotBefore) {
+		begin = a.cert.NotBefore
+	}
+	if end.After(a.cert.NotAfter) {
+		end = a.cert.NotAfter
+	}
+	return begin, end, nil
+}
+
+func (r Request) check() error {
+	var errs []error
+	if r.CommonName == "" {
+		errs = append(errs, errors.New("its common name is empty"))
+	}
+	if r.Usage < Server || r.Usage > Peer {
+		errs = append(errs, errors.New("its usage is none of server, client and peer"))
+	}
+	if (r.Usage == Server || r.Usage == Peer) && len(r.DNSNames)+len(r.IPs) == 0 {
+		// Go has read no common name as a host since 1.15: RFC 6125, section 6.4.4.
+		errs = append(errs, errors.New("a server needs a DNS name or an IP address to be verified by"))
+	}
+	if slices.Contains(r.DNSNames, "") {
+		errs = append(errs, errors.New("one of its DNS names is empty"))
+	}
+	if slices.ContainsFunc(r.IPs, func(ip netip.Addr) bool { return !ip.IsValid() }) {
+		errs = append(errs, errors.New("one of its IP addresses is not set"))
+	}
+	if slices.Contains(r.Organizations, "") {
+		errs = append(errs, errors.New("one of its organizations is empty"))
+	}
+	return errors.Join(errs...)
+}
+
+func (u Usage) extKeyUsages() []x509.ExtKeyUsage {
+	switch u {
+	case Server:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	case Client:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	default:
+		return []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
+}
+
+// once keeps the first of equal ones.
+func once[T comparable](all []T) []T {
+	var kept []T
+	for _, one := range all {
+		if !slices.Contains(kept, one) {
+			kept = append(kept, one)
+		}
+	}
+	return kept
+}
