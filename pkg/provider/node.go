@@ -109,3 +109,11 @@ func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	made[dir] = true
 	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
 }
+
+// Reason is what the command said, or its exit code where it said nothing.
+func (e *ExitError) Reason() string {
+	if s := strings.TrimSpace(e.Stderr); s != "" {
+		return s
+	}
+	return fmt.Sprintf("exit code %d", e.Code)
+}

@@ -1,0 +1,195 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Options are how a cluster is created.
+type Options struct {
+	// Wait is how long the cluster may take until it is usable. 0 means to return as
+	// soon as its API server is ready, whatever becomes of the rest.
+	Wait time.Duration
+	// Retain keeps what there is of a cluster that did not come up.
+	Retain bool
+	// Kubeconfig are the files that the cluster's entry goes into, see
+	// kubeconfig.Paths. None means to write no entry.
+	Kubeconfig []string
+	// SwitchContext makes the new cluster kubectl's current one.
+	SwitchContext bool
+	// On gives word of what happens. Nil is no word.
+	On progress.Func
+}
+
+// apiServerLimit is how long the API server may take when nothing else is waited
+// for.
+const apiServerLimit = 5 * time.Minute
+
+// Steps that are no component.
+const (
+	stepNodes      = "nodes"
+	stepKubeconfig = "kubeconfig"
+)
+
+// Create makes a cluster of a valid configuration with all defaults set. When it
+// fails, or its context ends, it leaves nothing behind unless told to.
+func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (*cluster.Cluster, error) {
+	if err := refuse(ctx, p, cfg); err != nil {
+		return nil, err
+	}
+	c, err := create(ctx, p, cfg, o)
+	if err == nil || o.Retain {
+		return c, err
+	}
+	if cleanErr := cleanUp(ctx, p, cfg.Name, o.Kubeconfig); cleanErr != nil {
+		err = errors.Join(err, fmt.Errorf("cleaning up: %w; mkube delete cluster --name %s tries again", cleanErr, cfg.Name))
+	}
+	return nil, err
+}
+
+// refuse finds what would keep the cluster from coming up, before anything is made.
+func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster) error {
+	if err := p.Check(ctx, cfg); err != nil {
+		return err
+	}
+	existing, err := p.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(existing, cfg.Name) {
+		return fmt.Errorf("cluster %q exists already: mkube delete cluster --name %[1]s takes it away, or choose another name by --name", cfg.Name)
+	}
+	return nil
+}
+
+// cleanUp outlives a cancelled create.
+func cleanUp(ctx context.Context, p provider.Provider, name string, kubeconfigs []string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return Delete(ctx, p, name, kubeconfigs)
+}
+
+func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (*cluster.Cluster, error) {
+	if o.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Wait)
+		defer cancel()
+	}
+	graph := Components(cfg)
+	announce(graph, o)
+	c, err := boot(ctx, p, cfg, graph, o)
+	if err != nil {
+		return nil, err
+	}
+	up := component.Up{Cluster: c, On: o.On, Seeded: func(component.Component) bool { return true }}
+	if o.Wait == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, apiServerLimit)
+		defer cancel()
+		up.NoWait = func(c component.Component) bool { return !needed(graph, c.Name) }
+	}
+	if err := graph.Run(ctx, up.Do); err != nil {
+		return c, err
+	}
+	return c, writeKubeconfig(ctx, c, o)
+}
+
+// needed reports whether another component starts only after this one.
+func needed(g component.Graph, name string) bool {
+	return slices.ContainsFunc(g, func(c component.Component) bool { return slices.Contains(c.Needs, name) })
+}
+
+// announce tells of all steps before the first begins.
+func announce(g component.Graph, o Options) {
+	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "containers that boot"})
+	for _, c := range g {
+		needs := slices.Concat(c.Needs, c.Uses)
+		if len(needs) == 0 {
+			needs = []string{stepNodes}
+		}
+		event(o, progress.Event{Step: c.Name, State: progress.Pending, Short: c.Short, Needs: needs})
+	}
+	if len(o.Kubeconfig) > 0 {
+		event(o, progress.Event{Step: stepKubeconfig, State: progress.Pending, Short: "the entry for kubectl", Needs: g.Names()})
+	}
+}
+
+func event(o Options, e progress.Event) {
+	if o.On != nil {
+		e.Time = time.Now()
+		o.On(e)
+	}
+}
+
+// step runs f between the events that begin and end it.
+func step(o Options, name string, f func() error) error {
+	start := time.Now()
+	event(o, progress.Event{Step: name, State: progress.Running})
+	err := f()
+	e := progress.Event{Step: name, State: progress.Done, Elapsed: time.Since(start)}
+	if err != nil {
+		e.State, e.Detail = progress.Failed, err.Error()
+	}
+	event(o, e)
+	return err
+}
+
+// boot makes the keys and the nodes. Every component's files are rendered before
+// any node boots, and lie in the nodes when they do: nothing waits for a second
+// round of copying.
+func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, graph component.Graph, o Options) (c *cluster.Cluster, err error) {
+	err = step(o, stepNodes, func() error {
+		keys, err := cluster.NewPKI(time.Now())
+		if err != nil {
+			return err
+		}
+		nodes, err := p.Create(ctx, cfg, func(nodes []provider.Node) (map[string][]provider.File, error) {
+			return render(cluster.New(cfg, nodes, keys), graph)
+		})
+		if err != nil {
+			return err
+		}
+		c = cluster.New(cfg, nodes, keys)
+		return nil
+	})
+	return c, err
+}
+
+// render is the files of all components by node.
+func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.File, error) {
+	files := map[string][]provider.File{}
+	for _, comp := range graph {
+		for _, n := range comp.Nodes(c) {
+			list, err := comp.Everything(c, n)
+			if err != nil {
+				return nil, fmt.Errorf("rendering the files of %s: %w", comp.Name, err)
+			}
+			files[n.Name()] = append(files[n.Name()], list...)
+		}
+	}
+	return files, nil
+}
+
+func writeKubeconfig(ctx context.Context, c *cluster.Cluster, o Options) error {
+	if len(o.Kubeconfig) == 0 {
+		return nil
+	}
+	return step(o, stepKubeconfig, func() error {
+		entry, err := Entry(ctx, c)
+		if err != nil {
+			return err
+		}
+		_, err = kubeconfig.Merge(ctx, o.Kubeconfig, entry, o.SwitchContext)
+		return err
+	})
+}

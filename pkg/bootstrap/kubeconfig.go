@@ -1,0 +1,27 @@
+package bootstrap
+
+import (
+	"context"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+)
+
+// ContextName is what a cluster is called in the user's kubeconfig.
+func ContextName(cluster string) string { return "mkube-" + cluster }
+
+// Entry is the administrator's entry for the host's kubeconfig.
+func Entry(ctx context.Context, c *cluster.Cluster) (kubeconfig.Entry, error) {
+	server, err := c.ExternalServer(ctx)
+	if err != nil {
+		return kubeconfig.Entry{}, err
+	}
+	admin, err := c.PKI.Admin()
+	if err != nil {
+		return kubeconfig.Entry{}, err
+	}
+	return kubeconfig.Entry{
+		Name: ContextName(c.Config.Name), Server: server,
+		CA: c.PKI.Cluster.CertPEM(), ClientCert: admin.Cert, ClientKey: admin.Key,
+	}, nil
+}

@@ -1,0 +1,158 @@
+// Package apiserver is the cluster's front door.
+package apiserver
+
+import (
+	"context"
+	_ "embed"
+	"net/netip"
+	"sort"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name = "kube-apiserver"
+	dir  = component.PKIDir
+	// authentication is the file that says who may come without a name.
+	authentication = "/etc/kubernetes/authentication.yaml"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed authentication.yaml
+var authenticationConfig []byte
+
+//go:embed lesson.md
+var lesson string
+
+// New is the API server, one on each control plane.
+func New() component.Component {
+	return component.Component{
+		Name:     name,
+		Needs:    []string{"etcd"},
+		Short:    "the single point of contact: checks, admits and stores every object",
+		Lesson:   lesson,
+		On:       component.ControlPlanes,
+		Files:    files,
+		Manifest: staticPod,
+		Ready:    ready,
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	list := []provider.File{
+		{Path: authentication, Data: authenticationConfig, Mode: 0o600},
+		{Path: dir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
+		{Path: dir + "/ca.key", Data: c.PKI.Cluster.KeyPEM(), Mode: 0o600},
+		{Path: dir + "/front-proxy-ca.crt", Data: c.PKI.FrontProxy.CertPEM()},
+		{Path: dir + "/front-proxy-ca.key", Data: c.PKI.FrontProxy.KeyPEM(), Mode: 0o600},
+		{Path: dir + "/etcd/ca.crt", Data: c.PKI.Etcd.CertPEM()},
+		{Path: dir + "/sa.key", Data: c.PKI.ServiceAccountKey, Mode: 0o600},
+		{Path: dir + "/sa.pub", Data: c.PKI.ServiceAccountPub},
+	}
+	for _, request := range []struct {
+		path string
+		from *pki.Authority
+		pki.Request
+	}{
+		{"apiserver", c.PKI.Cluster, pki.Request{CommonName: "kube-apiserver", DNSNames: names(c, n), IPs: addresses(c, n), Usage: pki.Server}},
+		{"apiserver-kubelet-client", c.PKI.Cluster, pki.Request{CommonName: "kube-apiserver-kubelet-client", Organizations: []string{"system:masters"}, Usage: pki.Client}},
+		{"apiserver-etcd-client", c.PKI.Etcd, pki.Request{CommonName: "kube-apiserver-etcd-client", Usage: pki.Client}},
+		{"front-proxy-client", c.PKI.FrontProxy, pki.Request{CommonName: "front-proxy-client", Usage: pki.Client}},
+	} {
+		pair, err := c.PKI.Issue(request.from, request.Request)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, component.Certificate(dir+"/"+request.path, pair)...)
+	}
+	// For whoever runs kubectl on the node.
+	admin, err := component.Kubeconfig(c, n, "/etc/kubernetes/admin.conf", pki.Request{CommonName: "kubernetes-admin", Organizations: []string{"system:masters"}})
+	return append(list, admin), err
+}
+
+// names are those by which pods, nodes and the host call the API server.
+func names(c *cluster.Cluster, n provider.Node) []string {
+	return []string{
+		n.Name(), "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		"kubernetes.default.svc." + c.Config.Networking.DNSDomain,
+	}
+}
+
+func addresses(c *cluster.Cluster, n provider.Node) []netip.Addr {
+	list := []netip.Addr{
+		c.Config.Networking.APIServerServiceIP(), n.IP(),
+		netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback(),
+	}
+	published, err := netip.ParseAddr(c.Config.Networking.APIServerAddress)
+	if err == nil && !published.IsUnspecified() && !published.IsLoopback() {
+		list = append(list, published)
+	}
+	return list
+}
+
+// Flags are kube-apiserver's, see
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/.
+func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
+	flags := []component.Flag{
+		{Name: "advertise-address", Value: n.IP().String(), Why: "What the Service \"kubernetes\" leads to."},
+		{Name: "secure-port", Value: "6443", Why: "The only port: since Kubernetes 1.20 there is none without TLS."},
+		{Name: "allow-privileged", Value: "true", Why: "Pods of the system, such as kube-proxy, need it."},
+		{Name: "authentication-config", Value: authentication, Why: "Requests without a name are let in to the health checks and nowhere else."},
+		{Name: "authorization-mode", Value: "Node,RBAC", Why: "A kubelet may see what its own pods need; all others what RBAC rules say."},
+		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "A client certificate of this authority is a name and its groups."},
+		{Name: "enable-admission-plugins", Value: "NodeRestriction", Why: "A kubelet may change only its own node and the pods on it."},
+		{Name: "etcd-servers", Value: "https://127.0.0.1:2379", Why: "The member of the same node."},
+		{Name: "etcd-cafile", Value: dir + "/etcd/ca.crt", Why: "The authority that etcd's certificate must come from."},
+		{Name: "etcd-certfile", Value: dir + "/apiserver-etcd-client.crt", Why: "etcd lets in nobody else."},
+		{Name: "etcd-keyfile", Value: dir + "/apiserver-etcd-client.key", Why: "The key of that certificate."},
+		{Name: "kubelet-certificate-authority", Value: dir + "/ca.crt", Why: "Logs and exec go to a kubelet that proves who it is."},
+		{Name: "kubelet-client-certificate", Value: dir + "/apiserver-kubelet-client.crt", Why: "The kubelets ask who wants to read logs."},
+		{Name: "kubelet-client-key", Value: dir + "/apiserver-kubelet-client.key", Why: "The key of that certificate."},
+		{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname", Why: "Kubelets are called by address: a node's name may not resolve."},
+		{Name: "proxy-client-cert-file", Value: dir + "/front-proxy-client.crt", Why: "Who passes a request on to an extension server signs it so."},
+		{Name: "proxy-client-key-file", Value: dir + "/front-proxy-client.key", Why: "The key of that certificate."},
+		{Name: "requestheader-allowed-names", Value: "front-proxy-client", Why: "The only name that may say whom it speaks for."},
+		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "An authority of its own: no user's certificate may do that."},
+		{Name: "requestheader-extra-headers-prefix", Value: "X-Remote-Extra-", Why: "The header for all else that is known of the user."},
+		{Name: "requestheader-group-headers", Value: "X-Remote-Group", Why: "The header for the user's groups."},
+		{Name: "requestheader-username-headers", Value: "X-Remote-User", Why: "The header for the user's name."},
+		{Name: "service-account-issuer", Value: "https://kubernetes.default.svc." + c.Config.Networking.DNSDomain, Why: "Who the tokens of pods say they are from."},
+		{Name: "service-account-key-file", Value: dir + "/sa.pub", Why: "What checks those tokens."},
+		{Name: "service-account-signing-key-file", Value: dir + "/sa.key", Why: "What signs them."},
+		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "The addresses that Services get."},
+		{Name: "tls-cert-file", Value: dir + "/apiserver.crt", Why: "The server proves who it is by every name that it is called by."},
+		{Name: "tls-private-key-file", Value: dir + "/apiserver.key", Why: "The key of that certificate."},
+	}
+	if len(c.Config.RuntimeConfig) > 0 {
+		flags = append(flags, component.Flag{Name: "runtime-config", Value: runtimeConfig(c.Config.RuntimeConfig), Why: "The API versions that the configuration switches on and off."})
+	}
+	return append(flags, component.FeatureGates(c.Config)...)
+}
+
+func runtimeConfig(m map[string]string) string {
+	var list []string
+	for key, value := range m {
+		list = append(list, key+"="+value)
+	}
+	sort.Strings(list)
+	return strings.Join(list, ",")
+}
+
+func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	return component.StaticPod(name, manifest, map[string]any{
+		"Image":   component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command": append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
+		"Host":    n.IP().String(),
+		"PKIDir":  dir, "Authentication": authentication,
+	})
+}
+
+func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
+	return c.API.Check(ctx, "/readyz?verbose")
+}

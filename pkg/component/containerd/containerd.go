@@ -1,0 +1,107 @@
+// Package containerd is the container runtime under every node's kubelet.
+package containerd
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"maps"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const unit = "containerd.service"
+
+//go:embed lesson.md
+var lesson string
+
+// New is containerd on every node: a service of the node's systemd.
+func New() component.Component {
+	return component.Component{
+		Name:   "containerd",
+		Short:  "runs containers, and keeps the images they are made of",
+		Lesson: lesson,
+		Unit:   unit,
+		Files:  files,
+		Start:  start,
+		Ready:  ready,
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	data, err := Config(n.Versions(), c.Config.ContainerdConfigPatches)
+	return []provider.File{{Path: "/etc/containerd/config.toml", Data: data}}, err
+}
+
+// Config is containerd's configuration with patches merged into it in order: a
+// table is merged key by key, everything else is replaced. See
+// https://github.com/containerd/containerd/blob/main/docs/cri/config.md.
+func Config(versions provider.Versions, patches []string) ([]byte, error) {
+	config := base(versions)
+	for i, patch := range patches {
+		var p map[string]any
+		if err := toml.Unmarshal([]byte(patch), &p); err != nil {
+			return nil, fmt.Errorf("reading containerdConfigPatches[%d]: %w", i, err)
+		}
+		config = merge(config, p)
+	}
+	return toml.Marshal(config)
+}
+
+func base(versions provider.Versions) map[string]any {
+	return map[string]any{
+		"version": 3,
+		// What the node found out about itself when it booted.
+		"imports": []any{"/run/mkube/containerd*.toml"},
+		// Snapshotters that a node has no file system for: each would be probed at
+		// every start.
+		"disabled_plugins": []any{
+			"io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs",
+			"io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs",
+			"io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.tracing",
+		},
+		"plugins": map[string]any{
+			"io.containerd.cri.v1.images": map[string]any{
+				"snapshotter":   "overlayfs",
+				"pinned_images": map[string]any{"sandbox": component.Registry + "pause:" + versions.Pause},
+				// Mirrors and certificates of registries, a folder each.
+				"registry": map[string]any{"config_path": "/etc/containerd/certs.d"},
+			},
+		},
+	}
+}
+
+// merge changes neither of its arguments.
+func merge(into, patch map[string]any) map[string]any {
+	merged := maps.Clone(into)
+	for key, value := range patch {
+		table, isTable := value.(map[string]any)
+		old, wasTable := merged[key].(map[string]any)
+		if isTable && wasTable {
+			merged[key] = merge(old, table)
+			continue
+		}
+		merged[key] = value
+	}
+	return merged
+}
+
+func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "systemctl", "start", unit); err != nil {
+		return fmt.Errorf("starting containerd: %w", err)
+	}
+	return nil
+}
+
+// ready relies on systemd: containerd tells it when it serves.
+func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	out, err := provider.Output(ctx, n, "systemctl", "is-active", unit)
+	if provider.ExitCode(err) > 0 {
+		return fmt.Errorf("systemd says that %s is %s", unit, string(out[:max(0, len(out)-1)]))
+	}
+	return err
+}

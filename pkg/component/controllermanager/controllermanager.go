@@ -1,0 +1,103 @@
+// Package controllermanager is the cluster's controllers: what turns wishes into
+// objects.
+package controllermanager
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name       = "kube-controller-manager"
+	dir        = component.PKIDir
+	kubeconfig = "/etc/kubernetes/controller-manager.conf"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed lesson.md
+var lesson string
+
+// New is the controller manager, one on each control plane, of which one works.
+func New() component.Component {
+	return component.Component{
+		Name:     name,
+		Needs:    []string{"kube-apiserver"},
+		Short:    "runs the control loops: makes ReplicaSets of Deployments, Pods of ReplicaSets, and much more",
+		Lesson:   lesson,
+		On:       component.ControlPlanes,
+		Files:    files,
+		Manifest: staticPod,
+		Ready:    ready,
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	config, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: "system:kube-controller-manager"})
+	return []provider.File{config}, err
+}
+
+// Flags are kube-controller-manager's, see
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/.
+func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
+	flags := []component.Flag{
+		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the controllers are to it."},
+		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
+		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
+		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
+		{Name: "allocate-node-cidrs", Value: "true", Why: "Each node gets its part of the pod network."},
+		{Name: "cluster-cidr", Value: c.Config.Networking.PodSubnet, Why: "The pod network."},
+		{Name: maskFlag(c, n), Value: fmt.Sprint(c.PodCIDR(n).Bits()), Why: "How large a node's part is."},
+		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Not to be given to nodes."},
+		{Name: "cluster-name", Value: c.Config.Name, Why: "What a cloud would call its load balancers after."},
+		{Name: "cluster-signing-cert-file", Value: dir + "/ca.crt", Why: "The authority that signs certificate requests that were approved."},
+		{Name: "cluster-signing-key-file", Value: dir + "/ca.key", Why: "The key of that authority."},
+		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Who reads its metrics shows a certificate of this authority."},
+		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "The authority behind the front proxy."},
+		{Name: "root-ca-file", Value: dir + "/ca.crt", Why: "Given to every pod, which can then trust the API server."},
+		{Name: "service-account-private-key-file", Value: dir + "/sa.key", Why: "Signs the tokens in Secrets that ask for one."},
+		{Name: "use-service-account-credentials", Value: "true", Why: "Each controller is somebody of its own, with no more rights than it needs."},
+		{Name: "kube-api-qps", Value: "500", Why: "Each controller fetches a token first: the default of 20 requests a second would cost seconds at start."},
+		{Name: "kube-api-burst", Value: "1000", Why: "As above."},
+		component.LeaderElect(len(c.ControlPlanes())),
+	}
+	return append(flags, component.FeatureGates(c.Config)...)
+}
+
+// maskFlag names the flag for the family of the pod network.
+func maskFlag(c *cluster.Cluster, n provider.Node) string {
+	if c.PodCIDR(n).Addr().Is6() {
+		return "node-cidr-mask-size-ipv6"
+	}
+	return "node-cidr-mask-size-ipv4"
+}
+
+func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	return component.StaticPod(name, manifest, map[string]any{
+		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
+		"Kubeconfig": kubeconfig, "PKIDir": dir,
+	})
+}
+
+// ready wants the pod healthy and the first work done that every user's pod waits
+// for: the default service account.
+func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	accounts, err := c.API.Resource(ctx, cluster.ServiceAccounts)
+	if err != nil {
+		return err
+	}
+	if _, err := accounts.Namespace("default").Get(ctx, "default", metav1.GetOptions{}); err != nil {
+		return fmt.Errorf("the default service account: %w", err)
+	}
+	return component.PodReady(name)(ctx, c, n)
+}

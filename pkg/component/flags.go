@@ -1,0 +1,59 @@
+package component
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/config"
+)
+
+// A Flag is one flag of a component and the reason that mkube gives it.
+type Flag struct {
+	Name, Value string
+	// Why is one sentence for a learner. The flags of every component are in
+	// https://kubernetes.io/docs/reference/command-line-tools-reference/.
+	Why string
+}
+
+// Args are a component's flags as arguments: those of mkube in order, changed by
+// the user's extraArgs, then the user's others in alphabetical order.
+func Args(cfg config.Cluster, component string, flags []Flag) []string {
+	extra := cfg.ExtraArgs[component]
+	var args []string
+	for _, f := range flags {
+		value := f.Value
+		if v, ok := extra[f.Name]; ok {
+			value = v
+		}
+		args = append(args, "--"+f.Name+"="+value)
+	}
+	for name, value := range extra {
+		if !slices.ContainsFunc(flags, func(f Flag) bool { return f.Name == name }) {
+			args = append(args, "--"+name+"="+value)
+		}
+	}
+	sort.Strings(args[len(flags):])
+	return args
+}
+
+// FeatureGates is the flag that hands the cluster's feature gates to a component,
+// or none.
+func FeatureGates(cfg config.Cluster) []Flag {
+	if len(cfg.FeatureGates) == 0 {
+		return nil
+	}
+	var gates []string
+	for name, on := range cfg.FeatureGates {
+		gates = append(gates, fmt.Sprintf("%s=%t", name, on))
+	}
+	sort.Strings(gates)
+	return []Flag{{"feature-gates", strings.Join(gates, ","), "The feature gates of the cluster's configuration."}}
+}
+
+// LeaderElect is the flag that says whether a component must win an election
+// before it works: of one there is no need, and it would cost seconds at start.
+func LeaderElect(controlPlanes int) Flag {
+	return Flag{"leader-elect", fmt.Sprint(controlPlanes > 1), "With one control plane there is nobody to elect: waiting for a lease would only cost seconds."}
+}

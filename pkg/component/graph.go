@@ -1,0 +1,134 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Graph is components, each listed after all that it needs: it reads as the
+// story.
+type Graph []Component
+
+// Names are the components' names in order.
+func (g Graph) Names() []string {
+	var names []string
+	for _, c := range g {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Check says what is wrong with the graph: a name twice, or a need that is not
+// listed before.
+func (g Graph) Check() error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, c := range g {
+		if seen[c.Name] {
+			errs = append(errs, fmt.Errorf("component %s is listed twice", c.Name))
+		}
+		for _, need := range c.Needs {
+			if !seen[need] {
+				errs = append(errs, fmt.Errorf("component %s needs %s, which is not listed before it", c.Name, need))
+			}
+		}
+		seen[c.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// Until is the graph up to and including a component.
+func (g Graph) Until(name string) (Graph, error) {
+	i := slices.IndexFunc(g, func(c Component) bool { return c.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("no component is called %q; there are %s", name, strings.Join(g.Names(), ", "))
+	}
+	return g[:i+1], nil
+}
+
+// Run calls f for every component, each as soon as f has returned nil for all that
+// it needs. After the first error no further component begins, and the context of
+// the others ends. The error returned is that of the first component in the
+// graph's order that failed by itself: a later one often fails only because an
+// earlier one is late.
+func (g Graph) Run(ctx context.Context, f func(context.Context, Component) error) error {
+	if err := g.Check(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := map[string]chan struct{}{}
+	for _, c := range g {
+		done[c.Name] = make(chan struct{})
+	}
+	errs := make([]error, len(g))
+	var wait sync.WaitGroup
+	for i, c := range g {
+		wait.Go(func() {
+			if errs[i] = await(ctx, c.Needs, done); errs[i] != nil {
+				return
+			}
+			if errs[i] = f(ctx, c); errs[i] != nil {
+				cancel(errSibling)
+				return
+			}
+			// Closed only on success: what needs this must not begin otherwise.
+			close(done[c.Name])
+		})
+	}
+	wait.Wait()
+	return first(errs)
+}
+
+// errSibling ends what still runs when another component has failed.
+var errSibling = errors.New("another component failed")
+
+func await(ctx context.Context, needs []string, done map[string]chan struct{}) error {
+	for _, need := range needs {
+		select {
+		case <-done[need]:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// first is the first error that is not the mere consequence of another.
+func first(errs []error) error {
+	var any error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errSibling) && !bare(err) {
+			return err
+		}
+		if any == nil {
+			any = err
+		}
+	}
+	return any
+}
+
+// bare reports whether an error only says that the time was up.
+func bare(err error) bool {
+	return err == context.Canceled || err == context.DeadlineExceeded
+}
+
+// Walk calls f for one component after the other and ends at the first error.
+func (g Graph) Walk(ctx context.Context, f func(context.Context, Component) error) error {
+	if err := g.Check(); err != nil {
+		return err
+	}
+	for _, c := range g {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package component
+
+import (
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// PKIDir is where a node keeps the cluster's certificates, as kubeadm's users know
+// it, see https://kubernetes.io/docs/setup/best-practices/certificates/.
+const PKIDir = "/etc/kubernetes/pki"
+
+// Kubeconfig is a component's kubeconfig on a node: its client certificate, and the
+// API server that is nearest to the node.
+func Kubeconfig(c *cluster.Cluster, n provider.Node, path string, identity pki.Request) (provider.File, error) {
+	identity.Usage = pki.Client
+	pair, err := c.PKI.Issue(c.PKI.Cluster, identity)
+	if err != nil {
+		return provider.File{}, err
+	}
+	data, err := kubeconfig.Entry{
+		Name: c.Config.Name, Server: c.Server(n), CA: c.PKI.Cluster.CertPEM(), ClientCert: pair.Cert, ClientKey: pair.Key,
+	}.YAML()
+	return provider.File{Path: path, Data: data, Mode: 0o600}, err
+}
+
+// Certificate is a key pair as two files: path.crt and path.key.
+func Certificate(path string, pair pki.KeyPair) []provider.File {
+	return []provider.File{
+		{Path: path + ".crt", Data: pair.Cert},
+		{Path: path + ".key", Data: pair.Key, Mode: 0o600},
+	}
+}

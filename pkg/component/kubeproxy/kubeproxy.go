@@ -1,0 +1,78 @@
+// Package kubeproxy is what makes Services work on a node.
+package kubeproxy
+
+import (
+	_ "embed"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name       = "kube-proxy"
+	kubeconfig = "/etc/kubernetes/kube-proxy.conf"
+	settings   = "/etc/kubernetes/kube-proxy.yaml"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed config.yaml
+var configuration string
+
+//go:embed lesson.md
+var lesson string
+
+// New is kube-proxy: a static pod on every node, so that Services work there
+// without waiting for a controller and a scheduler to place it.
+func New() component.Component {
+	return component.Component{
+		Name:     name,
+		Needs:    []string{"kube-apiserver"},
+		Short:    "makes a Service's address lead to its pods, on every node",
+		Lesson:   lesson,
+		On:       nodes,
+		Files:    files,
+		Manifest: staticPod,
+		Ready:    component.PodReady(name),
+	}
+}
+
+func nodes(c *cluster.Cluster) []provider.Node {
+	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
+		return nil
+	}
+	return c.Nodes
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: "system:kube-proxy"})
+	if err != nil {
+		return nil, err
+	}
+	data, err := component.Render(name, configuration, map[string]any{
+		"Kubeconfig": kubeconfig, "Mode": c.Config.Networking.KubeProxyMode, "Node": n.Name(),
+		"PodSubnet": c.Config.Networking.PodSubnet, "FeatureGates": c.Config.FeatureGates,
+	})
+	return []provider.File{client, {Path: settings, Data: data, Mode: 0o600}}, err
+}
+
+// Flags are kube-proxy's, see
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/.
+func Flags(n provider.Node) []component.Flag {
+	return []component.Flag{
+		{Name: "config", Value: settings, Why: "All other settings are in a file."},
+		{Name: "hostname-override", Value: n.Name(), Why: "Which node's endpoints are local ones."},
+	}
+}
+
+func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	return component.StaticPod(name, manifest, map[string]any{
+		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(n))...),
+		"Kubeconfig": kubeconfig, "Settings": settings,
+	})
+}

@@ -1,0 +1,62 @@
+// Package scheduler is what chooses a node for each pod.
+package scheduler
+
+import (
+	_ "embed"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name       = "kube-scheduler"
+	kubeconfig = "/etc/kubernetes/scheduler.conf"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed lesson.md
+var lesson string
+
+// New is the scheduler, one on each control plane, of which one works.
+func New() component.Component {
+	return component.Component{
+		Name:     name,
+		Needs:    []string{"kube-apiserver"},
+		Short:    "chooses a node for every pod that has none",
+		Lesson:   lesson,
+		On:       component.ControlPlanes,
+		Files:    files,
+		Manifest: staticPod,
+		Ready:    component.PodReady(name),
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	config, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: "system:kube-scheduler"})
+	return []provider.File{config}, err
+}
+
+// Flags are kube-scheduler's, see
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/.
+func Flags(c *cluster.Cluster) []component.Flag {
+	flags := []component.Flag{
+		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the scheduler is to it."},
+		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
+		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
+		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
+		component.LeaderElect(len(c.ControlPlanes())),
+	}
+	return append(flags, component.FeatureGates(c.Config)...)
+}
+
+func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	return component.StaticPod(name, manifest, map[string]any{
+		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c))...),
+		"Kubeconfig": kubeconfig,
+	})
+}

@@ -1,0 +1,81 @@
+package component
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Up brings a component up: on all its nodes at once, its files are written, it is
+// started and waited for. A component that is up already stays as it is.
+type Up struct {
+	Cluster *cluster.Cluster
+	// On gives word of what happens. Nil is no word.
+	On progress.Func
+	// Seeded says that the component's files lie on its nodes already.
+	Seeded func(Component) bool
+	// NoWait says of a component that it need not become ready.
+	NoWait func(Component) bool
+}
+
+// Do brings one component up, until the context ends. An error of one that did not
+// become ready is a *NotReadyError.
+func (u Up) Do(ctx context.Context, c Component) error {
+	start := time.Now()
+	u.event(progress.Event{Step: c.Name, State: progress.Running})
+	g, gctx := errgroup.WithContext(ctx)
+	for _, n := range c.Nodes(u.Cluster) {
+		g.Go(func() error { return u.node(gctx, c, n) })
+	}
+	err := g.Wait()
+	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
+	if err != nil {
+		e.State, e.Detail = progress.Failed, err.Error()
+		if errors.Is(context.Cause(ctx), errSibling) {
+			e.State, e.Detail = progress.Skipped, ""
+		}
+	}
+	u.event(e)
+	return err
+}
+
+func (u Up) event(e progress.Event) {
+	if u.On != nil {
+		e.Time = time.Now()
+		u.On(e)
+	}
+}
+
+func (u Up) node(ctx context.Context, c Component, n provider.Node) error {
+	if u.Seeded == nil || !u.Seeded(c) {
+		files, err := c.Everything(u.Cluster, n)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if err := provider.WriteFiles(ctx, n, files); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		// A unit that found its files at boot has been started by then.
+		if c.Start != nil && c.Unit != "" {
+			if err := c.Start(ctx, u.Cluster, n); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+		}
+	}
+	if c.Start != nil && c.Unit == "" {
+		if err := c.Start(ctx, u.Cluster, n); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
+		return nil
+	}
+	return u.wait(ctx, c, n)
+}
