@@ -1,0 +1,118 @@
+// Package kubeconfig writes the kubeconfig of a cluster, merges it into the
+// user's and takes it out again. Which file is changed, and under which lock, are
+// kubectl's rules; but where kubectl writes a file anew, here all that is not the
+// cluster's own is kept: unknown fields, comments, order and the form of JSON.
+//
+// The rules are told at
+// https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+// and, for writing, in client-go's tools/clientcmd (ModifyConfig).
+package kubeconfig
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// An Entry is how one user reaches one cluster: a context with the cluster and
+// the user that it joins, all three of one name.
+type Entry struct {
+	// Name is required: "mkube-" and the cluster's name.
+	Name string
+	// Server is required: the URL of kube-apiserver, as the host reaches it.
+	Server string
+	// CA, ClientCert and ClientKey are PEM. An empty one is left out.
+	CA, ClientCert, ClientKey []byte
+	// TLSServerName is what the server's certificate is checked against. Empty
+	// means Server's host.
+	TLSServerName string
+}
+
+// YAML is a kubeconfig of the entry alone, with its context as the current one.
+func (e Entry) YAML() ([]byte, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	doc, err := parse(nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sections {
+		if err := doc.put(s, e); err != nil {
+			return nil, err
+		}
+	}
+	doc.setCurrentContext(e.Name)
+	return doc.encode(e.Name)
+}
+
+func (e Entry) check() error {
+	var errs []error
+	if e.Name == "" {
+		errs = append(errs, errors.New("its name is empty"))
+	}
+	if e.Server == "" {
+		errs = append(errs, errors.New("its server is empty"))
+	}
+	for _, text := range []string{e.Name, e.Server, e.TLSServerName} {
+		if !utf8.ValidString(text) {
+			errs = append(errs, fmt.Errorf("%q is not UTF-8, which YAML is made of", text))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("kubeconfig entry %q: %w", e.Name, err)
+	}
+	return nil
+}
+
+// The fields are in the alphabetical order in which kubectl writes them.
+type (
+	namedCluster struct {
+		Cluster clusterFields `yaml:"cluster"`
+		Name    string        `yaml:"name"`
+	}
+	clusterFields struct {
+		CA            string `yaml:"certificate-authority-data,omitempty"`
+		Server        string `yaml:"server"`
+		TLSServerName string `yaml:"tls-server-name,omitempty"`
+	}
+	namedContext struct {
+		Context contextFields `yaml:"context"`
+		Name    string        `yaml:"name"`
+	}
+	contextFields struct {
+		Cluster string `yaml:"cluster"`
+		User    string `yaml:"user"`
+	}
+	namedUser struct {
+		Name string     `yaml:"name"`
+		User userFields `yaml:"user"`
+	}
+	userFields struct {
+		ClientCert string `yaml:"client-certificate-data,omitempty"`
+		ClientKey  string `yaml:"client-key-data,omitempty"`
+	}
+)
+
+// stanza is the entry's item in a section. Encoded from Go strings, not put
+// together as nodes, it comes quoted where YAML 1.1, kubectl's, would read other
+// than a string.
+func (e Entry) stanza(s section) (*yaml.Node, error) {
+	var value any
+	switch s {
+	case clusters:
+		value = namedCluster{clusterFields{base64.StdEncoding.EncodeToString(e.CA), e.Server, e.TLSServerName}, e.Name}
+	case contexts:
+		value = namedContext{contextFields{e.Name, e.Name}, e.Name}
+	case users:
+		value = namedUser{e.Name, userFields{base64.StdEncoding.EncodeToString(e.ClientCert), base64.StdEncoding.EncodeToString(e.ClientKey)}}
+	}
+	var node yaml.Node
+	if err := node.Encode(value); err != nil {
+		return nil, fmt.Errorf("kubeconfig entry %q: %w", e.Name, err)
+	}
+	return &node, nil
+}

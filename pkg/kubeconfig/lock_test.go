@@ -1,0 +1,110 @@
+package kubeconfig_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mkube/mkube/pkg/kubeconfig"
+)
+
+func TestStaleLockIsNamed(t *testing.T) {
+	t.Parallel()
+	path := put(t, alone)
+	putAt(t, path+".lock", "")
+	want := "locking a kubeconfig: " + path + ".lock is another process's: gave up after 5s; if no kubectl or mkube runs, remove that file"
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := kubeconfig.Merge(t.Context(), []string{path}, entry("b"), true)
+		wantError(t, err, want)
+		wantError(t, kubeconfig.Remove(t.Context(), []string{path}, "a"), want)
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("gave up twice after %s, want 10s", took)
+		}
+	})
+	if got := get(t, path); got != alone {
+		t.Errorf("the file was changed:\n%s", got)
+	}
+	wantFiles(t, filepath.Dir(path), "config", "config.lock")
+}
+
+func TestLockIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	path := put(t, alone)
+	putAt(t, path+".lock", "")
+	synctest.Test(t, func(t *testing.T) {
+		go func() {
+			time.Sleep(3 * time.Second) // of the bubble's time
+			if err := os.Remove(path + ".lock"); err != nil {
+				t.Error(err)
+			}
+		}()
+		remove(t, "a", path)
+	})
+	if got := get(t, path); got != emptied {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestLockEndsWithContext(t *testing.T) {
+	t.Parallel()
+	path := put(t, alone)
+	putAt(t, path+".lock", "")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			time.Sleep(time.Second)
+			cancel()
+		}()
+		_, err := kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
+		wantError(t, err, "locking a kubeconfig: "+path+".lock is another process's: context canceled; if no kubectl or mkube runs, remove that file")
+		_, err = kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
+		wantError(t, err, `merging kubeconfig entry "b": context canceled`)
+	})
+}
+
+// TestLocksAreGivenBack: the second of two locks is held, the first is not kept.
+func TestLocksAreGivenBack(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	one, two := filepath.Join(folder, "1"), filepath.Join(folder, "2")
+	putAt(t, one, "contexts:\n- name: a\n")
+	putAt(t, two, "users:\n- name: a\n")
+	putAt(t, two+".lock", "")
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := kubeconfig.Merge(t.Context(), []string{one, two}, entry("a"), true); err == nil {
+			t.Error("no error")
+		}
+	})
+	wantFiles(t, folder, "1", "2", "2.lock")
+}
+
+func TestMergeFromManyGoroutines(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), ".kube", "config")
+	const many = 20
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			if _, err := kubeconfig.Merge(t.Context(), []string{path}, entry(fmt.Sprint("mkube-", i)), true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	config, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range many {
+		wantEntry(t, config, fmt.Sprint("mkube-", i))
+	}
+	wantFiles(t, filepath.Dir(path), "config")
+}

@@ -1,0 +1,98 @@
+package kubeconfig
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parse reads a kubeconfig. Its errors say the line. What it accepts, the methods
+// can change: one document, of kind Config, whose sections are lists; or nothing.
+func parse(data []byte) (*document, error) {
+	d := &document{source: data}
+	if windowsLines(data) {
+		// The YAML package takes "\r\n" after a comment for two lines.
+		data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&d.node)
+	if errors.Is(err, io.EOF) {
+		return d, nil
+	}
+	if err != nil {
+		return nil, plainError(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); err == nil {
+		return nil, errors.New("it holds more than one YAML document, of which kubectl reads only the first")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, plainError(err)
+	}
+	// Decoded for the mistakes that the tree alone does not show: repeated keys,
+	// aliases that contain themselves.
+	var decoded any
+	if err := d.node.Decode(&decoded); err != nil {
+		return nil, plainError(err)
+	}
+	root := d.node.Content[0]
+	if root.ShortTag() == "!!null" {
+		return d, nil
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("line %d: it is not a mapping, as a kubeconfig is", root.Line)
+	}
+	d.root = root
+	d.layout = layoutOf(d)
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *document) check() error {
+	var mistakes []string
+	report := func(value *yaml.Node, format string, args ...any) {
+		mistakes = append(mistakes, fmt.Sprintf("line %d: %s", value.Line, fmt.Sprintf(format, args...)))
+	}
+	for _, must := range [...]struct{ key, be string }{{"apiVersion", "v1"}, {"kind", "Config"}} {
+		if value := d.value(must.key); value != nil && value.Value != "" && value.Value != must.be {
+			report(value, "%s is %q, not %q: it is no kubeconfig", must.key, value.Value, must.be)
+		}
+	}
+	for _, s := range sections {
+		value := d.value(string(s))
+		switch {
+		case value == nil || value.Kind == yaml.SequenceNode:
+		case value.Kind == yaml.AliasNode:
+			report(value, "%s is a YAML alias, which cannot be changed on its own", s)
+		case value.ShortTag() != "!!null":
+			report(value, "%s is not a list", s)
+		}
+	}
+	if value := d.value("<<"); value != nil {
+		// A section added beside a merged one would hide it.
+		report(value, "a kubeconfig that begins with a YAML merge (<<) cannot be changed")
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(mistakes, "; "))
+}
+
+// plainError is an error of the YAML package on one line and without its prefix.
+func plainError(err error) error {
+	var types *yaml.TypeError
+	if errors.As(err, &types) {
+		return errors.New(strings.Join(types.Errors, "; "))
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+// windowsLines tells whether each line ends in "\r\n", and nothing else has either.
+func windowsLines(data []byte) bool {
+	n := bytes.Count(data, []byte("\r\n"))
+	return n > 0 && n == bytes.Count(data, []byte("\n")) && n == bytes.Count(data, []byte("\r"))
+}
