@@ -91,7 +91,7 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if err != nil {
 		return nil, err
 	}
-	up := component.Up{Cluster: c, On: o.On, Seeded: func(component.Component) bool { return true }}
+	up := component.Up{Cluster: c, On: o.On, Files: true, Started: startsAtBoot(graph)}
 	if o.Wait == 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, apiServerLimit)
@@ -108,6 +108,19 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 func needed(g component.Graph, name string) bool {
 	return slices.ContainsFunc(g, func(c component.Component) bool { return slices.Contains(c.Needs, name) })
 }
+
+// startsAtBoot tells which components a node starts by itself: the chain up to the
+// API server, whose links wait for each other. The others would only crash and back
+// off until there is an API server.
+func startsAtBoot(g component.Graph) func(component.Component) bool {
+	chain, err := g.Until(apiServer)
+	return func(c component.Component) bool {
+		return err == nil && slices.Contains(chain.Names(), c.Name)
+	}
+}
+
+// apiServer is the component that all others wait for.
+const apiServer = "kube-apiserver"
 
 // announce tells of all steps before the first begins.
 func announce(g component.Graph, o Options) {
@@ -168,11 +181,19 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, graph co
 // render is the files of all components by node.
 func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.File, error) {
 	files := map[string][]provider.File{}
+	atBoot := startsAtBoot(graph)
 	for _, comp := range graph {
 		for _, n := range comp.Nodes(c) {
-			list, err := comp.Everything(c, n)
+			list, err := comp.Inert(c, n)
 			if err != nil {
 				return nil, fmt.Errorf("rendering the files of %s: %w", comp.Name, err)
+			}
+			if comp.Manifest != nil && atBoot(comp) {
+				manifest, err := comp.Manifest(c, n)
+				if err != nil {
+					return nil, fmt.Errorf("rendering the manifest of %s: %w", comp.Name, err)
+				}
+				list = append(list, manifest)
 			}
 			files[n.Name()] = append(files[n.Name()], list...)
 		}

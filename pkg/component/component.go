@@ -52,18 +52,11 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 // ControlPlanes is the On of what runs on control planes only.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// Everything is all the files of a component on a node, its manifest last.
-func (c Component) Everything(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	var files []provider.File
-	var err error
-	if c.Files != nil {
-		if files, err = c.Files(cl, n); err != nil {
-			return nil, err
-		}
+// Inert is the component's files on a node, less its manifest: what does nothing by
+// itself.
+func (c Component) Inert(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	if c.Files == nil {
+		return nil, nil
 	}
-	if c.Manifest == nil {
-		return files, nil
-	}
-	manifest, err := c.Manifest(cl, n)
-	return append(files, manifest), err
+	return c.Files(cl, n)
 }

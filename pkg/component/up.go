@@ -19,8 +19,11 @@ type Up struct {
 	Cluster *cluster.Cluster
 	// On gives word of what happens. Nil is no word.
 	On progress.Func
-	// Seeded says that the component's files lie on its nodes already.
-	Seeded func(Component) bool
+	// Files says that the files of all components lie on the nodes already; Started
+	// that the component's manifest does too, or that its unit found its files at
+	// boot. Nil means that none does.
+	Files   bool
+	Started func(Component) bool
 	// NoWait says of a component that it need not become ready.
 	NoWait func(Component) bool
 }
@@ -54,23 +57,8 @@ func (u Up) event(e progress.Event) {
 }
 
 func (u Up) node(ctx context.Context, c Component, n provider.Node) error {
-	if u.Seeded == nil || !u.Seeded(c) {
-		files, err := c.Everything(u.Cluster, n)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-		if err := provider.WriteFiles(ctx, n, files); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-		// A unit that found its files at boot has been started by then.
-		if c.Start != nil && c.Unit != "" {
-			if err := c.Start(ctx, u.Cluster, n); err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
-			}
-		}
-	}
-	if c.Start != nil && c.Unit == "" {
-		if err := c.Start(ctx, u.Cluster, n); err != nil {
+	if u.Started == nil || !u.Started(c) {
+		if err := u.start(ctx, c, n); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
@@ -78,4 +66,26 @@ func (u Up) node(ctx context.Context, c Component, n provider.Node) error {
 		return nil
 	}
 	return u.wait(ctx, c, n)
+}
+
+// start puts the component's files on a node and starts it.
+func (u Up) start(ctx context.Context, c Component, n provider.Node) error {
+	files, err := c.Inert(u.Cluster, n)
+	if err != nil {
+		return err
+	}
+	if u.Files {
+		files = nil
+	}
+	if c.Manifest != nil {
+		manifest, err := c.Manifest(u.Cluster, n)
+		if err != nil {
+			return err
+		}
+		files = append(files, manifest)
+	}
+	if err := provider.WriteFiles(ctx, n, files); err != nil || c.Start == nil {
+		return err
+	}
+	return c.Start(ctx, u.Cluster, n)
 }

@@ -64,9 +64,7 @@ func WriteFiles(ctx context.Context, n Node, files []File) error {
 	if err := Archive(&archive, files); err != nil {
 		return err
 	}
-	// A file appears under its name only when it is whole: a kubelet that watches
-	// the folder must not read half a manifest.
-	err := n.Run(ctx, Cmd{Args: []string{"tar", "-C", "/", "--unlink-first", "-xf", "-"}, Stdin: &archive})
+	err := n.Run(ctx, Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: &archive})
 	if err != nil {
 		return fmt.Errorf("writing files on %s: %w", n.Name(), err)
 	}

@@ -83,7 +83,7 @@ func (p *Provider) imageVersions(ctx context.Context, cfg config.Cluster) (map[s
 // boot makes and starts one node.
 func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
 	err := p.bootAs(ctx, cfg, i, n, granted, files)
-	if granted.privileged && err != nil && strings.Contains(err.Error(), "unable to apply caps") {
+	if len(granted.missing) == 0 && err != nil && strings.Contains(err.Error(), "unable to apply caps") {
 		// The daemon's own limits could not be seen beforehand.
 		if err := p.client.ContainerRemove(ctx, n.id, container.RemoveOptions{RemoveVolumes: true, Force: true}); err != nil {
 			return err

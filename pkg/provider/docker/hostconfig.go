@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,14 +22,11 @@ var capabilities = []string{
 	"CHECKPOINT_RESTORE",
 }
 
-const capSysResource = "SYS_RESOURCE"
-
 // privileges is what a node container is allowed.
 type privileges struct {
-	// privileged is docker run --privileged. Where it is not possible, the node
-	// gets by with the capabilities that the daemon itself has.
-	privileged   bool
-	capabilities []string
+	// missing are the capabilities that the daemon itself lacks. If there are none,
+	// the node is privileged, as by docker run --privileged.
+	missing []string
 }
 
 // privilegesOf asks what the daemon can grant. A daemon whose bounding set lacks a
@@ -39,23 +35,22 @@ type privileges struct {
 func privilegesOf(c *client.Client) privileges {
 	bounding, ok := boundingSet(c.DaemonHost())
 	if !ok {
-		return privileges{privileged: true}
+		return privileges{}
 	}
-	var have []string
+	var p privileges
 	for i, name := range capabilities {
-		if bounding&(1<<i) != 0 {
-			have = append(have, name)
+		if bounding&(1<<i) == 0 {
+			p.missing = append(p.missing, name)
 		}
 	}
-	return privileges{privileged: len(have) == len(capabilities), capabilities: have}
+	return p
 }
 
 // withoutSysResource is the next thing to try when --privileged was refused and
 // the reason cannot be seen: of all capabilities this is the one that sandboxes
 // take away, and the one that a node can do without.
 func withoutSysResource() privileges {
-	have := slices.DeleteFunc(slices.Clone(capabilities), func(s string) bool { return s == capSysResource })
-	return privileges{capabilities: have}
+	return privileges{missing: []string{"SYS_RESOURCE"}}
 }
 
 // boundingSet reads the capability bounding set of the process at the other end of
@@ -106,18 +101,15 @@ func peer(socket string) (pid int, err error) {
 // apply grants the privileges. Without --privileged its parts are asked for one by
 // one: no seccomp or AppArmor profile, no masked paths, every device.
 func (p privileges) apply(h *container.HostConfig) {
-	if p.privileged {
+	if len(p.missing) == 0 {
 		h.Privileged = true
 		return
 	}
-	h.CapDrop = []string{"ALL"}
-	h.CapAdd = p.capabilities
+	// An older engine does not know the newer capabilities by name, but what "ALL"
+	// means to it is enough for a node.
+	h.CapAdd, h.CapDrop = []string{"ALL"}, p.missing
 	h.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined", "label=disable"}
 	h.MaskedPaths, h.ReadonlyPaths = []string{}, []string{} // systempaths=unconfined
 	h.DeviceCgroupRules = []string{"a *:* rwm"}
 	h.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rwm"}}
-}
-
-func (p privileges) sysResource() bool {
-	return p.privileged || slices.Contains(p.capabilities, capSysResource)
 }
