@@ -12,11 +12,12 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
 // formatVersion changes when the same parts are laid out in another way.
-const formatVersion = "1"
+const formatVersion = "2"
 
 // layer is one layer of the image: an archive that may be written many times over,
 // the same each time.
@@ -25,12 +26,19 @@ type layer struct {
 	write func(io.Writer) error
 }
 
-// preloadedDir is where the image keeps containerd's root directory; mkube-node-init
-// copies its metadata and binds its snapshots.
-const preloadedDir = "usr/share/mkube/containerd"
+// Where the parts lie in the image. All that is large or often run is below one
+// folder of one layer: a provider may then mount it from the layer itself, where
+// the daemon's storage driver would be slow to read it (see LabelParts).
+const (
+	partsDir     = "usr/share/mkube"
+	preloadedDir = partsDir + "/containerd" // containerd's root, see mkube-node-init
+	binDir       = partsDir + "/bin"
+	cniDir       = partsDir + "/cni"
+)
 
-// layers are the image's layers, the one that changes least first.
-func (b *builder) layers(base, preloaded string, outputs map[string]string) ([]layer, error) {
+// layers are the image's layers, the one that changes least first. runc is the
+// file of the base's runc: it is run several times for each container.
+func (b *builder) layers(base, preloaded, runc string, outputs map[string]string) ([]layer, error) {
 	kubernetes, err := filepath.Glob(filepath.Join(preloaded, "*/snapshots/*/fs/usr/local/bin/kubernetes"))
 	if err != nil || len(kubernetes) != 1 {
 		return nil, fmt.Errorf("finding the one binary in %s: %d found: %w", preloaded, len(kubernetes), err)
@@ -41,12 +49,12 @@ func (b *builder) layers(base, preloaded string, outputs map[string]string) ([]l
 	}
 	return []layer{
 		{"base", func(w io.Writer) error { return copyFile(w, base) }},
-		{"parts", func(w io.Writer) error {
+		{partsLayer, func(w io.Writer) error {
 			return writeTar(w, func(t *tree) {
-				t.dir(outputs["cni-plugins"], "opt/cni/bin")
-				for _, p := range []string{"containerd", "crictl"} {
-					t.dir(outputs[p], "usr/local/bin", "preload")
-				}
+				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
+				t.programs(outputs["containerd"], binDir, "usr/local/bin", "preload")
+				t.programs(outputs["crictl"], binDir, "usr/local/bin")
+				t.programs(runc, binDir, "usr/local/bin")
 				t.dir(preloaded, preloadedDir)
 				for _, name := range programs {
 					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)
@@ -58,6 +66,9 @@ func (b *builder) layers(base, preloaded string, outputs map[string]string) ([]l
 		}},
 	}, nil
 }
+
+// partsLayer is the layer that holds partsDir.
+const partsLayer = "parts"
 
 func copyFile(w io.Writer, path string) error {
 	f, err := os.Open(path)
@@ -104,10 +115,8 @@ func (t *tree) dir(source, target string, except ...string) {
 		if err != nil {
 			return err
 		}
-		for _, name := range except {
-			if rel == name {
-				return nil
-			}
+		if slices.Contains(except, rel) {
+			return nil
 		}
 		return t.add(file, path.Join(target, filepath.ToSlash(rel)), d)
 	})
@@ -149,6 +158,20 @@ func (t *tree) add(file, name string, d fs.DirEntry) error {
 		return nil
 	}
 	return copyFile(t.w, file)
+}
+
+// programs adds a folder's files, and a link to each from where they are looked for.
+func (t *tree) programs(source, target, links string, except ...string) {
+	t.dir(source, target, except...)
+	entries, err := os.ReadDir(source)
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	for _, e := range entries {
+		if !slices.Contains(except, e.Name()) {
+			t.link("/"+path.Join(target, e.Name()), path.Join(links, e.Name()))
+		}
+	}
 }
 
 func (t *tree) link(target, name string) {
@@ -221,6 +244,9 @@ func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 		diff, err := addLayer(out, name, l)
 		if err != nil {
 			return fmt.Errorf("writing layer %s: %w", l.name, err)
+		}
+		if l.name == partsLayer {
+			c.Config.Labels[LabelParts] = diff
 		}
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, diff)
 		files = append(files, name)

@@ -75,7 +75,11 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 	if err := b.preload(ctx, preloaded, outputs, tools); err != nil {
 		return err
 	}
-	layers, err := b.layers(base, preloaded, outputs)
+	runcDir := filepath.Join(tmp, "runc")
+	if err := r.extract("usr/sbin/runc", filepath.Join(runcDir, "runc")); err != nil {
+		return err
+	}
+	layers, err := b.layers(base, preloaded, runcDir, outputs)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,9 @@ import (
 // v1; that of the next release refuses to.
 const suite = "bookworm"
 
+// baseVersion changes when the base is made in another way of the same packages.
+const baseVersion = "2"
+
 // base makes the root file system that the image begins with, and returns its
 // archive.
 func (b *builder) base(ctx context.Context) (archive string, err error) {
@@ -23,15 +26,20 @@ func (b *builder) base(ctx context.Context) (archive string, err error) {
 		return "", err
 	}
 	err = b.step("base", func() (string, error) {
-		sum := sha256.Sum256([]byte(fmt.Sprintf("%s %q %q", suite, b.BaseImage, packages)))
+		sum := sha256.Sum256([]byte(fmt.Sprintf("%s %s %q %q", baseVersion, suite, b.BaseImage, packages)))
 		dir := filepath.Join(b.Cache, "base", hex.EncodeToString(sum[:])[:24])
 		archive = filepath.Join(dir, "base.tar")
 		return b.cached(dir, func(dir string) error {
-			target := filepath.Join(dir, "base.tar")
+			raw := filepath.Join(dir, "raw.tar")
+			defer os.Remove(raw)
+			make := b.mmdebstrap
 			if b.BaseImage != "" {
-				return b.flatten(ctx, packages, target)
+				make = b.flatten
 			}
-			return b.mmdebstrap(ctx, packages, target)
+			if err := make(ctx, packages, raw); err != nil {
+				return err
+			}
+			return emptyVar(raw, filepath.Join(dir, "base.tar"))
 		})
 	})
 	if err != nil {

@@ -60,6 +60,8 @@ const (
 	LabelEtcd       = "dev.mkube.etcd"
 	LabelCoreDNS    = "dev.mkube.coredns"
 	LabelPause      = "dev.mkube.pause"
+	// LabelParts is the digest of the layer that holds /usr/share/mkube.
+	LabelParts = "dev.mkube.parts"
 )
 
 // Name is the node image's name for a Kubernetes version.

@@ -67,6 +67,18 @@ func (r *rootfs) read(name string) ([]byte, error) {
 	return data, err
 }
 
+// extract writes a program of the base to a file of the host.
+func (r *rootfs) extract(name, target string) error {
+	data, err := r.read(name)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(target, data, 0o755)
+}
+
 // resolve follows the symbolic links of a path, those of its folders too (/lib,
 // say, is one to /usr/lib), and also returns the links it went through.
 func (r *rootfs) resolve(name string) (real string, links []string, err error) {

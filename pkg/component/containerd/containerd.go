@@ -71,6 +71,12 @@ func base(versions provider.Versions) map[string]any {
 				// Mirrors and certificates of registries, a folder each.
 				"registry": map[string]any{"config_path": "/etc/containerd/certs.d"},
 			},
+			"io.containerd.cri.v1.runtime": map[string]any{
+				"containerd": map[string]any{"runtimes": map[string]any{"runc": map[string]any{
+					"runtime_type": "io.containerd.runc.v2",
+					"options":      map[string]any{"BinaryName": "/usr/local/bin/runc"},
+				}}},
+			},
 		},
 	}
 }

@@ -24,6 +24,7 @@ const (
 	labelEtcd       = "dev.mkube.etcd"
 	labelCoreDNS    = "dev.mkube.coredns"
 	labelPause      = "dev.mkube.pause"
+	labelParts      = "dev.mkube.parts"
 )
 
 func byCluster(name string) filters.Args {

@@ -27,6 +27,7 @@ type node struct {
 	role     config.Role
 	ip       netip.Addr
 	versions provider.Versions
+	parts    string // see nodeImage; known only while the node is made
 }
 
 var _ provider.Node = (*node)(nil)

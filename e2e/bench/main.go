@@ -1,0 +1,124 @@
+// Command bench measures mkube on this machine, in one run: the floor (etcd and
+// kube-apiserver alone), a create until the cluster is usable, a delete, the size
+// of the image, the disk of a node, and what an idle node costs. Floor and create
+// alternate, so that their ratio holds on a noisy machine.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b := bench{}
+	flag.StringVar(&b.mkube, "mkube", "bin/mkube", "the mkube to measure")
+	flag.StringVar(&b.image, "image", "mkube/node:v1.37.2", "the node image to measure")
+	flag.IntVar(&b.runs, "runs", 5, "how many creates, floors and deletes")
+	flag.DurationVar(&b.idle, "idle", time.Minute, "how long an idle node is watched; 0 leaves that out")
+	flag.BoolVar(&b.check, "check", false, "fail when a bar is missed")
+	flag.Parse()
+	if err := b.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// The bars that a run is checked against.
+const (
+	barCreate = 3.0                     // times the floor
+	barDelete = 1500 * time.Millisecond // at most
+	barImage  = 520e6                   // bytes
+	barVar    = 40e6                    // bytes of a fresh node's /var, etcd's data aside
+)
+
+// clusterName is the cluster that is created and deleted; one of the user's of that
+// name is not touched: create refuses.
+const clusterName = "mkube-bench"
+
+type bench struct {
+	mkube, image string
+	runs         int
+	idle         time.Duration
+	check        bool
+}
+
+// figures are what was measured.
+type figures struct {
+	floor, create, remove []time.Duration
+	image, varSize        int64
+	idleMemory            int64
+	idleCPU               float64 // of one core
+}
+
+func (b bench) run(ctx context.Context) error {
+	binary, cleanUp, err := extractBinary(ctx, b.image)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	var f figures
+	if f.image, err = imageSize(ctx, b.image); err != nil {
+		return err
+	}
+	for i := range b.runs {
+		if err := b.round(ctx, binary, &f, i == b.runs-1); err != nil {
+			return err
+		}
+	}
+	f.print(os.Stdout)
+	if b.check {
+		return f.missed()
+	}
+	return nil
+}
+
+// round is one floor, one create and one delete. In the last one the node is looked
+// at before it goes.
+func (b bench) round(ctx context.Context, binary string, f *figures, last bool) (err error) {
+	d, err := floor(ctx, binary)
+	if err != nil {
+		return fmt.Errorf("measuring the floor: %w", err)
+	}
+	f.floor = append(f.floor, d)
+	if d, err = b.timed(ctx, "create", "cluster", "--name", clusterName, "--image", b.image, "--progress", "plain", "--kubeconfig", filepath.Join(filepath.Dir(binary), "kubeconfig")); err != nil {
+		return err
+	}
+	f.create = append(f.create, d)
+	if last {
+		if err := b.look(ctx, f); err != nil {
+			return err
+		}
+	}
+	if d, err = b.timed(ctx, "delete", "cluster", "--name", clusterName, "--kubeconfig", filepath.Join(filepath.Dir(binary), "kubeconfig")); err != nil {
+		return err
+	}
+	f.remove = append(f.remove, d)
+	fmt.Fprintf(os.Stderr, "floor %.2f s, create %.2f s, delete %.2f s\n", last3(f.floor), last3(f.create), last3(f.remove))
+	return nil
+}
+
+func last3(d []time.Duration) float64 { return d[len(d)-1].Seconds() }
+
+// timed runs mkube as a whole process.
+func (b bench) timed(ctx context.Context, args ...string) (time.Duration, error) {
+	start := time.Now()
+	out, err := exec.CommandContext(ctx, b.mkube, args...).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("running mkube %v: %w\n%s", args[:2], err, out)
+	}
+	return time.Since(start), nil
+}
+
+func median(d []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(d))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/docker"
+)
+
+// extractBinary takes the multi-call binary out of a node image.
+func extractBinary(ctx context.Context, image string) (file string, cleanUp func(), err error) {
+	c, err := docker.Dial()
+	if err != nil {
+		return "", nil, err
+	}
+	made, err := c.ContainerCreate(ctx, &container.Config{Image: image}, nil, nil, nil, "")
+	if err != nil {
+		return "", nil, fmt.Errorf("looking into %s: %w", image, err)
+	}
+	defer c.ContainerRemove(context.WithoutCancel(ctx), made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	stat, err := c.ContainerStatPath(ctx, made.ID, "/usr/local/bin/kube-apiserver")
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp("", "mkube-bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	cleanUp = func() { os.RemoveAll(dir) }
+	file = filepath.Join(dir, "kubernetes")
+	if err := copyOut(ctx, c, made.ID, path.Join(path.Dir(stat.LinkTarget), "kubernetes"), file); err != nil {
+		cleanUp()
+		return "", nil, err
+	}
+	return file, cleanUp, nil
+}
+
+func copyOut(ctx context.Context, c *client.Client, id, from, to string) error {
+	archive, _, err := c.CopyFromContainer(ctx, id, from)
+	if err != nil {
+		return err
+	}
+	defer archive.Close()
+	files := tar.NewReader(archive)
+	if _, err := files.Next(); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, files); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}
+
+// imageSize is what docker images shows.
+func imageSize(ctx context.Context, image string) (int64, error) {
+	c, err := docker.Dial()
+	if err != nil {
+		return 0, err
+	}
+	inspect, err := c.ImageInspect(ctx, image)
+	return inspect.Size, err
+}
+
+// look measures the fresh node: its disk at once, its memory and processor time
+// while it idles.
+func (b bench) look(ctx context.Context, f *figures) error {
+	c, err := docker.Dial()
+	if err != nil {
+		return err
+	}
+	nodes, err := docker.New(c).Nodes(ctx, clusterName)
+	if err != nil || len(nodes) != 1 {
+		return fmt.Errorf("finding the node: %d nodes, %w", len(nodes), err)
+	}
+	out, err := provider.Output(ctx, nodes[0], "du", "--summarize", "--block-size=1", "--one-file-system", "--exclude=/var/lib/etcd", "/var")
+	if err != nil {
+		return err
+	}
+	size, _, _ := strings.Cut(string(out), "\t")
+	if f.varSize, err = strconv.ParseInt(size, 10, 64); err != nil {
+		return err
+	}
+	if b.idle == 0 {
+		return nil
+	}
+	return f.watch(ctx, c, nodes[0].Name(), b.idle)
+}
+
+// watch lets the node settle for as long as it is then watched.
+func (f *figures) watch(ctx context.Context, c *client.Client, name string, idle time.Duration) error {
+	if err := pause(ctx, idle); err != nil {
+		return err
+	}
+	before, err := usage(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := pause(ctx, idle); err != nil {
+		return err
+	}
+	after, err := usage(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	f.idleMemory = after.memory
+	f.idleCPU = (after.cpu - before.cpu).Seconds() / time.Since(start).Seconds()
+	return nil
+}
+
+// pause lets time pass: here time is what is measured.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

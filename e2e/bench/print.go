@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// print writes the figures as a table, medians first.
+func (f figures) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	fmt.Fprintln(t, "what\tmedian\tmin\tmax\ttimes the floor\tbar")
+	row := func(name string, d []time.Duration, bar string) {
+		lowest, highest := d[0], d[0]
+		for _, v := range d {
+			lowest, highest = min(lowest, v), max(highest, v)
+		}
+		fmt.Fprintf(t, "%s\t%.2f s\t%.2f s\t%.2f s\t%.2f\t%s\n", name,
+			median(d).Seconds(), lowest.Seconds(), highest.Seconds(), median(d).Seconds()/median(f.floor).Seconds(), bar)
+	}
+	row("floor: etcd + kube-apiserver to /readyz", f.floor, "")
+	row("create until usable", f.create, fmt.Sprintf("%.1f times the floor", barCreate))
+	row("delete", f.remove, fmt.Sprintf("%.1f s", barDelete.Seconds()))
+	fmt.Fprintf(t, "image\t%.0f MB\t\t\t\t%.0f MB\n", float64(f.image)/1e6, barImage/1e6)
+	fmt.Fprintf(t, "/var of a fresh node, without etcd's data\t%.1f MB\t\t\t\t%.0f MB\n", float64(f.varSize)/1e6, barVar/1e6)
+	if f.idleMemory > 0 {
+		fmt.Fprintf(t, "idle memory\t%.0f MiB\t\t\t\t\n", float64(f.idleMemory)/(1<<20))
+		fmt.Fprintf(t, "idle CPU\t%.1f%% of a core\t\t\t\t\n", 100*f.idleCPU)
+	}
+}
+
+// missed names every bar that was missed.
+func (f figures) missed() error {
+	var errs []error
+	if ratio := median(f.create).Seconds() / median(f.floor).Seconds(); ratio > barCreate {
+		errs = append(errs, fmt.Errorf("create took %.2f times the floor, more than %.1f", ratio, barCreate))
+	}
+	if d := median(f.remove); d > barDelete {
+		errs = append(errs, fmt.Errorf("delete took %s, more than %s", d.Round(time.Millisecond), barDelete))
+	}
+	if float64(f.image) > barImage {
+		errs = append(errs, fmt.Errorf("the image is %d bytes, more than %.0f", f.image, barImage))
+	}
+	if float64(f.varSize) > barVar {
+		errs = append(errs, fmt.Errorf("/var of a fresh node is %d bytes, more than %.0f", f.varSize, barVar))
+	}
+	return errors.Join(errs...)
+}
