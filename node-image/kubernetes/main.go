@@ -41,6 +41,7 @@ var programs = map[string]func() int{
 	"kube-scheduler":          component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kubelet":                 component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"kubectl":                 kubectl,
+	"bootstrap-rbac":          bootstrapRBAC,
 }
 
 func main() {

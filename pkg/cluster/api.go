@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -127,26 +128,34 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// Apply creates the objects of a multi-document YAML manifest, in order; one that
-// exists already is left as it is.
+// applyAtOnce is how many objects are created at the same time.
+const applyAtOnce = 8
+
+// Apply creates the objects of a multi-document YAML manifest or a stream of JSON
+// objects, several at once; one that exists already is left as it is.
 func (a *API) Apply(ctx context.Context, manifest []byte) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(applyAtOnce)
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
 	for {
 		object := new(unstructured.Unstructured)
 		if err := decoder.Decode(object); err == io.EOF {
-			return nil
+			return g.Wait()
 		} else if err != nil {
-			return fmt.Errorf("reading a manifest: %w", err)
+			return errors.Join(fmt.Errorf("reading a manifest: %w", err), g.Wait())
 		}
 		if len(object.Object) == 0 {
 			continue
 		}
-		if err := a.create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
-		}
+		g.Go(func() error {
+			if err := a.create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
+			}
+			return nil
+		})
 	}
 }
 

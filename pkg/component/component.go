@@ -37,7 +37,10 @@ type Component struct {
 	// Start starts it on a node. Nil means that Files or Manifest do. It may be
 	// called again for one that has started.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
-	// Ready is nil once it serves on a node, else it says why not yet.
+	// Serves is nil once what needs it may begin to use it on a node, which may be
+	// before it is ready. Nil means that this is the same.
+	Serves func(context.Context, *cluster.Cluster, provider.Node) error
+	// Ready is nil once it does all that it should on a node, else it says why not yet.
 	Ready func(context.Context, *cluster.Cluster, provider.Node) error
 }
 

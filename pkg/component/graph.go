@@ -50,34 +50,38 @@ func (g Graph) Until(name string) (Graph, error) {
 	return g[:i+1], nil
 }
 
-// Run calls f for every component, each as soon as f has returned nil for all that
-// it needs. After the first error no further component begins, and the context of
-// the others ends. The error returned is that of the first component in the
-// graph's order that failed by itself: a later one often fails only because an
-// earlier one is late.
-func (g Graph) Run(ctx context.Context, f func(context.Context, Component) error) error {
+// A Step brings one component up. It may call serves once what needs the component
+// may begin; when it returns nil, that may be at the latest.
+type Step func(ctx context.Context, c Component, serves func()) error
+
+// Run calls f for every component, each as soon as all that it needs serves. After
+// the first error no further component begins, and the context of the others ends.
+// The error returned is that of the first component in the graph's order that
+// failed by itself: a later one often fails only because an earlier one is late.
+func (g Graph) Run(ctx context.Context, f Step) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := map[string]chan struct{}{}
+	serving := map[string]chan struct{}{}
 	for _, c := range g {
-		done[c.Name] = make(chan struct{})
+		serving[c.Name] = make(chan struct{})
 	}
 	errs := make([]error, len(g))
 	var wait sync.WaitGroup
 	for i, c := range g {
+		// Closed only on success: what needs this must not begin otherwise.
+		serves := sync.OnceFunc(func() { close(serving[c.Name]) })
 		wait.Go(func() {
-			if errs[i] = await(ctx, c.Needs, done); errs[i] != nil {
+			if errs[i] = await(ctx, c.Needs, serving); errs[i] != nil {
 				return
 			}
-			if errs[i] = f(ctx, c); errs[i] != nil {
+			if errs[i] = f(ctx, c, serves); errs[i] != nil {
 				cancel(errSibling)
 				return
 			}
-			// Closed only on success: what needs this must not begin otherwise.
-			close(done[c.Name])
+			serves()
 		})
 	}
 	wait.Wait()
@@ -87,10 +91,10 @@ func (g Graph) Run(ctx context.Context, f func(context.Context, Component) error
 // errSibling ends what still runs when another component has failed.
 var errSibling = errors.New("another component failed")
 
-func await(ctx context.Context, needs []string, done map[string]chan struct{}) error {
+func await(ctx context.Context, needs []string, serving map[string]chan struct{}) error {
 	for _, need := range needs {
 		select {
-		case <-done[need]:
+		case <-serving[need]:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -118,7 +122,7 @@ func bare(err error) bool {
 }
 
 // Walk calls f for one component after the other and ends at the first error.
-func (g Graph) Walk(ctx context.Context, f func(context.Context, Component) error) error {
+func (g Graph) Walk(ctx context.Context, f Step) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func (g Graph) Walk(ctx context.Context, f func(context.Context, Component) erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := f(ctx, c); err != nil {
+		if err := f(ctx, c, func() {}); err != nil {
 			return err
 		}
 	}

@@ -28,16 +28,16 @@ type Up struct {
 	NoWait func(Component) bool
 }
 
-// Do brings one component up, until the context ends. An error of one that did not
-// become ready is a *NotReadyError.
-func (u Up) Do(ctx context.Context, c Component) error {
+// Do brings one component up, until the context ends. It is a Step of a graph. An
+// error of one that did not become ready is a *NotReadyError.
+func (u Up) Do(ctx context.Context, c Component, serves func()) error {
 	start := time.Now()
 	u.event(progress.Event{Step: c.Name, State: progress.Running})
-	g, gctx := errgroup.WithContext(ctx)
-	for _, n := range c.Nodes(u.Cluster) {
-		g.Go(func() error { return u.node(gctx, c, n) })
+	err := u.on(ctx, c, u.begin)
+	if err == nil && c.Serves != nil {
+		serves()
+		err = u.on(ctx, c, u.finish)
 	}
-	err := g.Wait()
 	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
 	if err != nil {
 		e.State, e.Detail = progress.Failed, err.Error()
@@ -56,16 +56,34 @@ func (u Up) event(e progress.Event) {
 	}
 }
 
-func (u Up) node(ctx context.Context, c Component, n provider.Node) error {
+// on does something for a component on all its nodes at once.
+func (u Up) on(ctx context.Context, c Component, do func(context.Context, Component, provider.Node) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, n := range c.Nodes(u.Cluster) {
+		g.Go(func() error { return do(ctx, c, n) })
+	}
+	return g.Wait()
+}
+
+// begin starts a component on a node and waits until it serves.
+func (u Up) begin(ctx context.Context, c Component, n provider.Node) error {
 	if u.Started == nil || !u.Started(c) {
 		if err := u.start(ctx, c, n); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
+	if c.Serves == nil {
+		return u.finish(ctx, c, n)
+	}
+	return u.wait(ctx, c, n, c.Serves)
+}
+
+// finish waits until a component is ready on a node.
+func (u Up) finish(ctx context.Context, c Component, n provider.Node) error {
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
 	}
-	return u.wait(ctx, c, n)
+	return u.wait(ctx, c, n, c.Ready)
 }
 
 // start puts the component's files on a node and starts it.

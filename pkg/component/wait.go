@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -48,16 +49,16 @@ const (
 	patience = 2 * time.Second
 )
 
-// wait probes until the component is ready on a node, crashes for good, or the
-// context ends.
-func (u Up) wait(ctx context.Context, c Component, n provider.Node) error {
+// wait probes until the probe is nil, the component crashes for good, or the context
+// ends.
+func (u Up) wait(ctx context.Context, c Component, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
 	start := time.Now()
 	look := start.Add(patience)
 	said := ""
 	var last error
 	for {
 		began := time.Now()
-		err := c.Ready(ctx, u.Cluster, n)
+		err := probe(ctx, u.Cluster, n)
 		if err == nil {
 			return nil
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // formatVersion changes when the same parts are laid out in another way.
-const formatVersion = "2"
+const formatVersion = "3"
 
 // layer is one layer of the image: an archive that may be written many times over,
 // the same each time.
@@ -36,9 +36,9 @@ const (
 	cniDir       = partsDir + "/cni"
 )
 
-// layers are the image's layers, the one that changes least first. runc is the
-// file of the base's runc: it is run several times for each container.
-func (b *builder) layers(base, preloaded, runc string, outputs map[string]string) ([]layer, error) {
+// layers are the image's layers, the one that changes least first. extra is what
+// gather made.
+func (b *builder) layers(base, preloaded, extra string, outputs map[string]string) ([]layer, error) {
 	kubernetes, err := filepath.Glob(filepath.Join(preloaded, "*/snapshots/*/fs/usr/local/bin/kubernetes"))
 	if err != nil || len(kubernetes) != 1 {
 		return nil, fmt.Errorf("finding the one binary in %s: %d found: %w", preloaded, len(kubernetes), err)
@@ -54,7 +54,8 @@ func (b *builder) layers(base, preloaded, runc string, outputs map[string]string
 				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
 				t.programs(outputs["containerd"], binDir, "usr/local/bin", "preload")
 				t.programs(outputs["crictl"], binDir, "usr/local/bin")
-				t.programs(runc, binDir, "usr/local/bin")
+				t.programs(filepath.Join(extra, "bin"), binDir, "usr/local/bin")
+				t.dir(filepath.Join(extra, "data"), partsDir)
 				t.dir(preloaded, preloadedDir)
 				for _, name := range programs {
 					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)

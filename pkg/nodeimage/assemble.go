@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -75,11 +76,11 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 	if err := b.preload(ctx, preloaded, outputs, tools); err != nil {
 		return err
 	}
-	runcDir := filepath.Join(tmp, "runc")
-	if err := r.extract("usr/sbin/runc", filepath.Join(runcDir, "runc")); err != nil {
+	extra := filepath.Join(tmp, "extra")
+	if err := b.gather(ctx, r, extra, outputs["kubernetes"]); err != nil {
 		return err
 	}
-	layers, err := b.layers(base, preloaded, runcDir, outputs)
+	layers, err := b.layers(base, preloaded, extra, outputs)
 	if err != nil {
 		return err
 	}
@@ -91,4 +92,21 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 		return fmt.Errorf("loading %s: %w", b.Tag, err)
 	}
 	return nil
+}
+
+// gather makes two folders of files that no part holds: bin with the base's runc,
+// which is run several times for each container, and data with what the release's
+// API server will grant its components (see node-image/kubernetes/rbac.go).
+func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string) error {
+	if err := r.extract("usr/sbin/runc", filepath.Join(dir, "bin", "runc")); err != nil {
+		return err
+	}
+	rules, err := exec.CommandContext(ctx, filepath.Join(kubernetes, "kubernetes"), "bootstrap-rbac").Output()
+	if err != nil {
+		return fmt.Errorf("asking Kubernetes for its RBAC rules: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "data", "rbac.jsonl"), rules, 0o644)
 }

@@ -91,7 +91,6 @@ func (s *store) folder(ctx context.Context, key string) (string, error) {
 	return "", fmt.Errorf("snapshot %s has no upper directory in %v", key, mounts[0].Options)
 }
 
-
 func (l Layer) link(dir string) error {
 	for _, e := range l {
 		target := filepath.Join(dir, filepath.FromSlash(path.Clean("/"+e.Path)))

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"sort"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// bootstrapRBAC prints, one JSON object a line, the roles and bindings that this
+// release's API server makes at its first start. The server's hook makes its first
+// try a second after the server serves; mkube creates the same objects at once, so
+// that the components whose rights they are need not wait. The hook then finds
+// them, and puts right whatever should differ.
+func bootstrapRBAC() int {
+	out := json.NewEncoder(os.Stdout)
+	for _, object := range rbacObjects() {
+		object.GetObjectKind().SetGroupVersionKind(kindOf(object))
+		if err := out.Encode(object); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return 0
+}
+
+func rbacObjects() []runtime.Object {
+	var objects []runtime.Object
+	for _, list := range [][]rbacv1.ClusterRole{bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()} {
+		for i := range list {
+			objects = append(objects, &list[i])
+		}
+	}
+	for _, list := range [][]rbacv1.ClusterRoleBinding{bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()} {
+		for i := range list {
+			objects = append(objects, &list[i])
+		}
+	}
+	roles := bootstrappolicy.NamespaceRoles()
+	for _, namespace := range sorted(roles) {
+		for i := range roles[namespace] {
+			objects = append(objects, &roles[namespace][i])
+		}
+	}
+	bindings := bootstrappolicy.NamespaceRoleBindings()
+	for _, namespace := range sorted(bindings) {
+		for i := range bindings[namespace] {
+			objects = append(objects, &bindings[namespace][i])
+		}
+	}
+	return objects
+}
+
+func kindOf(object runtime.Object) schema.GroupVersionKind {
+	kind := "ClusterRole"
+	switch object.(type) {
+	case *rbacv1.ClusterRoleBinding:
+		kind = "ClusterRoleBinding"
+	case *rbacv1.Role:
+		kind = "Role"
+	case *rbacv1.RoleBinding:
+		kind = "RoleBinding"
+	}
+	return rbacv1.SchemeGroupVersion.WithKind(kind)
+}
+
+func sorted[V any](m map[string]V) []string {
+	var keys []string
+	for key := range m {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
