@@ -1,0 +1,175 @@
+//go:build e2e
+
+// Package e2e tests mkube as its users meet it: the built command, on real
+// clusters. Each check is a sentence.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/mkube/mkube/pkg/provider/docker"
+)
+
+var (
+	mkubePath = flag.String("mkube", "../bin/mkube", "the mkube to test")
+	keep      = flag.Bool("keep", false, "keep the clusters of failed tests")
+)
+
+// daemon is the Docker daemon, to see what mkube does to it.
+var daemon *client.Client
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	abs, err := filepath.Abs(*mkubePath)
+	if err != nil {
+		return 1, err
+	}
+	*mkubePath = abs
+	if _, err := os.Stat(abs); err != nil {
+		return 1, fmt.Errorf("%w: make build makes it", err)
+	}
+	if daemon, err = docker.Dial(); err != nil {
+		return 1, err
+	}
+	// The user's kubeconfig is not the tests' to change.
+	dir, err := os.MkdirTemp("", "mkube-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv("KUBECONFIG", filepath.Join(dir, "kubeconfig")); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// result is what a finished mkube left.
+type result struct {
+	stdout, stderr string
+	code           int
+	took           time.Duration
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("exit code %d after %s\nstdout:\n%s\nstderr:\n%s", r.code, r.took.Round(time.Millisecond), r.stdout, r.stderr)
+}
+
+// run runs mkube to its end, whatever that is.
+func try(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	return tryContext(t, t.Context(), stdin, args...)
+}
+
+func tryContext(t *testing.T, ctx context.Context, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, *mkubePath, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	r := result{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		r.code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatalf("running mkube %q: %v", args, err)
+	}
+	return r
+}
+
+// mkube runs mkube, which must succeed, and returns its standard output.
+func mkube(t *testing.T, args ...string) string {
+	t.Helper()
+	r := try(t, "", args...)
+	if r.code != 0 {
+		t.Fatalf("mkube %s: %s", strings.Join(args, " "), r)
+	}
+	return r.stdout
+}
+
+// cluster is a running cluster of a test.
+type cluster struct{ name string }
+
+// create makes a cluster that goes with the test.
+func create(t *testing.T, name, config string, flags ...string) cluster {
+	t.Helper()
+	t.Cleanup(func() { remove(t, name) })
+	args := append([]string{"create", "cluster", "--name", name, "--progress", "plain"}, flags...)
+	if config != "" {
+		args = append(args, "--config", "-")
+	}
+	if r := try(t, config, args...); r.code != 0 {
+		t.Fatalf("creating %s: %s", name, r)
+	}
+	return cluster{name}
+}
+
+func remove(t *testing.T, name string) {
+	if t.Failed() && *keep {
+		t.Logf("cluster %s is kept", name)
+		return
+	}
+	// The test's own context is over by now.
+	if r := tryContext(t, context.Background(), "", "delete", "cluster", "--name", name); r.code != 0 {
+		t.Errorf("deleting %s: %s", name, r)
+	}
+}
+
+// kubectl runs the node's own kubectl, which must succeed.
+func (c cluster) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	return c.apply(t, "", args...)
+}
+
+// apply is kubectl with something to read.
+func (c cluster) apply(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	r := try(t, stdin, append([]string{"kubectl", "--name", c.name, "--"}, args...)...)
+	if r.code != 0 {
+		t.Fatalf("kubectl %s: %s", strings.Join(args, " "), r)
+	}
+	return r.stdout
+}
+
+// sh runs a script on the control plane.
+func (c cluster) sh(t *testing.T, script string) result {
+	t.Helper()
+	return try(t, "", "exec", c.name+"-control-plane", "--", "sh", "-c", script)
+}
+
+// eventually asks until it is told yes, a minute long at most; the last answer
+// explains a no.
+func eventually(t *testing.T, what string, ask func() (ok bool, answer string)) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		ok, answer := ask()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: still not after a minute: %s", what, answer)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
