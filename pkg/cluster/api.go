@@ -105,6 +105,22 @@ func (a *API) Check(ctx context.Context, path string) error {
 	return nil
 }
 
+// WaitReady waits until the server is ready or the context ends; the error then is
+// the last answer's.
+func (a *API) WaitReady(ctx context.Context) error {
+	for {
+		err := a.Check(ctx, "/readyz?verbose")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // failing are the checks that a health endpoint's verbose answer marks by [-].
 func failing(body string) string {
 	var names []string
@@ -128,35 +144,44 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// applyAtOnce is how many objects are created at the same time.
-const applyAtOnce = 8
-
-// Apply creates the objects of a multi-document YAML manifest or a stream of JSON
-// objects, several at once; one that exists already is left as it is.
+// Apply creates the objects of a multi-document YAML manifest, see Create.
 func (a *API) Apply(ctx context.Context, manifest []byte) error {
+	var objects []unstructured.Unstructured
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
+	for {
+		var object unstructured.Unstructured
+		if err := decoder.Decode(&object); err == io.EOF {
+			return a.Create(ctx, objects)
+		} else if err != nil {
+			return fmt.Errorf("reading a manifest: %w", err)
+		}
+		if len(object.Object) > 0 {
+			objects = append(objects, object)
+		}
+	}
+}
+
+// createAtOnce is how many objects are created at the same time.
+const createAtOnce = 8
+
+// Create creates objects, several at once and in no order; one that exists already
+// is left as it is.
+func (a *API) Create(ctx context.Context, objects []unstructured.Unstructured) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(applyAtOnce)
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
-	for {
-		object := new(unstructured.Unstructured)
-		if err := decoder.Decode(object); err == io.EOF {
-			return g.Wait()
-		} else if err != nil {
-			return errors.Join(fmt.Errorf("reading a manifest: %w", err), g.Wait())
-		}
-		if len(object.Object) == 0 {
-			continue
-		}
+	g.SetLimit(createAtOnce)
+	for i := range objects {
 		g.Go(func() error {
-			if err := a.create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
-				return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
+			err := a.create(ctx, &objects[i])
+			if err != nil && !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("creating %s %s: %w", objects[i].GetKind(), objects[i].GetName(), err)
 			}
 			return nil
 		})
 	}
+	return g.Wait()
 }
 
 func (a *API) create(ctx context.Context, object *unstructured.Unstructured) error {

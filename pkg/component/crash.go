@@ -55,7 +55,7 @@ func crashedUnit(ctx context.Context, c Component, n provider.Node) *CrashError 
 
 // restarted is a cheap look, without a client of the runtime: the kubelet keeps a
 // log file for each start of a container, named by how often it was restarted.
-const restarted = `set -- /var/log/pods/kube-system_"$1"-*/"$1"/[1-9]*.log; [ -e "$1" ] || exit 0
+const restarted = `ls /var/log/pods/kube-system_"$1"-*/"$1"/[1-9]*.log >/dev/null 2>&1 || exit 0
 exec crictl ps --all --name "^$1\$" --output json`
 
 func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashError {

@@ -41,7 +41,7 @@ func (u Up) Do(ctx context.Context, c Component, serves func()) error {
 	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
 	if err != nil {
 		e.State, e.Detail = progress.Failed, err.Error()
-		if errors.Is(context.Cause(ctx), errSibling) {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 			e.State, e.Detail = progress.Skipped, ""
 		}
 	}
@@ -78,8 +78,13 @@ func (u Up) begin(ctx context.Context, c Component, n provider.Node) error {
 	return u.wait(ctx, c, n, c.Serves)
 }
 
-// finish waits until a component is ready on a node.
+// finish settles a component on a node and waits until it is ready.
 func (u Up) finish(ctx context.Context, c Component, n provider.Node) error {
+	if c.Settle != nil {
+		if err := c.Settle(ctx, u.Cluster, n); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
 	}

@@ -41,6 +41,7 @@ func New() component.Component {
 		Files:    files,
 		Manifest: staticPod,
 		Serves:   serves,
+		Settle:   createRoles,
 		Ready:    ready,
 	}
 }
@@ -158,20 +159,8 @@ func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	return c.API.Check(ctx, "/readyz?verbose")
 }
 
-// rbacFile is what the release's API server grants its components, see
-// node-image/kubernetes/rbac.go.
-const rbacFile = "/usr/share/mkube/rbac.jsonl"
-
-// serves wants the server to answer, and the roles and bindings that it begins
-// with: its own hook would make them only a second later, and until then whatever
-// starts is refused, and backs off.
-func serves(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
-	if err := c.API.Check(ctx, "/version"); err != nil {
-		return err
-	}
-	rules, err := provider.Output(ctx, n, "cat", rbacFile)
-	if err != nil {
-		return err
-	}
-	return c.API.Apply(ctx, rules)
+// serves wants an answer of any use: from then on an administrator can do anything,
+// though the roles of the components are not there yet.
+func serves(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
+	return c.API.Check(ctx, "/version")
 }

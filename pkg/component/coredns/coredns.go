@@ -58,10 +58,15 @@ func start(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	if err != nil {
 		return err
 	}
+	// Before the server is ready there may be no namespace and no range of addresses
+	// for the Service.
+	if err := c.API.WaitReady(ctx); err != nil {
+		return err
+	}
 	return c.API.Apply(ctx, objects)
 }
 
-// ready wants the Deployment available and a name resolved through the Service, on
+// ready wants every pod of the Deployment Ready and a name resolved through the Service, on
 // the node and by the network that pods use.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	deployments, err := c.API.Resource(ctx, cluster.Deployments)
@@ -72,7 +77,9 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if err != nil {
 		return err
 	}
-	if component.Condition(d, "Available") != "True" {
+	want, _, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
+	// The condition Available is no help: with one replica, none is enough for it.
+	if have, _, _ := unstructured.NestedInt64(d.Object, "status", "readyReplicas"); have < want {
 		return unavailable(ctx, c, d)
 	}
 	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
@@ -97,7 +104,7 @@ func unavailable(ctx context.Context, c *cluster.Cluster, d *unstructured.Unstru
 			return err
 		}
 	}
-	return fmt.Errorf("deployment %s has no pod yet: %s", d.GetName(), component.ConditionMessage(d, "Available"))
+	return fmt.Errorf("deployment %s has no Ready pod", d.GetName())
 }
 
 // resolve asks the DNS Service for the API server's name.

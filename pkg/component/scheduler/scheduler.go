@@ -12,6 +12,7 @@ import (
 
 const (
 	name       = "kube-scheduler"
+	dir        = component.PKIDir
 	kubeconfig = "/etc/kubernetes/scheduler.conf"
 )
 
@@ -47,6 +48,8 @@ func Flags(c *cluster.Cluster) []component.Flag {
 		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the scheduler is to it."},
 		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
 		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
+		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Who reads its metrics shows a certificate of this authority."},
+		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "The authority behind the front proxy: known beforehand, not asked for at start."},
 		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
@@ -57,6 +60,6 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	return component.StaticPod(name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
 		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c))...),
-		"Kubeconfig": kubeconfig,
+		"Kubeconfig": kubeconfig, "PKIDir": dir,
 	})
 }

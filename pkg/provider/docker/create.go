@@ -68,7 +68,7 @@ func (p *Provider) nodeImages(ctx context.Context, cfg config.Cluster) (map[stri
 		}
 		inspect, err := p.client.ImageInspect(ctx, n.Image)
 		if errdefs.IsNotFound(err) {
-			return nil, fmt.Errorf("node image %s is not on the Docker daemon: mkube build node-image makes it", n.Image)
+			return nil, fmt.Errorf("node image %s is not on the Docker daemon: %s makes it", n.Image, buildCommand(n.Image))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("looking at node image %s: %w", n.Image, err)
@@ -80,6 +80,14 @@ func (p *Provider) nodeImages(ctx context.Context, cfg config.Cluster) (map[stri
 		images[n.Image] = i
 	}
 	return images, nil
+}
+
+// buildCommand is what builds a node image of mkube's own naming.
+func buildCommand(image string) string {
+	if version, ok := strings.CutPrefix(image, "mkube/node:"); ok {
+		return "mkube build node-image --kubernetes-version " + version
+	}
+	return "mkube build node-image --image " + image
 }
 
 // nodeImage is what is known of a node image.
@@ -135,7 +143,13 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 	endpoint := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 		networkName(cfg.Name): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.ip.String()}},
 	}}
-	made, err := p.client.ContainerCreate(ctx, spec, host, endpoint, nil, n.name)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// The daemon carries out a cancelled request all the same, after Delete has looked:
+	// what makes something is waited for.
+	making := context.WithoutCancel(ctx)
+	made, err := p.client.ContainerCreate(making, spec, host, endpoint, nil, n.name)
 	if err != nil {
 		return err
 	}
@@ -147,7 +161,10 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 	if err := p.client.CopyToContainer(ctx, n.id, "/", &archive, container.CopyToContainerOptions{}); err != nil {
 		return fmt.Errorf("putting files in: %w", err)
 	}
-	return p.client.ContainerStart(ctx, n.id, container.StartOptions{})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return p.client.ContainerStart(making, n.id, container.StartOptions{})
 }
 
 // explain adds the next step to errors of the daemon that users meet.

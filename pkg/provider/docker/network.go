@@ -34,7 +34,11 @@ func createNetwork(ctx context.Context, c *client.Client, cfg config.Cluster) (n
 		if overlapsAny(subnet, taken) {
 			continue
 		}
-		_, err := c.NetworkCreate(ctx, networkName(cfg.Name), network.CreateOptions{
+		if err := ctx.Err(); err != nil {
+			return netip.Prefix{}, err
+		}
+		// A cancelled request is carried out all the same, after Delete has looked.
+		_, err := c.NetworkCreate(context.WithoutCancel(ctx), networkName(cfg.Name), network.CreateOptions{
 			Driver: "bridge",
 			Labels: map[string]string{labelCluster: cfg.Name},
 			IPAM:   &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}}},

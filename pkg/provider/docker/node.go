@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
@@ -44,6 +45,9 @@ func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 		Cmd: cmd.Args, Env: cmd.Env, Tty: cmd.TTY,
 		AttachStdin: cmd.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
+	if errdefs.IsConflict(err) {
+		return fmt.Errorf("node %s is not running: docker start %[1]s starts it (%w)", n.name, err)
+	}
 	if err != nil {
 		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
 	}

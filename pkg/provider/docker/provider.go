@@ -58,6 +58,9 @@ func rank(s container.Summary) int {
 
 // Clusters lists the names of all clusters that have left anything on the daemon.
 func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
+	if err := reach(ctx, p.client); err != nil {
+		return nil, err
+	}
 	labelled := filters.NewArgs(filters.Arg("label", labelCluster))
 	containers, err := p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled})
 	if err != nil {

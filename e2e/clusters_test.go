@@ -1,0 +1,128 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+func TestTwoClustersLiveSideBySide(t *testing.T) {
+	one := create(t, "e2e-one", "")
+	two := create(t, "e2e-two", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking:\n  kubeProxyMode: iptables\n  dnsDomain: e2e.local\n  serviceSubnet: 10.97.0.0/16\n")
+	one.kubectl(t, "create", "configmap", "only-in-one")
+	if r := try(t, "", "kubectl", "--name", two.name, "--", "get", "configmap", "only-in-one"); r.code == 0 {
+		t.Errorf("the other cluster has it too: %s", r)
+	}
+	t.Run("both are listed", func(t *testing.T) {
+		out := mkube(t, "get", "clusters")
+		if !strings.Contains(out, one.name) || !strings.Contains(out, two.name) {
+			t.Error(out)
+		}
+	})
+	t.Run("both are in the kubeconfig, the newer is current", func(t *testing.T) {
+		data, err := os.ReadFile(os.Getenv("KUBECONFIG"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"name: mkube-e2e-one", "name: mkube-e2e-two", "current-context: mkube-e2e-two"} {
+			if !strings.Contains(string(data), want) {
+				t.Errorf("no %q in the kubeconfig", want)
+			}
+		}
+		if info, err := os.Stat(os.Getenv("KUBECONFIG")); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	})
+	t.Run("iptables, another DNS domain and service subnet hold", func(t *testing.T) {
+		loadWeb(t, two)
+		two.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
+		two.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+		eventually(t, "a pod reaches a Service by name", func() (bool, string) {
+			r := try(t, "", "kubectl", "--name", two.name, "--", "exec", "deployment/web", "--", "getent", "hosts", "web.default.svc.e2e.local")
+			return strings.HasPrefix(r.stdout, "10.97."), r.String()
+		})
+		address := two.kubectl(t, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+		eventually(t, "the Service answers", func() (bool, string) {
+			r := two.sh(t, "curl --silent --show-error --max-time 2 http://"+address)
+			return r.code == 0, r.String()
+		})
+		if r := two.sh(t, "iptables-save --table nat | grep -c KUBE-SVC"); r.code != 0 {
+			t.Errorf("kube-proxy made no iptables rules: %s", r)
+		}
+	})
+	t.Run("an archive is loaded", func(t *testing.T) { loadArchive(t, one) })
+	t.Run("logs are exported", func(t *testing.T) { exportLogs(t, one) })
+	t.Run("a kubeconfig for inside the network names the node's address", func(t *testing.T) {
+		var config struct {
+			Clusters []struct{ Cluster struct{ Server string } }
+		}
+		if err := yaml.Unmarshal([]byte(mkube(t, "get", "kubeconfig", "--internal", "--name", one.name)), &config); err != nil {
+			t.Fatal(err)
+		}
+		if server := config.Clusters[0].Cluster.Server; !strings.HasSuffix(server, ":6443") || strings.Contains(server, "127.0.0.1") {
+			t.Error(server)
+		}
+	})
+}
+
+func loadArchive(t *testing.T, c cluster) {
+	buildWeb(t)
+	archive, err := daemon.ImageSave(t.Context(), []string{webImage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	file := filepath.Join(t.TempDir(), "web.tar")
+	data, err := io.ReadAll(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mkube(t, "load", "archive", file, "--name", c.name)
+	if r := c.sh(t, "crictl images --quiet docker.io/"+webImage); strings.TrimSpace(r.stdout) == "" {
+		t.Errorf("the image is not on the node: %s", r)
+	}
+}
+
+func exportLogs(t *testing.T, c cluster) {
+	dir := strings.TrimSpace(mkube(t, "export", "logs", t.TempDir(), "--name", c.name))
+	out, err := exec.Command("grep", "-rl", "Started kubelet", dir).Output()
+	if err != nil || !bytes.Contains(out, []byte(c.name+"-control-plane")) {
+		t.Errorf("no kubelet log below %s: %v\n%s", dir, err, out)
+	}
+}
+
+func TestAnotherKubernetesVersion(t *testing.T) {
+	const version = "v1.36.4"
+	out := try(t, "", "build", "node-image", "--kubernetes-version", version, "--source", "../node-image", "--progress", "plain")
+	if out.code != 0 {
+		t.Fatal(out)
+	}
+	t.Run("building it again takes seconds", func(t *testing.T) {
+		again := try(t, "", "build", "node-image", "--kubernetes-version", version, "--source", "../node-image", "--progress", "plain")
+		if again.code != 0 || again.took.Seconds() > 10 {
+			t.Error(again)
+		}
+	})
+	c := create(t, "e2e-older", "", "--kubernetes-version", version)
+	if out := c.kubectl(t, "get", "nodes", "--no-headers"); !strings.Contains(out, " Ready ") || !strings.Contains(out, version) {
+		t.Error(out)
+	}
+	if out := c.kubectl(t, "version"); !strings.Contains(out, "Server Version: "+version) || !strings.Contains(out, "Client Version: "+version) {
+		t.Error(out)
+	}
+	everyPodReady(t, c)
+	loadWeb(t, c)
+	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+}

@@ -1,0 +1,85 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wants checks that a command failed with an exit code, saying all of some words.
+func (r result) wants(t *testing.T, code int, words ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d", r.code, code)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			t.Errorf("it does not say %q", word)
+		}
+	}
+	if t.Failed() {
+		t.Log(r)
+	}
+}
+
+func TestABrokenFlagOfKubeSchedulerIsReportedAtOnce(t *testing.T) {
+	before := leftovers(t)
+	r := try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {no-such-flag: \"1\"}\n",
+		"create", "cluster", "--name", "e2e-broken", "--config", "-", "--progress", "plain")
+	r.wants(t, 1, "kube-scheduler", "keeps crashing", "unknown flag: --no-such-flag")
+	if r.took > 40*time.Second {
+		t.Errorf("it took %s: the crash was waited out", r.took)
+	}
+	if after := leftovers(t); !slices.Equal(before, after) {
+		t.Errorf("left behind: %v, before: %v", after, before)
+	}
+}
+
+func TestATimeoutNamesTheComponentThatWasLate(t *testing.T) {
+	r := try(t, "", "create", "cluster", "--name", "e2e-late", "--wait", "3s", "--progress", "plain")
+	r.wants(t, 1, "gave up after", "not ready")
+}
+
+func TestABadConfigurationListsEveryMistakeAtOnce(t *testing.T) {
+	data, err := os.ReadFile("testdata/bad.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := try(t, string(data), "create", "cluster", "--config", "-")
+	r.wants(t, 2,
+		`:3:`, `:6:`, `:8:`, `:9:`,
+		`did you mean "podSubnet"?`, "worker", "kubeProxyMode",
+	)
+}
+
+func TestPreflightNamesWhatWillNotWork(t *testing.T) {
+	before := leftovers(t)
+	t.Run("a taken port", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		r := try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking:\n  apiServerPort: "+port+"\n",
+			"create", "cluster", "--name", "e2e-preflight", "--config", "-")
+		r.wants(t, 1, "port "+port, "is taken")
+	})
+	t.Run("a missing node image and a clashing subnet, both at once", func(t *testing.T) {
+		r := try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking:\n  podSubnet: 172.17.0.0/16\n",
+			"create", "cluster", "--name", "e2e-preflight", "--image", "nowhere/none:1", "--config", "-")
+		r.wants(t, 1, "nowhere/none:1", "mkube build node-image", "podSubnet", "overlaps")
+	})
+	t.Run("an unreachable daemon", func(t *testing.T) {
+		t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+		try(t, "", "create", "cluster").wants(t, 1, "/nowhere/docker.sock", "DOCKER_HOST")
+	})
+	if after := leftovers(t); !slices.Equal(before, after) {
+		t.Errorf("left behind: %v, before: %v", after, before)
+	}
+}
