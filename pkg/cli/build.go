@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/nodeimage"
+)
+
+func (h host) buildCommand() *cobra.Command {
+	return group("build", "Build the node image", h.buildNodeImageCommand())
+}
+
+// buildOptions are the flags of build node-image.
+type buildOptions struct {
+	nodeimage.Options
+	progress string
+	verbose  bool
+}
+
+func (h host) buildNodeImageCommand() *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:   "node-image",
+		Short: "Build the image that nodes are made of",
+		Long: `Build the node image from source, without a container registry, into the Docker
+daemon, and print its name. It needs a clone of mkube, Go, and mmdebstrap for the
+base. Each part is kept in a cache: what did not change is not built again.`,
+		Example: `  mkube build node-image
+  mkube build node-image --kubernetes-version v1.36.1
+  mkube build node-image --base-image debian:bookworm-slim`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.buildNodeImage(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.KubernetesVersion, "kubernetes-version", "", "the Kubernetes release (default the one pinned in the sources, "+kubernetesVersion+")")
+	f.StringVar(&o.BaseImage, "base-image", "", "an image of the Docker daemon, Debian or Ubuntu, to begin with (default none: mmdebstrap makes the base)")
+	f.StringVar(&o.Tag, "image", "", "the name of the image (default "+nodeimage.Name("VERSION")+")")
+	f.StringVar(&o.Source, "source", "node-image", "the folder with the sources: node-image of a clone of mkube")
+	f.StringVar(&o.Cache, "cache", "", "the folder in which built parts are kept (default mkube/node-image in the user's cache folder)")
+	progressFlag(cmd, &o.progress)
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what the build tools print")
+	return cmd
+}
+
+func (h host) buildNodeImage(ctx context.Context, o buildOptions) error {
+	s, err := h.newStage(o.progress)
+	if err != nil {
+		return &usageError{err: fmt.Errorf("--progress: %w", err)}
+	}
+	defer s.close()
+	return s.exit(ctx, h.buildOn(ctx, s, o))
+}
+
+func (h host) buildOn(ctx context.Context, s *stage, o buildOptions) error {
+	if o.KubernetesVersion != "" {
+		o.KubernetesVersion = "v" + strings.TrimPrefix(o.KubernetesVersion, "v")
+		if !release.MatchString(o.KubernetesVersion) {
+			return &usageError{err: fmt.Errorf("--kubernetes-version must be a release such as %s, not %q", kubernetesVersion, o.KubernetesVersion)}
+		}
+	}
+	e, err := h.engine()
+	if err != nil {
+		return err
+	}
+	o.Daemon = e
+	if o.verbose {
+		o.Log = s.renderer
+	}
+	result, err := h.build(ctx, o.Options, s.recorder.On)
+	if err != nil {
+		return err
+	}
+	s.table()
+	if !result.Fresh {
+		fmt.Fprintln(s.people(), "\nNothing has changed: the daemon has this image already.")
+	}
+	_, err = fmt.Fprintln(h.out, result.Tag)
+	return err
+}

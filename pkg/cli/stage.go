@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// stage is where something long is shown: its steps while they go on, then words.
+type stage struct {
+	renderer progress.Renderer
+	recorder progress.Recorder
+	getenv   func(string) string
+	err      io.Writer
+	// json says that a program reads along: then every word is an object too, and
+	// what is only for people is left out.
+	json bool
+}
+
+func progressFlag(cmd *cobra.Command, mode *string) {
+	cmd.Flags().StringVar(mode, "progress", "auto", "how to show progress: "+progress.Modes)
+	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions([]string{"auto", "tty", "plain", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (h host) newStage(mode string) (*stage, error) {
+	r, err := progress.New(mode, h.err, progress.Options{Getenv: h.getenv})
+	if err != nil {
+		return nil, err
+	}
+	return &stage{renderer: r, recorder: progress.Recorder{Next: r.On}, getenv: h.getenv, err: h.err, json: mode == "json"}, nil
+}
+
+// words is where words go from now on: no more steps are shown.
+func (s *stage) words() io.Writer {
+	if s.json {
+		return s.renderer
+	}
+	_ = s.renderer.Close() // it said so at each Write
+	return s.err
+}
+
+// people is words for people only.
+func (s *stage) people() io.Writer {
+	if s.json {
+		return io.Discard
+	}
+	return s.words()
+}
+
+// exit says what an error has to say, and gives how to exit.
+func (s *stage) exit(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	return silent(finish(ctx, s.words(), err))
+}
+
+// table shows where the time went.
+func (s *stage) table() {
+	fmt.Fprintln(s.people())
+	// The words that follow would fail in the same way.
+	_ = progress.Table(s.people(), s.recorder.Events(), progress.Options{Getenv: s.getenv})
+}
+
+// began reports whether there was any step.
+func (s *stage) began() bool { return len(s.recorder.Events()) > 0 }
+
+func (s *stage) close() { _ = s.renderer.Close() }
+
+// traced makes a provider tell every command that it runs.
+func (s *stage) traced(p provider.Provider) provider.Provider {
+	return p // provider.Trace(p, s.renderer)
+}
