@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,52 +26,55 @@ type Images interface {
 	Save(ctx context.Context, names []string) (io.ReadCloser, error)
 }
 
-// Loaded is what LoadImages did for one image on one node.
-type Loaded struct {
-	Image string
-	Node  provider.Node
-	// Present says that the node had this very image already.
-	Present bool
+// Load is which images are to go where.
+type Load struct {
+	// Images are those that some node lacks, and Nodes the nodes that lack one.
+	Images []string
+	Nodes  []provider.Node
+	// Present are the images that each node, by name, has already.
+	Present map[string][]string
 }
 
-// LoadImages brings an engine's images to nodes, all nodes at once. A node that has
-// them all is left alone. The images are saved once, and never wholly in memory.
-func LoadImages(ctx context.Context, from Images, names []string, nodes []provider.Node) ([]Loaded, error) {
+// PlanLoad compares an engine's images with those of nodes. A name without a tag
+// means the tag "latest". All names that are wrong are told in one error.
+func PlanLoad(ctx context.Context, from Images, names []string, nodes []provider.Node) (Load, error) {
 	names, err := tagged(names)
 	if err != nil {
-		return nil, err
+		return Load{}, err
 	}
 	ids, err := from.IDs(ctx, names)
 	if err != nil {
-		return nil, err
+		return Load{}, err
 	}
-	present := present(ctx, nodes, names, ids)
-	var done []Loaded
-	var missing []string
-	var lacking []provider.Node
-	for i, n := range nodes {
+	plan := Load{Present: map[string][]string{}}
+	for i, there := range present(ctx, nodes, names, ids) {
 		for j, name := range names {
-			done = append(done, Loaded{Image: name, Node: n, Present: present[i][j]})
-			if !present[i][j] && !slices.Contains(missing, name) {
-				missing = append(missing, name)
+			switch {
+			case there[j]:
+				plan.Present[nodes[i].Name()] = append(plan.Present[nodes[i].Name()], name)
+			case !slices.Contains(plan.Images, name):
+				plan.Images = append(plan.Images, name)
 			}
 		}
-		if slices.Contains(present[i], false) {
-			lacking = append(lacking, n)
+		if slices.Contains(there, false) {
+			plan.Nodes = append(plan.Nodes, nodes[i])
 		}
 	}
-	if len(missing) == 0 {
-		return done, nil
+	return plan, nil
+}
+
+// Run loads the images into all the nodes at once. They are saved once, and never
+// wholly in memory.
+func (l Load) Run(ctx context.Context, from Images) error {
+	if len(l.Images) == 0 {
+		return nil
 	}
-	archive, err := from.Save(ctx, missing)
+	archive, err := from.Save(ctx, l.Images)
 	if err != nil {
-		return nil, fmt.Errorf("saving %s: %w", strings.Join(missing, ", "), err)
+		return fmt.Errorf("saving %s: %w", strings.Join(l.Images, ", "), err)
 	}
 	defer archive.Close()
-	if err := LoadArchive(ctx, archive, lacking); err != nil {
-		return nil, err
-	}
-	return done, nil
+	return LoadArchive(ctx, archive, l.Nodes)
 }
 
 // tagged gives each name that has neither tag nor digest the tag "latest": an
@@ -148,20 +153,50 @@ func imagesOn(ctx context.Context, n provider.Node) map[string][]string {
 	return images
 }
 
-// importImages reads an archive on a node. The digests give images a name by which
-// they can be told apart from those that a tag named before. See
+// importImages reads an archive on a node, see
 // https://github.com/containerd/containerd/blob/main/docs/cri/crictl.md#directly-load-a-container-image.
-var importImages = []string{"ctr", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs", "--digests", "-"}
+// Local means that ctr itself reads the archive: handed to containerd through its
+// transfer service, 100 MB take half as long again. The layers are not kept beside
+// what they are unpacked to. Images without a name are called by their digest; were
+// those with a name too, that second name would keep their content after the first
+// is removed.
+var importImages = []string{
+	"ctr", "--namespace", "k8s.io", "images", "import", "--local", "--snapshotter", "overlayfs",
+	"--discard-unpacked-layers", "--digests", "--skip-digest-for-named", "-",
+}
 
-// LoadArchive reads an image archive (docker save's or an OCI layout, as tar) into
-// nodes, all at once and no faster than the slowest reads.
+// LoadArchive reads an image archive (docker save's or an OCI layout, as tar or
+// tar.gz) into nodes, all at once and no faster than the slowest reads.
 func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) error {
+	archive, err := plain(archive)
+	if err != nil {
+		return err
+	}
 	return fanOut(archive, nodes, func(n provider.Node, archive io.Reader) error {
-		if err := n.Run(ctx, provider.Cmd{Args: importImages, Stdin: archive}); err != nil {
+		err := n.Run(ctx, provider.Cmd{Args: importImages, Stdin: archive})
+		if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
+			// The lines before are containerd's warnings about the host.
+			reason := exit.Reason()
+			err = errors.New(reason[strings.LastIndexByte(reason, '\n')+1:])
+		}
+		if err != nil {
 			return fmt.Errorf("loading into %s: %w", n.Name(), err)
 		}
 		return nil
 	})
+}
+
+// plain unpacks an archive that is compressed by gzip (RFC 1952).
+func plain(archive io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReader(archive)
+	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
+		return buffered, nil
+	}
+	unpacked, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("reading the archive: %w", err)
+	}
+	return unpacked, nil
 }
 
 // fanOut calls f for all nodes at once, each with a stream of its own of what is

@@ -33,7 +33,9 @@ base. Each part is kept in a cache: what did not change is not built again.`,
   mkube build node-image --kubernetes-version v1.36.1
   mkube build node-image --base-image debian:bookworm-slim`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return h.buildNodeImage(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.buildNodeImage(ctx, s, o) })
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.KubernetesVersion, "kubernetes-version", "", "the Kubernetes release (default the one pinned in the sources, "+kubernetesVersion+")")
@@ -46,16 +48,7 @@ base. Each part is kept in a cache: what did not change is not built again.`,
 	return cmd
 }
 
-func (h host) buildNodeImage(ctx context.Context, o buildOptions) error {
-	s, err := h.newStage(o.progress)
-	if err != nil {
-		return &usageError{err: fmt.Errorf("--progress: %w", err)}
-	}
-	defer s.close()
-	return s.exit(ctx, h.buildOn(ctx, s, o))
-}
-
-func (h host) buildOn(ctx context.Context, s *stage, o buildOptions) error {
+func (h host) buildNodeImage(ctx context.Context, s *stage, o buildOptions) error {
 	if o.KubernetesVersion != "" {
 		o.KubernetesVersion = "v" + strings.TrimPrefix(o.KubernetesVersion, "v")
 		if !release.MatchString(o.KubernetesVersion) {

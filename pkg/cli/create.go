@@ -43,7 +43,9 @@ All that create has to say goes to standard error; nothing to standard output.`,
   mkube create cluster --config cluster.yaml --wait 2m
   mkube create cluster --config - --progress json < cluster.yaml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return h.createCluster(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.createCluster(ctx, s, o) })
+		},
 	}
 	h.nameFlag(cmd, &o.name)
 	f := cmd.Flags()
@@ -59,16 +61,7 @@ All that create has to say goes to standard error; nothing to standard output.`,
 	return cmd
 }
 
-func (h host) createCluster(ctx context.Context, o createOptions) error {
-	s, err := h.newStage(o.progress)
-	if err != nil {
-		return &usageError{err: fmt.Errorf("--progress: %w", err)}
-	}
-	defer s.close()
-	return s.exit(ctx, h.createOn(ctx, s, o))
-}
-
-func (h host) createOn(ctx context.Context, s *stage, o createOptions) error {
+func (h host) createCluster(ctx context.Context, s *stage, o createOptions) error {
 	cfg, err := h.clusterConfig(o)
 	if err != nil {
 		return &usageError{err: err}

@@ -60,16 +60,34 @@ func (h host) loadImages(ctx context.Context, images []string, o loadOptions) er
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	done, err := bootstrap.LoadImages(ctx, e, images, nodes)
-	for _, d := range done {
-		if d.Present {
-			h.tell("%s has %s already.", d.Node.Name(), d.Image)
-		} else {
-			h.tell("Loaded %s into %s in %.1f s.", d.Image, d.Node.Name(), time.Since(start).Seconds())
+	plan, err := bootstrap.PlanLoad(ctx, e, images, nodes)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if there := plan.Present[n.Name()]; len(there) > 0 {
+			h.tell("%s has %s already.", n.Name(), strings.Join(there, ", "))
 		}
 	}
-	return err
+	if len(plan.Images) == 0 {
+		return nil
+	}
+	return h.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
+}
+
+// timed says what is loaded where, and how long it took.
+func (h host) timed(what string, nodes []provider.Node, load func() error) error {
+	var names []string
+	for _, n := range nodes {
+		names = append(names, n.Name())
+	}
+	h.tell("Loading %s into %s ...", what, strings.Join(names, ", "))
+	start := time.Now()
+	if err := load(); err != nil {
+		return err
+	}
+	h.tell("Loaded after %.1f s.", time.Since(start).Seconds())
+	return nil
 }
 
 func (h host) loadArchiveCommand() *cobra.Command {
@@ -77,8 +95,8 @@ func (h host) loadArchiveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "archive FILE...", Aliases: []string{"image-archive"},
 		Short: "Load archives of images into the nodes",
-		Long: `Load archives of images, as docker save writes them or an OCI layout as tar, into
-the nodes of a cluster. "-" is standard input.`,
+		Long: `Load archives of images, as docker save writes them or an OCI layout, as tar or
+tar.gz, into the nodes of a cluster. "-" is standard input.`,
 		Example: `  mkube load archive images.tar
   docker save web:1 | mkube load archive -`,
 		Args: someArgs(`at least one file, or "-" for standard input`),
@@ -99,12 +117,13 @@ func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) e
 		return err
 	}
 	for i, archive := range archives {
-		start := time.Now()
-		if err := bootstrap.LoadArchive(ctx, archive, nodes); err != nil {
-			return fmt.Errorf("loading %s: %w", files[i], err)
+		what := files[i]
+		if what == "-" {
+			what = "standard input"
 		}
-		for _, n := range nodes {
-			h.tell("Loaded %s into %s in %.1f s.", files[i], n.Name(), time.Since(start).Seconds())
+		err := h.timed(what, nodes, func() error { return bootstrap.LoadArchive(ctx, archive, nodes) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	return nil

@@ -23,6 +23,8 @@ Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.`
   mkube delete cluster`
 	root.Version = version()
 	root.SetVersionTemplate("mkube version {{.Version}}\n")
+	// A group runs only to say what it misses: its usage is the line with [command].
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(h.in)
 	root.SetOut(h.out)

@@ -27,12 +27,15 @@ func progressFlag(cmd *cobra.Command, mode *string) {
 	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions([]string{"auto", "tty", "plain", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (h host) newStage(mode string) (*stage, error) {
+// onStage runs a command on a stage. What it has to say is said when it returns.
+func (h host) onStage(cmd *cobra.Command, mode string, run func(context.Context, *stage) error) error {
 	r, err := progress.New(mode, h.err, progress.Options{Getenv: h.getenv})
 	if err != nil {
-		return nil, err
+		return usagef(cmd, "--progress: %w", err)
 	}
-	return &stage{renderer: r, recorder: progress.Recorder{Next: r.On}, getenv: h.getenv, err: h.err, json: mode == "json"}, nil
+	defer func() { _ = r.Close() }() // it said so at each Write
+	s := &stage{renderer: r, recorder: progress.Recorder{Next: r.On}, getenv: h.getenv, err: h.err, json: mode == "json"}
+	return s.exit(cmd.Context(), run(cmd.Context(), s))
 }
 
 // words is where words go from now on: no more steps are shown.
@@ -40,7 +43,7 @@ func (s *stage) words() io.Writer {
 	if s.json {
 		return s.renderer
 	}
-	_ = s.renderer.Close() // it said so at each Write
+	_ = s.renderer.Close()
 	return s.err
 }
 
@@ -69,8 +72,6 @@ func (s *stage) table() {
 
 // began reports whether there was any step.
 func (s *stage) began() bool { return len(s.recorder.Events()) > 0 }
-
-func (s *stage) close() { _ = s.renderer.Close() }
 
 // traced makes a provider tell every command that it runs.
 func (s *stage) traced(p provider.Provider) provider.Provider {
