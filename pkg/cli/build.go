@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +26,8 @@ func (h host) buildNodeImageCommand() *cobra.Command {
 		Use:   "node-image",
 		Short: "Build the image that nodes are made of",
 		Long: `Build the node image from source, without a container registry, into the Docker
-daemon, and print its name. It needs a clone of mkube, Go, and mmdebstrap for the
-base. Each part is kept in a cache: what did not change is not built again.`,
+daemon, and print its name. It needs a clone of mkube, Go, and mmdebstrap for
+the base. Each part is kept in a cache: what did not change is not built again.`,
 		Example: `  mkube build node-image
   mkube build node-image --kubernetes-version v1.36.1
   mkube build node-image --base-image debian:bookworm-slim`,
@@ -50,10 +49,11 @@ base. Each part is kept in a cache: what did not change is not built again.`,
 
 func (h host) buildNodeImage(ctx context.Context, s *stage, o buildOptions) error {
 	if o.KubernetesVersion != "" {
-		o.KubernetesVersion = "v" + strings.TrimPrefix(o.KubernetesVersion, "v")
-		if !release.MatchString(o.KubernetesVersion) {
-			return &usageError{err: fmt.Errorf("--kubernetes-version must be a release such as %s, not %q", kubernetesVersion, o.KubernetesVersion)}
+		version, err := releaseOf(o.KubernetesVersion)
+		if err != nil {
+			return &usageError{err: err}
 		}
+		o.KubernetesVersion = version
 	}
 	e, err := h.engine()
 	if err != nil {

@@ -35,9 +35,9 @@ func (h host) createClusterCommand() *cobra.Command {
 is healthy, every node is Ready, names resolve. It then adds the cluster to your
 kubeconfig as the context mkube-NAME.
 
-What the flags say goes before what the file says. When a cluster does not come up,
-or you press Ctrl-C, nothing of it is left, unless --retain keeps it for a look.
-All that create has to say goes to standard error; nothing to standard output.`,
+What the flags say goes before what the file says. When a cluster does not come
+up, or you press Ctrl-C, nothing of it is left, unless --retain keeps it. All
+that create has to say goes to standard error; nothing to standard output.`,
 		Example: `  mkube create cluster
   mkube create cluster --name blue --kubernetes-version v1.36.1
   mkube create cluster --config cluster.yaml --wait 2m
@@ -75,25 +75,27 @@ func (h host) createCluster(ctx context.Context, s *stage, o createOptions) erro
 	}
 	start := time.Now()
 	if err := h.bringUp(ctx, s, p, cfg, o); err != nil {
-		err = s.exit(ctx, err)
+		say(s.words(), err, ctx.Err() != nil)
 		if s.began() {
 			h.aftermath(ctx, s, p, cfg.Name, o.retain)
 		}
-		return err
+		return silent(codeOf(ctx, err))
 	}
 	s.table()
 	h.greet(s, cfg.Name, o, time.Since(start))
 	return nil
 }
 
-// bringUp creates the cluster; one who interrupts it hears so at once.
+// bringUp creates the cluster. One who interrupts it hears so at once; the words end
+// the board, whose cursor a second Ctrl-C would leave hidden.
 func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg config.Cluster, o createOptions) error {
-	if !o.retain {
-		defer onInterrupt(ctx, func() {
-			// The words end the board: a second Ctrl-C would leave its cursor hidden.
-			fmt.Fprintf(s.words(), "Interrupted: cleaning up. A second Ctrl-C leaves the rest to mkube delete cluster --name %s.\n", cfg.Name)
-		})()
-	}
+	defer onInterrupt(ctx, func() {
+		if o.retain {
+			fmt.Fprintln(s.words(), "Interrupted.")
+			return
+		}
+		fmt.Fprintf(s.words(), "Interrupted: cleaning up. A second Ctrl-C leaves the rest to mkube delete cluster --name %s.\n", cfg.Name)
+	})()
 	_, err := h.create(ctx, p, cfg, bootstrap.Options{
 		Wait: o.wait, Retain: o.retain, SwitchContext: !o.noSwitchContext,
 		Kubeconfig: kubeconfig.Paths(o.kubeconfig, h.getenv, h.home),

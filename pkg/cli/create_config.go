@@ -58,13 +58,22 @@ func (h host) configFile(path string) (config.Cluster, error) {
 
 var release = regexp.MustCompile(`^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)
 
+// releaseOf is a Kubernetes release as images are named by it; the "v" may be missing.
+func releaseOf(version string) (string, error) {
+	v := "v" + strings.TrimPrefix(version, "v")
+	if !release.MatchString(v) {
+		return "", fmt.Errorf("--kubernetes-version must be a release such as %s, not %q", kubernetesVersion, version)
+	}
+	return v, nil
+}
+
 // nodeImage is the image of nodes that have none of their own.
 func nodeImage(o createOptions) (image string, errs []error) {
 	version := kubernetesVersion
 	if o.kubernetesVersion != "" {
-		version = "v" + strings.TrimPrefix(o.kubernetesVersion, "v")
-		if !release.MatchString(version) {
-			errs = append(errs, fmt.Errorf("--kubernetes-version must be a release such as %s, not %q", kubernetesVersion, o.kubernetesVersion))
+		var err error
+		if version, err = releaseOf(o.kubernetesVersion); err != nil {
+			errs = append(errs, err)
 		}
 		if o.image != "" {
 			errs = append(errs, errors.New("--image and --kubernetes-version exclude each other: an image has its version"))

@@ -22,9 +22,9 @@ func (h host) deleteClusterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster [NAME]",
 		Short: "Delete a cluster",
-		Long: `Delete takes away a cluster's nodes with all that is on them, its network, and its
-entry in your kubeconfig. It also clears away what a create that was killed left.
-That there is no such cluster is no error.`,
+		Long: `Delete takes away a cluster's nodes with all that is on them, its network, and
+its entry in your kubeconfig. It also clears away what a create that was killed
+has left. That there is no such cluster is no error.`,
 		Example: `  mkube delete cluster
   mkube delete cluster --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -17,9 +17,9 @@ func (h host) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec NODE -- COMMAND [ARG...]",
 		Short: "Run a command on a node",
-		Long: `Run a command on a node, as root, and exit with its exit code. The node is given by
-its name, or by what follows the cluster's name in it. When standard input and
-output are terminals, so are the command's; what is piped in, it can read.`,
+		Long: `Run a command on a node, as root, and exit with its exit code. The node is given
+by its name, or by what follows the cluster's name in it. When standard input
+and output are terminals, so are the command's; what is piped in, it can read.`,
 		Example: `  mkube exec control-plane -- crictl ps
   mkube exec mkube-control-plane -- journalctl --unit kubelet --follow
   mkube exec control-plane --name blue -- bash`,

@@ -60,8 +60,8 @@ func (h host) exportLogsCommand() *cobra.Command {
 		Short: "Write the logs of a cluster's nodes into a folder",
 		Long: `Write all that a cluster's nodes have to say into a folder, by default a new one
 among the temporary files, and print its name: consoles, journals, logs of pods,
-and what the API server knows of nodes, pods and events. It takes what it can get
-of a cluster that is half broken, and says what it could not get.`,
+and what the API server knows of nodes, pods and events. It takes what it can
+get of a cluster that is half broken, and says what it could not get.`,
 		Example: `  mkube export logs
   mkube export logs ./logs --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {

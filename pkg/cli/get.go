@@ -73,8 +73,8 @@ func (h host) getNodesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "nodes", Aliases: []string{"node"},
 		Short: "Print the nodes of a cluster",
-		Long: `Print the names of a cluster's nodes, control planes first: one a line, as scripts
-like them. With -o wide it is a table with their roles, addresses and versions.`,
+		Long: `Print the names of a cluster's nodes, control planes first: one a line, as
+scripts like them. With -o wide it is a table with roles, addresses, versions.`,
 		Example: `  mkube get nodes
   mkube get nodes --name blue -o wide`,
 		Args: noArgs,

@@ -14,8 +14,8 @@ func (h host) kubectlCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kubectl [--name NAME] -- ARG...",
 		Short: "Run the kubectl of a cluster's control plane",
-		Long: `Run kubectl on a cluster's control plane, as the cluster's administrator, and exit
-with its exit code. You need none on this machine, and it always fits the cluster.
+		Long: `Run kubectl on a cluster's control plane, as the cluster's administrator, and
+exit with its exit code. You need none yourself, and it always fits the cluster.
 
 It sees the files of the node, not yours: give it manifests on standard input.`,
 		Example: `  mkube kubectl -- get pods -A

@@ -37,8 +37,8 @@ func (h host) loadImageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "image IMAGE...", Aliases: []string{"docker-image"},
 		Short: "Load images of the Docker daemon into the nodes",
-		Long: `Load images of the Docker daemon into the nodes of a cluster, so that its pods find
-them without a registry. Nodes that have the very image are left alone.
+		Long: `Load images of the Docker daemon into the nodes of a cluster, so that its pods
+find them without a registry. Nodes that have the very image are left alone.
 
 Pods whose image is tagged "latest" pull it all the same, unless they say
 "imagePullPolicy: IfNotPresent".`,
