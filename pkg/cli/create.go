@@ -94,7 +94,7 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 			fmt.Fprintln(s.words(), "Interrupted.")
 			return
 		}
-		fmt.Fprintf(s.words(), "Interrupted: cleaning up. A second Ctrl-C leaves the rest to mkube delete cluster --name %s.\n", cfg.Name)
+		fmt.Fprintln(s.words(), "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.")
 	})()
 	_, err := h.create(ctx, p, cfg, bootstrap.Options{
 		Wait: o.wait, Retain: o.retain, SwitchContext: !o.noSwitchContext,

@@ -192,7 +192,7 @@ func TestCreateRefused(t *testing.T) {
 
 func TestCreateInterrupted(t *testing.T) {
 	t.Parallel()
-	const cleaning = "Interrupted: cleaning up. A second Ctrl-C leaves the rest to mkube delete cluster --name mkube.\n"
+	const cleaning = "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.\n"
 	for _, tt := range []struct {
 		name, line string
 		left       []string

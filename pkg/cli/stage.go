@@ -34,8 +34,15 @@ func (h host) onStage(cmd *cobra.Command, mode string, run func(context.Context,
 		return usagef(cmd, "--progress: %w", err)
 	}
 	defer func() { _ = r.Close() }() // it said so at each Write
-	s := &stage{renderer: r, recorder: progress.Recorder{Next: r.On}, getenv: h.getenv, err: h.err, json: mode == "json"}
-	return s.exit(cmd.Context(), run(cmd.Context(), s))
+	ctx := cmd.Context()
+	s := &stage{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
+	s.recorder.Next = func(e progress.Event) {
+		// Steps that fail since they are interrupted have stopped, as Close says.
+		if ctx.Err() == nil || s.json {
+			r.On(e)
+		}
+	}
+	return s.exit(ctx, run(ctx, s))
 }
 
 // words is where words go from now on: no more steps are shown.
