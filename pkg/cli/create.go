@@ -139,7 +139,7 @@ func (h host) aftermath(ctx context.Context, s *stage, p provider.Provider, name
 		fmt.Fprintf(s.words(), "What is left of cluster %q cannot be told (%v): %s makes sure.\n", name, err, remove)
 	case slices.Contains(left, name):
 		fmt.Fprintf(s.words(), "Some of cluster %q is left: %s takes it away.\n", name, remove)
-	case interrupted:
+	case interrupted, !s.got():
 		fmt.Fprintf(s.words(), "Nothing of cluster %q is left.\n", name)
 	default:
 		fmt.Fprintf(s.words(), "Nothing of cluster %q is left; --retain keeps one that does not come up, for a look.\n", name)

@@ -180,6 +180,25 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
+// TestCreateFailsAtOnce names no flag to look at what is not there, and gives a log
+// once only.
+func TestCreateFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create = func(_ context.Context, _ provider.Provider, _ config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+		start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		o.On(progress.Event{Time: start, Step: "nodes", State: progress.Running})
+		o.On(progress.Event{Time: start, Step: "nodes", State: progress.Failed, Detail: "no image\nlog"})
+		return nil, errors.New("no image\nlog")
+	}
+	w.want(t, w.run(t, "create cluster"), Failed, "", `[ 0.0s] nodes: starting
+[ 0.0s] nodes: failed after 0.0s: no image
+Error: no image
+log
+Nothing of cluster "mkube" is left.
+`)
+}
+
 // TestCreateRefused made nothing, so there is nothing to say of what is left.
 func TestCreateRefused(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,12 +39,20 @@ func (h host) onStage(cmd *cobra.Command, mode string, run func(context.Context,
 	ctx := cmd.Context()
 	s := &stage{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
 	s.recorder.Next = func(e progress.Event) {
-		// Steps that fail since they are interrupted have stopped, as Close says.
-		if ctx.Err() == nil || s.json {
-			r.On(e)
-		}
+		if s.json || ctx.Err() == nil {
+			r.On(s.brief(e))
+		} // else what now fails has only been stopped, as the renderer says at its end
 	}
 	return s.exit(ctx, run(ctx, s))
+}
+
+// brief is an event for people without the log behind an error: they get to read
+// that at the end, with the error.
+func (s *stage) brief(e progress.Event) progress.Event {
+	if e.State == progress.Failed && !s.json {
+		e.Detail, _, _ = strings.Cut(e.Detail, "\n")
+	}
+	return e
 }
 
 // words is where words go from now on: no more steps are shown.
@@ -77,8 +87,12 @@ func (s *stage) table() {
 	_ = progress.Table(s.people(), s.recorder.Events(), progress.Options{Getenv: s.getenv})
 }
 
-// began reports whether there was any step.
+// began reports whether there was any step, and got whether one was done.
 func (s *stage) began() bool { return len(s.recorder.Events()) > 0 }
+
+func (s *stage) got() bool {
+	return slices.ContainsFunc(s.recorder.Events(), func(e progress.Event) bool { return e.State == progress.Done })
+}
 
 // traced makes a provider tell every command that it runs.
 func (s *stage) traced(p provider.Provider) provider.Provider {
