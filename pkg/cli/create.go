@@ -106,11 +106,11 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 
 // greet says that the cluster is there, and the one next command.
 func (h host) greet(s *stage, name string, o createOptions, took time.Duration) {
-	state := "is ready"
+	state, rest := "is ready", ""
 	if o.wait == 0 {
-		state = "has an API server, and the rest is on its way"
+		state, rest = "has an API server", "; the rest is on its way"
 	}
-	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s. Try it:\n\n  %s\n", name, state, took.Seconds(), h.next(name, o.kubeconfig))
+	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s%s. Try it:\n\n  %s\n", name, state, took.Seconds(), rest, h.next(name, o.kubeconfig))
 }
 
 func (h host) next(name, file string) string {

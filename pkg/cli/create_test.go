@@ -134,7 +134,7 @@ func TestCreateSays(t *testing.T) {
 		{"--kubeconfig k.yaml", "kubectl", "is ready after 0.0 s. Try it:\n\n  kubectl cluster-info --context mkube-mkube --kubeconfig k.yaml\n"},
 		{"", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl -- get pods -A\n"},
 		{"--name red", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl --name red -- get pods -A\n"},
-		{"--wait 0", "", "has an API server, and the rest is on its way after 0.0 s. Try it:\n\n  mkube kubectl -- get pods -A\n"},
+		{"--wait 0", "", "has an API server after 0.0 s; the rest is on its way. Try it:\n\n  mkube kubectl -- get pods -A\n"},
 	} {
 		t.Run(tt.line+tt.env, func(t *testing.T) {
 			t.Parallel()
