@@ -40,14 +40,25 @@ func (i Images) Save(ctx context.Context, names []string) (io.ReadCloser, error)
 	return i.client.ImageSave(ctx, names)
 }
 
-// ID is the digest of an image's configuration; no such image is an error that
-// errdefs.IsNotFound knows.
-func (i Images) ID(ctx context.Context, name string) (string, error) {
-	inspect, err := i.client.ImageInspect(ctx, name)
-	if err != nil {
-		return "", err
+// IDs are the digests that identify images, in the order of their names. All that
+// are not there are named in one error.
+func (i Images) IDs(ctx context.Context, names []string) ([]string, error) {
+	var ids []string
+	var errs []error
+	for _, name := range names {
+		inspect, err := i.client.ImageInspect(ctx, name)
+		switch {
+		case errdefs.IsNotFound(err):
+			errs = append(errs, fmt.Errorf("image %s is not on the Docker daemon: docker pull %[1]s fetches it, docker build -t %[1]s makes it", name))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("looking at image %s: %w", name, err))
+		}
+		ids = append(ids, inspect.ID)
 	}
-	return inspect.ID, nil
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
 
 // Label is the value of an image's label, "" if there is no such image or label.

@@ -1,0 +1,70 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// reachable is a node whose ports the host reaches.
+type reachable struct {
+	scripted
+	err error
+}
+
+func (n reachable) Endpoint(context.Context, int) (string, error) { return "127.0.0.1:36443", n.err }
+
+// TestAdminEntry reads back what a component's kubeconfig is written with.
+func TestAdminEntry(t *testing.T) {
+	t.Parallel()
+	written := kubeconfig.Entry{
+		Name: "blue", Server: "https://10.89.0.2:6443",
+		CA: []byte("ca"), ClientCert: []byte("cert"), ClientKey: []byte("key"),
+	}
+	file, err := written.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := reachable{scripted{name: "blue-control-plane", role: config.ControlPlane, run: prints(string(file))}, nil}
+	for internal, server := range map[bool]string{false: "https://127.0.0.1:36443", true: "https://10.89.0.2:6443"} {
+		want := written
+		want.Name, want.Server = "mkube-blue", server
+		got, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, internal)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("internal %t: got %+v, %v", internal, got, err)
+		}
+	}
+}
+
+func TestAdminEntryFails(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	for _, tt := range []struct {
+		name string
+		role config.Role
+		run  func(context.Context, provider.Cmd) error
+		err  error
+		want string
+	}{
+		{"no control plane", config.Worker, nil, nil, "none of the cluster's 1 nodes is a control plane"},
+		{"unreadable", config.ControlPlane, breaks(down), nil, `reading the kubeconfig of cluster "blue": down`},
+		{"no YAML", config.ControlPlane, prints("{"), nil, "reading /etc/kubernetes/admin.conf on n: "},
+		{"empty", config.ControlPlane, prints(""), nil, "0 clusters and 0 users instead of one each"},
+		{"unreachable", config.ControlPlane, prints("clusters: [{}]\nusers: [{}]"), down, "down"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := reachable{scripted{name: "n", role: tt.role, run: tt.run}, tt.err}
+			_, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,49 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// NotFoundError says that there is no cluster of a name.
+type NotFoundError struct {
+	Name string
+	// Existing are the names of the clusters that there are.
+	Existing []string
+}
+
+func (e *NotFoundError) Error() string {
+	there := "there is no other cluster"
+	if len(e.Existing) > 0 {
+		there = "there are: " + strings.Join(e.Existing, ", ")
+	}
+	return fmt.Sprintf("cluster %q does not exist: mkube create cluster --name %s makes it; %s", e.Name, e.Name, there)
+}
+
+// Nodes are the nodes of a cluster, control planes first, at least one. Without a
+// node the error is a *NotFoundError.
+func Nodes(ctx context.Context, p provider.Provider, name string) ([]provider.Node, error) {
+	nodes, err := p.Nodes(ctx, name)
+	if err != nil || len(nodes) > 0 {
+		return nodes, err
+	}
+	existing, err := p.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &NotFoundError{Name: name, Existing: existing}
+}
+
+// ControlPlane is the first control plane among a cluster's nodes.
+func ControlPlane(nodes []provider.Node) (provider.Node, error) {
+	for _, n := range nodes {
+		if n.Role() == config.ControlPlane {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and make it anew", len(nodes))
+}

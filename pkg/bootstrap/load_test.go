@@ -1,0 +1,178 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// engine has images by name and ID.
+type engine map[string]string
+
+func (e engine) IDs(_ context.Context, names []string) (ids []string, err error) {
+	for _, name := range names {
+		if e[name] == "" {
+			err = errors.Join(err, fmt.Errorf("no %s", name))
+		}
+		ids = append(ids, e[name])
+	}
+	return ids, err
+}
+
+func (e engine) Save(_ context.Context, names []string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(strings.Join(names, "+"))), nil
+}
+
+const crictlImages = `{"images":[
+ {"id":"sha256:config","repoTags":["docker.io/library/web:1","example.com/web:2"],"repoDigests":[]},
+ {"id":"sha256:other","repoTags":["docker.io/library/db:latest"],"repoDigests":["docker.io/library/db@sha256:manifest"]}]}`
+
+func TestPlanLoad(t *testing.T) {
+	t.Parallel()
+	long := "sha256:" + strings.Repeat("a", 64)
+	from := engine{
+		"web:1": "sha256:config", "example.com/web:2": "sha256:new", "db:latest": "sha256:manifest", "new:latest": "sha256:n",
+		long: long,
+	}
+	full := scripted{name: "full", run: prints(crictlImages)}
+	byID := scripted{name: "byID", run: prints(`{"images":[{"id":"` + long + `"}]}`)}
+	broken := scripted{name: "broken", run: breaks(errors.New("no runtime"))}
+	for _, tt := range []struct {
+		names           string
+		nodes           []provider.Node
+		images, lacking []string
+		present         map[string][]string
+	}{
+		{"web:1", []provider.Node{full}, nil, nil, map[string][]string{"full": {"web:1"}}},
+		{"docker.io/library/web:1 web:1", []provider.Node{full}, nil, nil, map[string][]string{"full": {"web:1"}}},
+		{"example.com/web:2", []provider.Node{full}, []string{"example.com/web:2"}, []string{"full"}, map[string][]string{}},
+		{"db", []provider.Node{full}, nil, nil, map[string][]string{"full": {"db:latest"}}},
+		{"web:1 new", []provider.Node{full, broken}, []string{"new:latest", "web:1"}, []string{"full", "broken"}, map[string][]string{"full": {"web:1"}}},
+		{long, []provider.Node{full, byID}, []string{long}, []string{"full"}, map[string][]string{"byID": {long}}},
+	} {
+		t.Run(tt.names, func(t *testing.T) {
+			t.Parallel()
+			plan, err := PlanLoad(t.Context(), from, strings.Fields(tt.names), tt.nodes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lacking []string
+			for _, n := range plan.Nodes {
+				lacking = append(lacking, n.Name())
+			}
+			if !slices.Equal(plan.Images, tt.images) || !slices.Equal(lacking, tt.lacking) || !reflect.DeepEqual(plan.Present, tt.present) {
+				t.Errorf("got %v to %v, present %v", plan.Images, lacking, plan.Present)
+			}
+		})
+	}
+}
+
+func TestPlanLoadTellsAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for names, want := range map[string][]string{
+		"a b":     {"no a:latest", "no b:latest"},
+		"A a B:c": {`"A" is no image's name`, `"B:c" is no image's name`},
+	} {
+		_, err := PlanLoad(t.Context(), engine{}, strings.Fields(names), nil)
+		for _, w := range want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: got %v, want %q", names, err, w)
+			}
+		}
+	}
+}
+
+func TestLoadRun(t *testing.T) {
+	t.Parallel()
+	if err := (Load{}).Run(t.Context(), nil); err != nil {
+		t.Errorf("nothing to load: %v", err)
+	}
+	var took bytes.Buffer
+	n := scripted{name: "n", run: func(_ context.Context, cmd provider.Cmd) error {
+		_, err := io.Copy(&took, cmd.Stdin)
+		return err
+	}}
+	if err := (Load{Images: []string{"a", "b"}, Nodes: []provider.Node{n}}).Run(t.Context(), engine{}); err != nil {
+		t.Error(err)
+	}
+	if took.String() != "a+b" {
+		t.Errorf("the node took %q", took.String())
+	}
+}
+
+// TestLoadArchive feeds three nodes: one reads all, one reads nothing, and one ends
+// in the middle.
+func TestLoadArchive(t *testing.T) {
+	t.Parallel()
+	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // four buffers
+	var mu sync.Mutex
+	took := map[string]int{}
+	node := func(name string, most int64, err error) provider.Node {
+		return scripted{name: name, run: func(_ context.Context, cmd provider.Cmd) error {
+			n, readErr := io.Copy(io.Discard, io.LimitReader(cmd.Stdin, most))
+			mu.Lock()
+			defer mu.Unlock()
+			took[name] = int(n)
+			return errors.Join(err, readErr)
+		}}
+	}
+	nodes := []provider.Node{node("all", 1<<40, nil), node("none", 0, errors.New("no room")), node("half", 1<<21+5, errors.New("it broke"))}
+	err := LoadArchive(t.Context(), bytes.NewReader(data), nodes)
+	if err == nil || err.Error() != "loading into none: no room\nloading into half: it broke" {
+		t.Errorf("got %v", err)
+	}
+	if want := map[string]int{"all": len(data), "none": 0, "half": 1<<21 + 5}; !reflect.DeepEqual(took, want) {
+		t.Errorf("the nodes took %v, want %v", took, want)
+	}
+}
+
+// TestLoadArchiveThatBreaksOff says so, and not what a node makes of half of it.
+func TestLoadArchiveThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the pipe broke")
+	source := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
+	n := scripted{name: "n", run: func(_ context.Context, cmd provider.Cmd) error {
+		_, err := io.Copy(io.Discard, cmd.Stdin)
+		if !errors.Is(err, broken) {
+			t.Errorf("the node reads %v", err)
+		}
+		return errors.New("unexpected EOF")
+	}}
+	err := LoadArchive(t.Context(), source, []provider.Node{n})
+	if err == nil || err.Error() != "reading the archive: the pipe broke" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadArchiveThatIsNoGzip(t *testing.T) {
+	t.Parallel()
+	err := LoadArchive(t.Context(), strings.NewReader("\x1f\x8b no gzip at all"), nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "reading the archive: gzip: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLoadSaysWhatCtrSaid, less the warnings before it.
+func TestLoadSaysWhatCtrSaid(t *testing.T) {
+	t.Parallel()
+	for stderr, want := range map[string]string{
+		"level=warning msg=old\nctr: unexpected EOF\n": "loading into n: ctr: unexpected EOF",
+		"": "loading into n: exit code 1",
+	} {
+		n := scripted{name: "n", run: breaks(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
+		err := LoadArchive(t.Context(), strings.NewReader("x"), []provider.Node{n})
+		if err == nil || err.Error() != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package bootstrap
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// logLimit is how long one log may take: what hangs must not keep the rest.
+const logLimit = time.Minute
+
+// inspector is a node that can tell all that its provider knows of it, as JSON.
+type inspector interface {
+	Inspect(ctx context.Context, w io.Writer) error
+}
+
+// A logFile is one file of the exported logs and what fills it.
+type logFile struct {
+	path  string
+	write func(context.Context, io.Writer) error
+}
+
+// ExportLogs writes all there is to know of a cluster into a folder, which it makes:
+// per node a folder of its name with console, journal, logs of units and pods, and
+// a folder "cluster" with the API server's view. All nodes are asked at once. It
+// returns how many files it wrote, and as joined errors what could not be had.
+func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written int, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	x := &exporter{root: root}
+	var wait sync.WaitGroup
+	for _, n := range nodes {
+		wait.Go(func() { x.files(ctx, nodeLogs(n)) })
+		wait.Go(func() { x.pods(ctx, n) })
+	}
+	if n, err := ControlPlane(nodes); err == nil {
+		wait.Go(func() { x.files(ctx, apiLogs(n)) })
+	}
+	wait.Wait()
+	return int(x.written.Load()), errors.Join(x.errs...)
+}
+
+// nodeLogs are a node's files, but for its pods' logs.
+func nodeLogs(n provider.Node) []logFile {
+	command := func(file string, args ...string) logFile {
+		return logFile{filepath.Join(n.Name(), file), func(ctx context.Context, w io.Writer) error {
+			return n.Run(ctx, provider.Cmd{Args: args, Stdout: w})
+		}}
+	}
+	list := []logFile{
+		{filepath.Join(n.Name(), "console.log"), n.Logs},
+		command("journal.log", "journalctl", "--no-pager"),
+		command("kubelet.log", "journalctl", "--no-pager", "--unit", "kubelet.service"),
+		command("containerd.log", "journalctl", "--no-pager", "--unit", "containerd.service"),
+		command("containers.txt", "crictl", "ps", "--all"),
+		command("images.txt", "crictl", "images"),
+	}
+	if i, ok := n.(inspector); ok {
+		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), i.Inspect})
+	}
+	return list
+}
+
+// apiLogs are the files of what the API server says, asked on a control plane.
+func apiLogs(n provider.Node) []logFile {
+	var list []logFile
+	for _, kind := range []string{"nodes", "pods", "events"} {
+		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), func(ctx context.Context, w io.Writer) error {
+			return n.Run(ctx, Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "yaml", "--request-timeout", "10s"))
+		}})
+	}
+	return list
+}
+
+// Kubectl makes a command that runs the control plane's own kubectl as the
+// cluster's administrator.
+func Kubectl(cmd provider.Cmd, args ...string) provider.Cmd {
+	cmd.Args = append([]string{"kubectl"}, args...)
+	cmd.Env = append(cmd.Env, "KUBECONFIG="+AdminPath)
+	return cmd
+}
+
+// exporter gathers what it can.
+type exporter struct {
+	root    *os.Root
+	written atomic.Int32
+	mu      sync.Mutex
+	errs    []error
+}
+
+func (x *exporter) failed(path string, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.errs = append(x.errs, fmt.Errorf("exporting %s: %w", path, err))
+}
+
+func (x *exporter) files(ctx context.Context, list []logFile) {
+	for _, f := range list {
+		if err := x.file(ctx, f); err != nil {
+			x.failed(f.path, err)
+		}
+	}
+}
+
+// file writes one file. What a failing command has said before is kept.
+func (x *exporter) file(ctx context.Context, f logFile) error {
+	ctx, cancel := context.WithTimeout(ctx, logLimit)
+	defer cancel()
+	if err := x.root.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+		return err
+	}
+	out, err := x.root.Create(f.path)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(f.write(ctx, out), out.Close())
+	if info, statErr := x.root.Stat(f.path); err != nil && statErr == nil && info.Size() == 0 {
+		return errors.Join(err, x.root.Remove(f.path))
+	}
+	x.written.Add(1)
+	return err
+}
+
+// podLogs is where the kubelet keeps them, see
+// https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-location-node.
+const podLogs = "/var/log/pods"
+
+// pods copies the logs of all pods of a node.
+func (x *exporter) pods(ctx context.Context, n provider.Node) {
+	ctx, cancel := context.WithTimeout(ctx, logLimit)
+	defer cancel()
+	dir := filepath.Join(n.Name(), "pods")
+	archive, to := io.Pipe()
+	go func() {
+		err := n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", podLogs, "-cf", "-", "."}, Stdout: to})
+		if provider.ExitCode(err) == 1 {
+			err = nil // "some files differ": a log grew while it was read
+		}
+		to.CloseWithError(err)
+	}()
+	if err := x.unpack(ctx, archive, dir); err != nil {
+		x.failed(dir, err)
+	}
+	archive.CloseWithError(errEnough)
+}
+
+// unpack writes the plain files of an archive into a folder.
+func (x *exporter) unpack(ctx context.Context, archive io.Reader, dir string) error {
+	for in := tar.NewReader(archive); ; {
+		header, err := in.Next()
+		if err == io.EOF {
+			// The command's own error comes after the archive's end.
+			_, err = io.Copy(io.Discard, archive)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue
+		}
+		f := logFile{filepath.Join(dir, header.Name), func(_ context.Context, w io.Writer) error {
+			_, err := io.Copy(w, in)
+			return err
+		}}
+		if err := x.file(ctx, f); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// completeClusters completes the name of a cluster that there is.
+func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	p, err := h.provider()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, err := p.Clusters(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return without(names, args), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNodes completes a node of the cluster that the flag name means, then
+// nothing.
+func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return h.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeNodeList completes a list of nodes, with commas between.
+func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	before, _ := splitLast(begun)
+	var list []string
+	for _, name := range without(h.nodeNames(cmd), strings.Split(before, ",")) {
+		list = append(list, before+name)
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+// splitLast splits a list behind its last comma.
+func splitLast(list string) (before, last string) {
+	i := strings.LastIndexByte(list, ',') + 1
+	return list[:i], list[i:]
+}
+
+func (h host) nodeNames(cmd *cobra.Command) []string {
+	p, err := h.provider()
+	if err != nil {
+		return nil
+	}
+	name, _ := cmd.Flags().GetString("name")
+	nodes, err := p.Nodes(cmd.Context(), h.clusterName(name))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, n := range nodes {
+		names = append(names, n.Name())
+	}
+	return names
+}
+
+// without is what of a list is not in another.
+func without(list, other []string) []string {
+	var rest []string
+	for _, s := range list {
+		found := false
+		for _, o := range other {
+			found = found || s == o
+		}
+		if !found {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}

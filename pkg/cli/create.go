@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+func (h host) createCommand() *cobra.Command {
+	return group("create", "Create a cluster", h.createClusterCommand())
+}
+
+// createOptions are the flags of create cluster.
+type createOptions struct {
+	name, config, image, kubernetesVersion string
+	wait                                   time.Duration
+	retain, noSwitchContext, verbose       bool
+	kubeconfig, progress                   string
+}
+
+func (h host) createClusterCommand() *cobra.Command {
+	var o createOptions
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Create a Kubernetes cluster",
+		Long: `Create makes a Kubernetes cluster and waits until it is usable: every component
+is healthy, every node is Ready, names resolve. It then adds the cluster to your
+kubeconfig as the context mkube-NAME.
+
+What the flags say goes before what the file says. When a cluster does not come
+up, or you press Ctrl-C, nothing of it is left, unless --retain keeps it. All
+that create has to say goes to standard error; nothing to standard output.`,
+		Example: `  mkube create cluster
+  mkube create cluster --name blue --kubernetes-version v1.36.1
+  mkube create cluster --config cluster.yaml --wait 2m
+  mkube create cluster --config - --progress json < cluster.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.createCluster(ctx, s, o) })
+		},
+	}
+	h.nameFlag(cmd, &o.name)
+	f := cmd.Flags()
+	f.StringVar(&o.config, "config", "", `the cluster's configuration file, "-" for standard input`)
+	f.StringVar(&o.image, "image", "", "the node image of nodes whose image the file does not say")
+	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "the Kubernetes release, if not --image (default "+kubernetesVersion+")")
+	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 returns when the API server is ready")
+	f.BoolVar(&o.retain, "retain", false, "keep the nodes of a cluster that does not come up")
+	kubeconfigFlag(cmd, &o.kubeconfig)
+	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "leave kubectl's current context as it is")
+	progressFlag(cmd, &o.progress)
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	return cmd
+}
+
+func (h host) createCluster(ctx context.Context, s *stage, o createOptions) error {
+	cfg, err := h.clusterConfig(o)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	if o.verbose {
+		p = s.traced(p)
+	}
+	start := time.Now()
+	if err := h.bringUp(ctx, s, p, cfg, o); err != nil {
+		say(s.words(), err, ctx.Err() != nil)
+		if s.began() {
+			h.aftermath(ctx, s, p, cfg.Name, o.retain)
+		}
+		return silent(codeOf(ctx, err))
+	}
+	s.table()
+	h.greet(s, cfg.Name, o, time.Since(start))
+	return nil
+}
+
+// bringUp creates the cluster. One who interrupts it hears so at once; the words end
+// the board, whose cursor a second Ctrl-C would leave hidden.
+func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg config.Cluster, o createOptions) error {
+	defer onInterrupt(ctx, func() {
+		if o.retain {
+			fmt.Fprintln(s.words(), "Interrupted.")
+			return
+		}
+		fmt.Fprintln(s.words(), "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.")
+	})()
+	_, err := h.create(ctx, p, cfg, bootstrap.Options{
+		Wait: o.wait, Retain: o.retain, SwitchContext: !o.noSwitchContext,
+		Kubeconfig: kubeconfig.Paths(o.kubeconfig, h.getenv, h.home),
+		On:         s.recorder.On,
+	})
+	return err
+}
+
+// greet says that the cluster is there, and the one next command.
+func (h host) greet(s *stage, name string, o createOptions, took time.Duration) {
+	state, rest := "is ready", ""
+	if o.wait == 0 {
+		state, rest = "has an API server", "; the rest is on its way"
+	}
+	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s%s. Try it:\n\n  %s\n", name, state, took.Seconds(), rest, h.next(name, o.kubeconfig))
+}
+
+func (h host) next(name, file string) string {
+	if _, err := h.lookPath("kubectl"); err != nil {
+		return "mkube kubectl" + h.forName(name) + " -- get pods -A"
+	}
+	next := "kubectl cluster-info --context " + bootstrap.ContextName(name)
+	if file != "" {
+		next += " --kubeconfig " + file
+	}
+	return next
+}
+
+// aftermath says what is left of a cluster that did not come up.
+func (h host) aftermath(ctx context.Context, s *stage, p provider.Provider, name string, retained bool) {
+	remove := "mkube delete cluster --name " + name
+	if retained {
+		fmt.Fprintf(s.words(), "What there is of cluster %q is kept: mkube export logs --name %s gathers what its nodes say, %s takes it away.\n", name, name, remove)
+		return
+	}
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	switch left, err := p.Clusters(ctx); {
+	case err != nil:
+		fmt.Fprintf(s.words(), "What is left of cluster %q cannot be told (%v): %s makes sure.\n", name, err, remove)
+	case slices.Contains(left, name):
+		fmt.Fprintf(s.words(), "Some of cluster %q is left: %s takes it away.\n", name, remove)
+	case interrupted, !s.got():
+		fmt.Fprintf(s.words(), "Nothing of cluster %q is left.\n", name)
+	default:
+		fmt.Fprintf(s.words(), "Nothing of cluster %q is left; --retain keeps one that does not come up, for a look.\n", name)
+	}
+}
+
+// onInterrupt calls f as soon as ctx ends, unless done was called before. Done waits
+// for f.
+func onInterrupt(ctx context.Context, f func()) (done func()) {
+	finished := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(finished)
+		f()
+	})
+	return func() {
+		if !stop() {
+			<-finished
+		}
+	}
+}

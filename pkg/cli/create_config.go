@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/nodeimage"
+)
+
+// clusterConfig is the cluster that the flags and the file ask for, valid and with
+// all defaults. The error holds all mistakes of both.
+func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
+	image, errs := nodeImage(o)
+	if o.wait < 0 {
+		errs = append(errs, fmt.Errorf("--wait must not be negative: %s", o.wait))
+	}
+	c, err := h.configFile(o.config)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	c.Name = cmp.Or(o.name, c.Name, h.clusterName(""))
+	c = c.Default()
+	for i := range c.Nodes {
+		c.Nodes[i].Image = cmp.Or(c.Nodes[i].Image, image)
+	}
+	errs = append(errs, c.Validate(), notYet(c))
+	return c, errors.Join(errs...)
+}
+
+// notYet names what a configuration may say and mkube cannot do yet.
+func notYet(c config.Cluster) error {
+	if len(c.Nodes) > 1 {
+		return fmt.Errorf("several nodes are not supported yet: nodes must be one, not %d", len(c.Nodes))
+	}
+	return nil
+}
+
+// configFile loads the configuration, if there is one.
+func (h host) configFile(path string) (config.Cluster, error) {
+	switch path {
+	case "":
+		return config.Cluster{}, nil
+	case "-":
+		return config.Load(h.in, "standard input")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return config.Cluster{}, fmt.Errorf("--config: %w", err)
+	}
+	defer f.Close()
+	return config.Load(f, path)
+}
+
+var release = regexp.MustCompile(`^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)
+
+// releaseOf is a Kubernetes release as images are named by it; the "v" may be missing.
+func releaseOf(version string) (string, error) {
+	v := "v" + strings.TrimPrefix(version, "v")
+	if !release.MatchString(v) {
+		return "", fmt.Errorf("--kubernetes-version must be a release such as %s, not %q", kubernetesVersion, version)
+	}
+	return v, nil
+}
+
+// nodeImage is the image of nodes that have none of their own.
+func nodeImage(o createOptions) (image string, errs []error) {
+	version := kubernetesVersion
+	if o.kubernetesVersion != "" {
+		var err error
+		if version, err = releaseOf(o.kubernetesVersion); err != nil {
+			errs = append(errs, err)
+		}
+		if o.image != "" {
+			errs = append(errs, errors.New("--image and --kubernetes-version exclude each other: an image has its version"))
+		}
+	}
+	return cmp.Or(o.image, nodeimage.Name(version)), errs
+}

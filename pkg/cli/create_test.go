@@ -1,0 +1,306 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// asked is what the last create was asked for.
+type asked struct {
+	cfg     config.Cluster
+	options bootstrap.Options
+}
+
+// creates makes the world's create succeed, after one step of two seconds.
+func (w *world) creates() *asked {
+	a := new(asked)
+	w.create = func(_ context.Context, _ provider.Provider, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+		a.cfg, a.options = cfg, o
+		emit(o)
+		return nil, nil
+	}
+	return a
+}
+
+// emit tells of one step that took two seconds.
+func emit(o bootstrap.Options) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	o.On(progress.Event{Time: start, Step: "nodes", State: progress.Running})
+	o.On(progress.Event{Time: start.Add(2 * time.Second), Step: "nodes", State: progress.Done, Elapsed: 2 * time.Second})
+}
+
+// createFails makes the world's create fail after its first step; what it leaves is
+// in clusters.
+func (w *world) createFails(err error) {
+	w.create = func(_ context.Context, _ provider.Provider, _ config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+		emit(o)
+		return nil, err
+	}
+}
+
+const steps = `[ 0.0s] nodes: starting
+[ 2.0s] nodes: ready after 2.0s
+`
+
+func TestCreateOptions(t *testing.T) {
+	t.Parallel()
+	const header = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\n"
+	for _, tt := range []struct {
+		name, line, file, env string
+		cluster, image        string
+		wait                  time.Duration
+		retain, stay          bool
+	}{
+		{"defaults", "", "", "", "mkube", "mkube/node:v1.37.2", 5 * time.Minute, false, false},
+		{"flags", "--name red --image my/node:1 --wait 90s --retain --no-switch-context", "", "", "red", "my/node:1", 90 * time.Second, true, true},
+		{"version", "--kubernetes-version v1.36.1 --wait 0", "", "", "mkube", "mkube/node:v1.36.1", 0, false, false},
+		{"version without a v", "--kubernetes-version 1.36.1", "", "", "mkube", "mkube/node:v1.36.1", 5 * time.Minute, false, false},
+		{"environment", "", "", "green", "green", "mkube/node:v1.37.2", 5 * time.Minute, false, false},
+		{"file before environment", "--config -", header + "name: blue\n", "green", "blue", "mkube/node:v1.37.2", 5 * time.Minute, false, false},
+		{"flag before file", "--config - --name red", header + "name: blue\n", "green", "red", "mkube/node:v1.37.2", 5 * time.Minute, false, false},
+		{"image of the file first", "--config - --image my/node:1", header + "nodes: [{image: its/own:2}]\n", "", "mkube", "its/own:2", 5 * time.Minute, false, false},
+		{"image for the file", "--config - --image my/node:1", header + "nodes: [{role: control-plane}]\n", "", "mkube", "my/node:1", 5 * time.Minute, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.in = strings.NewReader(tt.file)
+			w.setenv("MKUBE_CLUSTER_NAME", tt.env)
+			a := w.creates()
+			if code := w.run(t, "create cluster "+tt.line); code != OK || w.out.Len() > 0 {
+				t.Fatalf("exit code %d: %s%s", code, w.out.String(), w.err.String())
+			}
+			if a.cfg.Name != tt.cluster || a.cfg.Nodes[0].Image != tt.image {
+				t.Errorf("cluster %q of %q, want %q of %q", a.cfg.Name, a.cfg.Nodes[0].Image, tt.cluster, tt.image)
+			}
+			if err := a.cfg.Validate(); err != nil {
+				t.Errorf("the configuration is not valid: %v", err)
+			}
+			if o := a.options; o.Wait != tt.wait || o.Retain != tt.retain || o.SwitchContext == tt.stay {
+				t.Errorf("got %+v", o)
+			}
+			if want := []string{filepath.Join(w.home, ".kube", "config")}; !slices.Equal(a.options.Kubeconfig, want) {
+				t.Errorf("kubeconfigs %v, want %v", a.options.Kubeconfig, want)
+			}
+		})
+	}
+}
+
+// TestCreateTellsAllMistakes of flags and file at once, and makes nothing.
+func TestCreateTellsAllMistakes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ line, file, want string }{
+		{"--name Red --wait -1s --image a --kubernetes-version latest", "", `Error: --kubernetes-version must be a release such as v1.37.2, not "latest"
+Error: --image and --kubernetes-version exclude each other: an image has its version
+Error: --wait must not be negative: -1s
+Error: name must be lower-case letters, digits and inner hyphens, as in host names, not "Red"
+`},
+		{"--config - --wait -1s", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnaem: blue\nnodes: [{role: wroker}]\n", `Error: --wait must not be negative: -1s
+Error: standard input:3: unknown field "naem": did you mean "name"?
+Error: standard input:4: nodes[0].role must be "control-plane" or "worker", not "wroker": did you mean "worker"?
+`},
+		{"--config no/such.yaml", "", `Error: --config: open no/such.yaml: no such file or directory
+`},
+		{"--config -", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: several nodes are not supported yet: nodes must be one, not 2
+`},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.in = strings.NewReader(tt.file)
+			w.want(t, w.run(t, "create cluster "+tt.line), Usage, "", tt.want)
+		})
+	}
+}
+
+// TestCreateSays what is next, with a kubectl and without.
+func TestCreateSays(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ line, env, want string }{
+		{"", "kubectl", "is ready after 0.0 s. Try it:\n\n  kubectl cluster-info --context mkube-mkube\n"},
+		{"--kubeconfig k.yaml", "kubectl", "is ready after 0.0 s. Try it:\n\n  kubectl cluster-info --context mkube-mkube --kubeconfig k.yaml\n"},
+		{"", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl -- get pods -A\n"},
+		{"--name red", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl --name red -- get pods -A\n"},
+		{"--wait 0", "", "has an API server after 0.0 s; the rest is on its way. Try it:\n\n  mkube kubectl -- get pods -A\n"},
+	} {
+		t.Run(tt.line+tt.env, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.creates()
+			if tt.env != "" {
+				w.lookPath = func(file string) (string, error) { return "/bin/" + file, nil }
+			}
+			if code := w.run(t, "create cluster "+tt.line); code != OK || w.out.Len() > 0 {
+				t.Errorf("exit code %d, %q", code, w.out.String())
+			}
+			got, found := strings.CutPrefix(w.err.String(), steps)
+			if !found || !strings.HasPrefix(got, "\n  STEP") || !strings.HasSuffix(got, tt.want) {
+				t.Errorf("got\n%s", w.err.String())
+			}
+		})
+	}
+}
+
+func TestCreateFails(t *testing.T) {
+	t.Parallel()
+	const late = "Error: etcd on x: not ready: no answer\nthe end of its log:\npanic\n"
+	lateErr := errors.New("etcd on x: not ready: no answer\nthe end of its log:\npanic")
+	for _, tt := range []struct {
+		name, line string
+		left       []string
+		broken     error
+		want       string
+	}{
+		{"clean", "", nil, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps one that does not come up, for a look.\n"},
+		{"others are left", "", []string{"red"}, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps one that does not come up, for a look.\n"},
+		{"something is left", "", []string{"mkube"}, nil, steps + late + "Some of cluster \"mkube\" is left: mkube delete cluster --name mkube takes it away.\n"},
+		{"unknown", "", nil, errors.New("no daemon"), steps + late + "What is left of cluster \"mkube\" cannot be told (no daemon): mkube delete cluster --name mkube makes sure.\n"},
+		{"retained", "--retain", []string{"mkube"}, nil, steps + late + "What there is of cluster \"mkube\" is kept: mkube export logs --name mkube gathers what its nodes say, mkube delete cluster --name mkube takes it away.\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.left...)
+			w.fake.err = tt.broken
+			w.createFails(lateErr)
+			w.want(t, w.run(t, "create cluster "+tt.line), Failed, "", tt.want)
+		})
+	}
+}
+
+// TestCreateFailsAtOnce names no flag to look at what is not there, and gives a log
+// once only.
+func TestCreateFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create = func(_ context.Context, _ provider.Provider, _ config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+		start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		o.On(progress.Event{Time: start, Step: "nodes", State: progress.Running})
+		o.On(progress.Event{Time: start, Step: "nodes", State: progress.Failed, Detail: "no image\nlog"})
+		return nil, errors.New("no image\nlog")
+	}
+	w.want(t, w.run(t, "create cluster"), Failed, "", `[ 0.0s] nodes: starting
+[ 0.0s] nodes: failed after 0.0s: no image
+Error: no image
+log
+Nothing of cluster "mkube" is left.
+`)
+}
+
+// TestCreateRefused made nothing, so there is nothing to say of what is left.
+func TestCreateRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "mkube")
+	w.create = func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error) {
+		return nil, errors.Join(errors.New("port 80 is taken"), errors.New("the disk is full"))
+	}
+	w.want(t, w.run(t, "create cluster"), Failed, "", "Error: port 80 is taken\nError: the disk is full\n")
+}
+
+func TestCreateInterrupted(t *testing.T) {
+	t.Parallel()
+	const cleaning = "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.\n"
+	for _, tt := range []struct {
+		name, line string
+		left       []string
+		after      error
+		want       string
+	}{
+		{"clean", "", nil, nil, cleaning + "Nothing of cluster \"mkube\" is left.\n"},
+		{"not clean", "", []string{"mkube"}, errors.New("cleaning up: no"), cleaning + "Error: cleaning up: no\nSome of cluster \"mkube\" is left: mkube delete cluster --name mkube takes it away.\n"},
+		{"retained", "--retain", []string{"mkube"}, nil, "Interrupted.\nWhat there is of cluster \"mkube\" is kept: mkube export logs --name mkube gathers what its nodes say, mkube delete cluster --name mkube takes it away.\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.left...)
+			ctx, interrupt := context.WithCancel(t.Context())
+			w.create = func(ctx context.Context, _ provider.Provider, _ config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+				emit(o)
+				interrupt()
+				return nil, errors.Join(fmt.Errorf("booting: %w", ctx.Err()), tt.after)
+			}
+			code := w.main(ctx, strings.Fields("create cluster "+tt.line))
+			w.want(t, code, Interrupted, "", steps+tt.want)
+		})
+	}
+}
+
+// TestCreateJSON has nothing but an object a line for programs, mistakes too.
+func TestCreateJSON(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, line string
+		err        error
+		code       Code
+		messages   []string
+	}{
+		{"done", "", nil, OK, nil},
+		{"failed", "", errors.New("late\nlog"), Failed, []string{"Error: late", "log", `Nothing of cluster "mkube" is left; --retain keeps one that does not come up, for a look.`}},
+		{"wrong", "--name Red", nil, Usage, []string{`Error: name must be lower-case letters, digits and inner hyphens, as in host names, not "Red"`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.createFails(tt.err)
+			if code := w.run(t, "create cluster --progress json "+tt.line); code != tt.code || w.out.Len() > 0 {
+				t.Errorf("exit code %d, %q", code, w.out.String())
+			}
+			var messages []string
+			for line := range strings.Lines(w.err.String()) {
+				var m struct{ Step, Message string }
+				if err := json.Unmarshal([]byte(line), &m); err != nil {
+					t.Errorf("no JSON: %q", line)
+				}
+				if m.Step == "" {
+					messages = append(messages, m.Message)
+				}
+			}
+			if !slices.Equal(messages, tt.messages) {
+				t.Errorf("messages %q, want %q", messages, tt.messages)
+			}
+		})
+	}
+}
+
+func TestOnInterrupt(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	called := false
+	done := onInterrupt(ctx, func() { called = true })
+	done()
+	cancel()
+	if called {
+		t.Error("called after all was done")
+	}
+	done = onInterrupt(ctx, func() { called = true })
+	done()
+	if !called {
+		t.Error("not called, though interrupted")
+	}
+}
+
+func TestNextIsForThisCluster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.setenv("MKUBE_CLUSTER_NAME", "red")
+	for name, want := range map[string]string{
+		"red":   "mkube kubectl -- get pods -A",
+		"mkube": "mkube kubectl --name mkube -- get pods -A",
+	} {
+		if got := w.next(name, ""); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

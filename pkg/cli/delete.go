@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+)
+
+func (h host) deleteCommand() *cobra.Command {
+	return group("delete", "Delete clusters", h.deleteClusterCommand(), h.deleteClustersCommand())
+}
+
+func (h host) deleteClusterCommand() *cobra.Command {
+	var name, file string
+	cmd := &cobra.Command{
+		Use:   "cluster [NAME]",
+		Short: "Delete a cluster",
+		Long: `Delete takes away a cluster's nodes with all that is on them, its network, and
+its entry in your kubeconfig. It also clears away what a create that was killed
+has left. That there is no such cluster is no error.`,
+		Example: `  mkube delete cluster
+  mkube delete cluster --name blue`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return usagef(cmd, "%s takes one name, not %d: mkube delete clusters takes more", cmd.CommandPath(), len(args))
+			case len(args) == 1 && name != "" && name != args[0]:
+				return usagef(cmd, "two names are given, %q and %q: which?", name, args[0])
+			}
+			return nil
+		},
+		ValidArgsFunction: h.completeClusters,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				name = args[0]
+			}
+			return h.deleteClusters(cmd.Context(), []string{h.clusterName(name)}, file)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	kubeconfigFlag(cmd, &file)
+	return cmd
+}
+
+func (h host) deleteClustersCommand() *cobra.Command {
+	var all bool
+	var file string
+	cmd := &cobra.Command{
+		Use:   "clusters [NAME...] [--all]",
+		Short: "Delete several clusters",
+		Example: `  mkube delete clusters blue green
+  mkube delete clusters --all`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case all && len(args) > 0:
+				return usagef(cmd, "names and --all exclude each other")
+			case !all && len(args) == 0:
+				return usagef(cmd, "%s needs names, or --all", cmd.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: h.completeClusters,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				return h.deleteAll(cmd.Context(), file)
+			}
+			return h.deleteClusters(cmd.Context(), args, file)
+		},
+	}
+	cmd.Flags().BoolVarP(&all, "all", "A", false, "delete every cluster")
+	kubeconfigFlag(cmd, &file)
+	return cmd
+}
+
+func (h host) deleteAll(ctx context.Context, file string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	names, err := p.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		h.tell("No mkube clusters found.")
+		return nil
+	}
+	return h.deleteClusters(ctx, names, file)
+}
+
+// deleteClusters deletes clusters, all at once, and says so in order.
+func (h host) deleteClusters(ctx context.Context, names []string, file string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	existing, err := p.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	names = unique(names)
+	errs := make([]error, len(names))
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() {
+			// One that is not listed may still have an entry in a kubeconfig.
+			errs[i] = bootstrap.Delete(ctx, p, name, kubeconfig.Paths(file, h.getenv, h.home))
+		})
+	}
+	wait.Wait()
+	for i, name := range names {
+		switch {
+		case errs[i] != nil:
+			errs[i] = fmt.Errorf("deleting cluster %q: %w", name, errs[i])
+		case slices.Contains(existing, name):
+			h.tell("Deleted cluster %q.", name)
+		default:
+			h.tell("There is no cluster %q.", name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unique is a list without what is in it before.
+func unique(list []string) []string {
+	var once []string
+	for _, s := range list {
+		if !slices.Contains(once, s) {
+			once = append(once, s)
+		}
+	}
+	return once
+}

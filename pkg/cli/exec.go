@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+func (h host) execCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "exec NODE -- COMMAND [ARG...]",
+		Short: "Run a command on a node",
+		Long: `Run a command on a node, as root, and exit with its exit code. The node is given
+by its name, or by what follows the cluster's name in it. When standard input
+and output are terminals, so are the command's; what is piped in, it can read.`,
+		Example: `  mkube exec control-plane -- crictl ps
+  mkube exec mkube-control-plane -- journalctl --unit kubelet --follow
+  mkube exec control-plane --name blue -- bash`,
+		ValidArgsFunction: h.completeNodes,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() > 1 {
+				return usagef(cmd, "%s takes one node before the --, not %d", cmd.CommandPath(), cmd.ArgsLenAtDash())
+			}
+			if len(args) < 2 {
+				return usagef(cmd, "%s needs a node and a command", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := h.anyNode(cmd.Context(), name, args[0])
+			if err != nil {
+				return err
+			}
+			return h.runOn(cmd.Context(), n, provider.Cmd{Args: args[1:]})
+		},
+	}
+	h.nameFlag(cmd, &name)
+	return cmd
+}
+
+// anyNode is the node that is meant. A full name says its cluster by itself.
+func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node, error) {
+	p, err := h.provider()
+	if err != nil {
+		return nil, err
+	}
+	if cluster == "" {
+		clusters, err := p.Clusters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range slices.DeleteFunc(clusters, func(c string) bool { return !strings.HasPrefix(name, c+"-") }) {
+			nodes, err := p.Nodes(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			if n, err := nodeCalled(nodes, c, name); err == nil {
+				return n, nil
+			}
+		}
+	}
+	cluster = h.clusterName(cluster)
+	nodes, err := bootstrap.Nodes(ctx, p, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return nodeCalled(nodes, cluster, name)
+}
+
+// runOn runs a command between the node and the user, and exits as it does.
+func (h host) runOn(ctx context.Context, n provider.Node, cmd provider.Cmd) error {
+	cmd.Stdout, cmd.Stderr = h.out, h.err
+	err := h.onTerminal(&cmd, func() error { return n.Run(ctx, cmd) })
+	var exit *provider.ExitError
+	if errors.As(err, &exit) {
+		return silent(exit.Code)
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+)
+
+func (h host) exportCommand() *cobra.Command {
+	return group("export", "Export the kubeconfig or the logs of a cluster", h.exportKubeconfigCommand(), h.exportLogsCommand())
+}
+
+func (h host) exportKubeconfigCommand() *cobra.Command {
+	var name, file string
+	var internal bool
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Add a cluster to your kubeconfig and make it the current context",
+		Example: `  mkube export kubeconfig
+  mkube export kubeconfig --name blue --kubeconfig blue.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.exportKubeconfig(cmd.Context(), h.clusterName(name), file, internal)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	kubeconfigFlag(cmd, &file)
+	internalFlag(cmd, &internal)
+	return cmd
+}
+
+func (h host) exportKubeconfig(ctx context.Context, name, file string, internal bool) error {
+	nodes, err := h.nodes(ctx, name)
+	if err != nil {
+		return err
+	}
+	entry, err := bootstrap.AdminEntry(ctx, name, nodes, internal)
+	if err != nil {
+		return err
+	}
+	path, err := kubeconfig.Merge(ctx, kubeconfig.Paths(file, h.getenv, h.home), entry, true)
+	if err != nil {
+		return err
+	}
+	h.tell("The current context of %s is now %s.", path, entry.Name)
+	return nil
+}
+
+func (h host) exportLogsCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "logs [DIR]",
+		Short: "Write the logs of a cluster's nodes into a folder",
+		Long: `Write all that a cluster's nodes have to say into a folder, by default a new one
+among the temporary files, and print its name: consoles, journals, logs of pods,
+and what the API server knows of nodes, pods and events. It takes what it can
+get of a cluster that is half broken, and says what it could not get.`,
+		Example: `  mkube export logs
+  mkube export logs ./logs --name blue`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef(cmd, "%s takes one folder, not %d", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := ""
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return h.exportLogs(cmd.Context(), h.clusterName(name), dir)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	return cmd
+}
+
+func (h host) exportLogs(ctx context.Context, name, dir string) error {
+	nodes, err := h.nodes(ctx, name)
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", bootstrap.ContextName(name)+"-logs-"); err != nil {
+			return err
+		}
+	}
+	written, err := bootstrap.ExportLogs(ctx, nodes, dir)
+	if written == 0 || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	for _, missing := range apart(err) {
+		h.tell("Warning: %v", missing)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o644); err != nil {
+		return err
+	}
+	fmt.Fprintln(h.out, dir)
+	return nil
+}

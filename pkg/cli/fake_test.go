@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// fakeProvider has clusters in memory.
+type fakeProvider struct {
+	provider.Provider // what no test needs
+	mu                sync.Mutex
+	clusters          map[string][]provider.Node
+	err               error // of every call
+	deleteErr         error
+}
+
+func (p *fakeProvider) Clusters(context.Context) ([]string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.clusters)), p.err
+}
+
+func (p *fakeProvider) Nodes(_ context.Context, cluster string) ([]provider.Node, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clusters[cluster], p.err
+}
+
+func (p *fakeProvider) Delete(_ context.Context, cluster string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deleteErr != nil {
+		return p.deleteErr
+	}
+	delete(p.clusters, cluster)
+	return p.err
+}
+
+// fakeNode answers commands from a script: what the joined arguments begin with,
+// and what comes of it. It repeats any other command, with its input.
+type fakeNode struct {
+	name   string
+	role   config.Role
+	ip     string
+	script map[string]func(provider.Cmd) error
+}
+
+func (n *fakeNode) Name() string      { return n.name }
+func (n *fakeNode) Role() config.Role { return n.role }
+func (n *fakeNode) IP() netip.Addr    { return netip.MustParseAddr(n.ip) }
+func (n *fakeNode) Versions() provider.Versions {
+	return provider.Versions{Kubernetes: "v1.37.2"}
+}
+
+func (n *fakeNode) Endpoint(_ context.Context, port int) (string, error) {
+	return fmt.Sprintf("127.0.0.1:%d", 30000+port), nil
+}
+
+func (n *fakeNode) Logs(_ context.Context, w io.Writer) error {
+	_, err := io.WriteString(w, "console of "+n.name+"\n")
+	return err
+}
+
+func (n *fakeNode) Run(_ context.Context, cmd provider.Cmd) error {
+	line := strings.Join(cmd.Args, " ")
+	for prefix, f := range n.script {
+		if strings.HasPrefix(line, prefix) {
+			return f(cmd)
+		}
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout = io.Discard
+	}
+	fmt.Fprintf(cmd.Stdout, "%s$ %s\n", n.name, strings.Join(append(cmd.Env, line), " "))
+	if cmd.Stdin != nil {
+		_, err := io.Copy(cmd.Stdout, cmd.Stdin)
+		return err
+	}
+	return nil
+}
+
+// says is a command that prints.
+func says(text string) func(provider.Cmd) error {
+	return func(cmd provider.Cmd) error {
+		_, err := io.WriteString(cmd.Stdout, text)
+		return err
+	}
+}
+
+// fails is a command that fails.
+func fails(code int, stderr string) func(provider.Cmd) error {
+	return func(cmd provider.Cmd) error {
+		if cmd.Stderr != nil {
+			fmt.Fprintln(cmd.Stderr, stderr)
+			stderr = ""
+		}
+		return &provider.ExitError{Node: "a-node", Args: cmd.Args, Code: code, Stderr: stderr}
+	}
+}
+
+const adminConf = `apiVersion: v1
+kind: Config
+clusters: [{name: blue, cluster: {server: "https://10.89.0.2:6443", certificate-authority-data: Y2E=}}]
+users: [{name: blue, user: {client-certificate-data: Y2VydA==, client-key-data: a2V5}}]
+`
+
+// nodesOf is a cluster with a control plane and a worker.
+func nodesOf(cluster string) []provider.Node {
+	return []provider.Node{
+		&fakeNode{name: cluster + "-control-plane", role: config.ControlPlane, ip: "10.89.0.2", script: map[string]func(provider.Cmd) error{
+			"cat /etc/kubernetes/admin.conf": says(adminConf),
+			"crictl images":                  says(`{"images":[{"id":"sha256:1","repoTags":["docker.io/library/web:1"]}]}`),
+		}},
+		&fakeNode{name: cluster + "-worker", role: config.Worker, ip: "10.89.0.3", script: map[string]func(provider.Cmd) error{}},
+	}
+}
+
+// world is a host for one command.
+type world struct {
+	host
+	fake     *fakeProvider
+	out, err bytes.Buffer
+}
+
+// newWorld has clusters of these names, and neither kubectl nor any environment.
+func newWorld(t *testing.T, clusters ...string) *world {
+	t.Helper()
+	w := &world{fake: &fakeProvider{clusters: map[string][]provider.Node{}}}
+	for _, name := range clusters {
+		w.fake.clusters[name] = nodesOf(name)
+	}
+	w.host = host{
+		in: strings.NewReader(""), out: &w.out, err: &w.err,
+		getenv:   func(string) string { return "" },
+		home:     t.TempDir(),
+		lookPath: func(string) (string, error) { return "", exec.ErrNotFound },
+		provider: func() (provider.Provider, error) { return w.fake, nil },
+		engine:   func() (engine, error) { return nil, errors.New("no engine here") },
+		create: func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error) {
+			return nil, errors.New("no cluster is made here")
+		},
+	}
+	return w
+}
+
+// setenv sets a variable of the environment.
+func (w *world) setenv(name, value string) {
+	before := w.getenv
+	w.getenv = func(n string) string {
+		if n == name {
+			return value
+		}
+		return before(n)
+	}
+}
+
+// run runs a command line; its words are apart by blanks.
+func (w *world) run(t *testing.T, line string) Code {
+	t.Helper()
+	return w.main(t.Context(), strings.Fields(line))
+}
+
+// want wants an exit code and exact output.
+func (w *world) want(t *testing.T, got, code Code, out, err string) {
+	t.Helper()
+	if got != code {
+		t.Errorf("exit code %d, want %d", got, code)
+	}
+	if w.out.String() != out {
+		t.Errorf("standard output is\n%swant\n%s", w.out.String(), out)
+	}
+	if w.err.String() != err {
+		t.Errorf("standard error is\n%swant\n%s", w.err.String(), err)
+	}
+}

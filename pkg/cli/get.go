@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+func (h host) getCommand() *cobra.Command {
+	return group("get", "Print clusters, nodes or a kubeconfig", h.getClustersCommand(), h.getNodesCommand(), h.getKubeconfigCommand())
+}
+
+// clusterItem is a cluster as JSON and YAML.
+type clusterItem struct {
+	Name string `json:"name"`
+}
+
+func (h host) getClustersCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "clusters", Aliases: []string{"cluster"},
+		Short: "Print the names of the clusters",
+		Example: `  mkube get clusters
+  mkube get clusters -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.getClusters(cmd.Context(), format) },
+	}
+	outputFlag(cmd, &format, formatJSON, formatYAML, formatName)
+	return cmd
+}
+
+func (h host) getClusters(ctx context.Context, format string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	names, err := p.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	items := []clusterItem{} // never null in JSON
+	for _, name := range names {
+		items = append(items, clusterItem{name})
+	}
+	if len(items) == 0 {
+		h.tell("No mkube clusters found.")
+	}
+	return h.print(format, items, func() {
+		for _, name := range names {
+			fmt.Fprintln(h.out, name)
+		}
+	})
+}
+
+// nodeItem is a node as JSON and YAML.
+type nodeItem struct {
+	Name              string      `json:"name"`
+	Cluster           string      `json:"cluster"`
+	Role              config.Role `json:"role"`
+	Address           string      `json:"address"`
+	KubernetesVersion string      `json:"kubernetesVersion"`
+}
+
+func (h host) getNodesCommand() *cobra.Command {
+	var name, format string
+	var all bool
+	cmd := &cobra.Command{
+		Use: "nodes", Aliases: []string{"node"},
+		Short: "Print the nodes of a cluster",
+		Long: `Print the names of a cluster's nodes, control planes first: one a line, as
+scripts like them. With -o wide it is a table with roles, addresses, versions.`,
+		Example: `  mkube get nodes
+  mkube get nodes --name blue -o wide`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.getNodes(cmd.Context(), name, all, format)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	cmd.Flags().BoolVarP(&all, "all-clusters", "A", false, "print the nodes of all clusters")
+	outputFlag(cmd, &format, formatWide, formatJSON, formatYAML, formatName)
+	return cmd
+}
+
+func (h host) getNodes(ctx context.Context, name string, all bool, format string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	names := []string{h.clusterName(name)}
+	if all {
+		if names, err = p.Clusters(ctx); err != nil {
+			return err
+		}
+	}
+	items, err := nodeItems(ctx, p, names)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(items) == 0 && all:
+		h.tell("No mkube nodes found.")
+	case len(items) == 0:
+		h.tell("No mkube nodes found for cluster %q.", names[0])
+	}
+	return h.print(format, items, func() { h.nodeTable(items, format == formatWide) })
+}
+
+func nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]nodeItem, error) {
+	items := []nodeItem{} // never null in JSON
+	for _, cluster := range clusters {
+		nodes, err := p.Nodes(ctx, cluster)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range nodes {
+			items = append(items, nodeItem{n.Name(), cluster, n.Role(), n.IP().String(), n.Versions().Kubernetes})
+		}
+	}
+	return items, nil
+}
+
+func (h host) nodeTable(items []nodeItem, wide bool) {
+	if !wide {
+		for _, n := range items {
+			fmt.Fprintln(h.out, n.Name)
+		}
+		return
+	}
+	if len(items) == 0 {
+		return
+	}
+	w := tabwriter.NewWriter(h.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "NAME\tROLE\tADDRESS\tVERSION")
+	for _, n := range items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", n.Name, n.Role, n.Address, n.KubernetesVersion)
+	}
+	_ = w.Flush() // as all writing to standard output here
+}
+
+func (h host) getKubeconfigCommand() *cobra.Command {
+	var name string
+	var internal bool
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print the kubeconfig of a cluster",
+		Example: `  mkube get kubeconfig > blue.yaml
+  mkube get kubeconfig --name blue --internal`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.getKubeconfig(cmd.Context(), h.clusterName(name), internal)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	internalFlag(cmd, &internal)
+	return cmd
+}
+
+func internalFlag(cmd *cobra.Command, internal *bool) {
+	cmd.Flags().BoolVar(internal, "internal", false, "use the API server's address on the cluster's network, for containers there")
+}
+
+func (h host) getKubeconfig(ctx context.Context, name string, internal bool) error {
+	nodes, err := h.nodes(ctx, name)
+	if err != nil {
+		return err
+	}
+	entry, err := bootstrap.AdminEntry(ctx, name, nodes, internal)
+	if err != nil {
+		return err
+	}
+	data, err := entry.YAML()
+	if err != nil {
+		return err
+	}
+	_, err = h.out.Write(data)
+	return err
+}
+
+// nodes are those of a cluster that must be there.
+func (h host) nodes(ctx context.Context, name string) ([]provider.Node, error) {
+	p, err := h.provider()
+	if err != nil {
+		return nil, err
+	}
+	return bootstrap.Nodes(ctx, p, name)
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	const table = `NAME                 ROLE            ADDRESS     VERSION
+blue-control-plane   control-plane   10.89.0.2   v1.37.2
+blue-worker          worker          10.89.0.3   v1.37.2
+`
+	const item = `[
+  {
+    "name": "red-control-plane",
+    "cluster": "red",
+    "role": "control-plane",
+    "address": "10.89.0.2",
+    "kubernetesVersion": "v1.37.2"
+  },
+  {
+    "name": "red-worker",
+    "cluster": "red",
+    "role": "worker",
+    "address": "10.89.0.3",
+    "kubernetesVersion": "v1.37.2"
+  }
+]
+`
+	for _, tt := range []struct {
+		line     string
+		clusters []string
+		code     Code
+		out, err string
+	}{
+		{"get clusters", nil, OK, "", "No mkube clusters found.\n"},
+		{"get clusters -o json", nil, OK, "[]\n", "No mkube clusters found.\n"},
+		{"get clusters", []string{"red", "blue"}, OK, "blue\nred\n", ""},
+		{"get cluster -o name", []string{"red", "blue"}, OK, "blue\nred\n", ""},
+		{"get clusters -o json", []string{"red"}, OK, "[\n  {\n    \"name\": \"red\"\n  }\n]\n", ""},
+		{"get clusters -o yaml", []string{"red", "blue"}, OK, "- name: blue\n- name: red\n", ""},
+		{"get nodes", []string{"red"}, OK, "", "No mkube nodes found for cluster \"mkube\".\n"},
+		{"get nodes -o wide", nil, OK, "", "No mkube nodes found for cluster \"mkube\".\n"},
+		{"get nodes -o json", nil, OK, "[]\n", "No mkube nodes found for cluster \"mkube\".\n"},
+		{"get nodes -A", nil, OK, "", "No mkube nodes found.\n"},
+		{"get nodes", []string{"mkube"}, OK, "mkube-control-plane\nmkube-worker\n", ""},
+		{"get nodes --name red", []string{"mkube", "red"}, OK, "red-control-plane\nred-worker\n", ""},
+		{"get nodes -A -o name", []string{"mkube", "red"}, OK, "mkube-control-plane\nmkube-worker\nred-control-plane\nred-worker\n", ""},
+		{"get nodes --name blue -o wide", []string{"blue"}, OK, table, ""},
+		{"get nodes --name red -o json", []string{"red"}, OK, item, ""},
+		{"get kubeconfig --name red", []string{"red"}, OK, kubeconfigOf("red", "127.0.0.1:36443"), ""},
+		{"get kubeconfig --name red --internal", []string{"red"}, OK, kubeconfigOf("red", "10.89.0.2:6443"), ""},
+		{"get kubeconfig", []string{"red", "blue"}, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there are: blue, red\n"},
+		{"get kubeconfig", nil, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there is no other cluster\n"},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tt.clusters...)
+			w.want(t, w.run(t, tt.line), tt.code, tt.out, tt.err)
+		})
+	}
+}
+
+// kubeconfigOf is the kubeconfig that comes of adminConf.
+func kubeconfigOf(cluster, server string) string {
+	name := "mkube-" + cluster
+	return `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: Y2E=
+    server: https://` + server + `
+  name: ` + name + `
+contexts:
+- context:
+    cluster: ` + name + `
+    user: ` + name + `
+  name: ` + name + `
+current-context: ` + name + `
+kind: Config
+users:
+- name: ` + name + `
+  user:
+    client-certificate-data: Y2VydA==
+    client-key-data: a2V5
+`
+}
+
+func TestClusterNameFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "blue", "red")
+	w.setenv("MKUBE_CLUSTER_NAME", "red")
+	w.want(t, w.run(t, "get nodes"), OK, "red-control-plane\nred-worker\n", "")
+	w.out.Reset()
+	w.want(t, w.run(t, "get nodes --name blue"), OK, "blue-control-plane\nblue-worker\n", "")
+}
+
+// TestDaemonIsDown fails every command that needs the provider in the same way.
+func TestDaemonIsDown(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"get clusters", "get nodes", "get nodes -A", "get kubeconfig", "delete cluster", "delete clusters --all",
+		"export kubeconfig", "export logs", "load image web:1", "exec control-plane -- ls", "kubectl -- version",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "mkube")
+			w.fake.err = errors.New("the daemon is down")
+			w.want(t, w.run(t, line), Failed, "", "Error: the daemon is down\n")
+		})
+	}
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+func (h host) kubectlCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "kubectl [--name NAME] -- ARG...",
+		Short: "Run the kubectl of a cluster's control plane",
+		Long: `Run kubectl on a cluster's control plane, as the cluster's administrator, and
+exit with its exit code. You need none yourself, and it always fits the cluster.
+
+It sees the files of the node, not yours: give it manifests on standard input.`,
+		Example: `  mkube kubectl -- get pods -A
+  mkube kubectl -- apply -f - < web.yaml
+  mkube kubectl --name blue -- logs deploy/web`,
+		Args: someArgs("arguments for kubectl"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return h.kubectl(cmd.Context(), h.clusterName(name), args)
+		},
+	}
+	// What follows the first word is kubectl's, also without a "--".
+	cmd.Flags().SetInterspersed(false)
+	h.nameFlag(cmd, &name)
+	return cmd
+}
+
+func (h host) kubectl(ctx context.Context, name string, args []string) error {
+	nodes, err := h.nodes(ctx, name)
+	if err != nil {
+		return err
+	}
+	n, err := bootstrap.ControlPlane(nodes)
+	if err != nil {
+		return err
+	}
+	return h.runOn(ctx, n, bootstrap.Kubectl(provider.Cmd{}, args...))
+}

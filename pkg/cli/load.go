@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+func (h host) loadCommand() *cobra.Command {
+	return group("load", "Load images into the nodes of a cluster", h.loadImageCommand(), h.loadArchiveCommand())
+}
+
+// loadOptions are the flags of load.
+type loadOptions struct {
+	name  string
+	nodes []string
+}
+
+func (h host) loadFlags(cmd *cobra.Command, o *loadOptions) {
+	h.nameFlag(cmd, &o.name)
+	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "the nodes to load into, with commas between (default all)")
+	_ = cmd.RegisterFlagCompletionFunc("nodes", h.completeNodeList)
+}
+
+func (h host) loadImageCommand() *cobra.Command {
+	var o loadOptions
+	cmd := &cobra.Command{
+		Use: "image IMAGE...", Aliases: []string{"docker-image"},
+		Short: "Load images of the Docker daemon into the nodes",
+		Long: `Load images of the Docker daemon into the nodes of a cluster, so that its pods
+find them without a registry. Nodes that have the very image are left alone.
+
+Pods whose image is tagged "latest" pull it all the same, unless they say
+"imagePullPolicy: IfNotPresent".`,
+		Example: `  mkube load image web:1 worker:1
+  mkube load image web:1 --name blue --nodes control-plane`,
+		Args: someArgs("at least one image"),
+		RunE: func(cmd *cobra.Command, args []string) error { return h.loadImages(cmd.Context(), args, o) },
+	}
+	h.loadFlags(cmd, &o)
+	return cmd
+}
+
+func (h host) loadImages(ctx context.Context, images []string, o loadOptions) error {
+	nodes, err := h.chosenNodes(ctx, o)
+	if err != nil {
+		return err
+	}
+	e, err := h.engine()
+	if err != nil {
+		return err
+	}
+	plan, err := bootstrap.PlanLoad(ctx, e, images, nodes)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if there := plan.Present[n.Name()]; len(there) > 0 {
+			h.tell("%s has %s already.", n.Name(), strings.Join(there, ", "))
+		}
+	}
+	if len(plan.Images) == 0 {
+		return nil
+	}
+	return h.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
+}
+
+// timed says what is loaded where, and how long it took.
+func (h host) timed(what string, nodes []provider.Node, load func() error) error {
+	var names []string
+	for _, n := range nodes {
+		names = append(names, n.Name())
+	}
+	h.tell("Loading %s into %s ...", what, strings.Join(names, ", "))
+	start := time.Now()
+	if err := load(); err != nil {
+		return err
+	}
+	h.tell("Loaded after %.1f s.", time.Since(start).Seconds())
+	return nil
+}
+
+func (h host) loadArchiveCommand() *cobra.Command {
+	var o loadOptions
+	cmd := &cobra.Command{
+		Use: "archive FILE...", Aliases: []string{"image-archive"},
+		Short: "Load archives of images into the nodes",
+		Long: `Load archives of images, as docker save writes them or an OCI layout, as tar or
+tar.gz, into the nodes of a cluster. "-" is standard input.`,
+		Example: `  mkube load archive images.tar
+  docker save web:1 | mkube load archive -`,
+		Args: someArgs(`at least one file, or "-" for standard input`),
+		RunE: func(cmd *cobra.Command, args []string) error { return h.loadArchives(cmd.Context(), args, o) },
+	}
+	h.loadFlags(cmd, &o)
+	return cmd
+}
+
+func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) error {
+	archives, err := h.openAll(files)
+	if err != nil {
+		return err
+	}
+	defer closeAll(archives)
+	nodes, err := h.chosenNodes(ctx, o)
+	if err != nil {
+		return err
+	}
+	for i, archive := range archives {
+		what := files[i]
+		if what == "-" {
+			what = "standard input"
+		}
+		err := h.timed(what, nodes, func() error { return bootstrap.LoadArchive(ctx, archive, nodes) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// openAll opens files; the error names all that it could not open.
+func (h host) openAll(files []string) ([]io.ReadCloser, error) {
+	var list []io.ReadCloser
+	var errs []error
+	for _, file := range files {
+		if file == "-" {
+			list = append(list, io.NopCloser(h.in))
+			continue
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, f)
+	}
+	if err := errors.Join(errs...); err != nil {
+		closeAll(list)
+		return nil, err
+	}
+	return list, nil
+}
+
+func closeAll(list []io.ReadCloser) {
+	for _, c := range list {
+		_ = c.Close() // they were only read
+	}
+}
+
+// chosenNodes are the nodes that the flags mean.
+func (h host) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, error) {
+	name := h.clusterName(o.name)
+	nodes, err := h.nodes(ctx, name)
+	if err != nil || len(o.nodes) == 0 {
+		return nodes, err
+	}
+	var chosen []provider.Node
+	var errs []error
+	for _, want := range unique(o.nodes) {
+		n, err := nodeCalled(nodes, name, want)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if !slices.Contains(chosen, n) {
+			chosen = append(chosen, n)
+		}
+	}
+	return chosen, errors.Join(errs...)
+}
+
+// nodeCalled is a node of a cluster by its full name or the part behind the
+// cluster's.
+func nodeCalled(nodes []provider.Node, cluster, name string) (provider.Node, error) {
+	var names []string
+	for _, n := range nodes {
+		if n.Name() == name || n.Name() == cluster+"-"+name {
+			return n, nil
+		}
+		names = append(names, n.Name())
+	}
+	return nil, fmt.Errorf("cluster %q has no node %q: it has %s", cluster, name, strings.Join(names, ", "))
+}

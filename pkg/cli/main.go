@@ -1,0 +1,81 @@
+// Package cli is the mkube command: flags become options, options become calls,
+// and what comes of them is said. It alone knows terminals.
+//
+// Results go to standard output, all else to standard error.
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/nodeimage"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/docker"
+)
+
+// Main runs mkube with its arguments, without the program's name, and returns the
+// code to exit with. When ctx ends, it is interrupted: what it was making is taken
+// away before it returns.
+func Main(ctx context.Context, args []string, in io.Reader, out, err io.Writer) Code {
+	return newHost(in, out, err).main(ctx, args)
+}
+
+func (h host) main(ctx context.Context, args []string) Code {
+	root := h.root()
+	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
+	return finish(ctx, h.err, root.ExecuteContext(ctx))
+}
+
+// host is all of the world that commands touch, so that a test can be another one.
+type host struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	// home is "" if it is not known.
+	home     string
+	lookPath func(string) (string, error)
+
+	// provider and engine are opened by the commands that need them.
+	provider func() (provider.Provider, error)
+	engine   func() (engine, error)
+	create   func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error)
+	build    func(context.Context, nodeimage.Options, progress.Func) (nodeimage.Result, error)
+}
+
+// engine is a container engine as a place for images.
+type engine interface {
+	bootstrap.Images
+	nodeimage.Daemon
+}
+
+func newHost(in io.Reader, out, err io.Writer) host {
+	home, _ := os.UserHomeDir()
+	return host{
+		in: in, out: out, err: err,
+		getenv: os.Getenv, home: home, lookPath: exec.LookPath,
+		provider: dockerProvider, engine: dockerEngine,
+		create: bootstrap.Create, build: nodeimage.Build,
+	}
+}
+
+func dockerProvider() (provider.Provider, error) {
+	c, err := docker.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return docker.New(c), nil
+}
+
+func dockerEngine() (engine, error) {
+	c, err := docker.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return docker.NewImages(c), nil
+}

@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+// Formats of results. None is the command's own text.
+const (
+	formatJSON = "json"
+	formatYAML = "yaml"
+	formatName = "name"
+	formatWide = "wide"
+)
+
+func outputFlag(cmd *cobra.Command, format *string, formats ...string) {
+	cmd.Flags().StringVarP(format, "output", "o", "", "the format: "+alternatives(formats))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	before := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if *format != "" && !slices.Contains(formats, *format) {
+			return usagef(cmd, "--output must be %s, not %q", alternatives(formats), *format)
+		}
+		return before(cmd, args)
+	}
+}
+
+// print writes a result as JSON or YAML, or else as text does.
+func (h host) print(format string, result any, text func()) error {
+	var data []byte
+	var err error
+	switch format {
+	case formatJSON:
+		data, err = json.MarshalIndent(result, "", "  ")
+		data = append(data, '\n')
+	case formatYAML:
+		data, err = yaml.Marshal(result)
+	default:
+		text()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = h.out.Write(data)
+	return err
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// root is the whole command line.
+func (h host) root() *cobra.Command {
+	root := group("mkube", "mkube runs Kubernetes clusters in containers",
+		h.createCommand(), h.deleteCommand(), h.getCommand(), h.exportCommand(), h.loadCommand(),
+		h.buildCommand(), h.execCommand(), h.kubectlCommand(), h.versionCommand())
+	root.Long = `mkube makes Kubernetes clusters on this machine, of containers for nodes.
+
+A cluster is called "mkube" unless --name or $MKUBE_CLUSTER_NAME says otherwise.
+Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.`
+	root.Example = `  mkube create cluster
+  kubectl get nodes --context mkube-mkube
+  mkube delete cluster`
+	root.Version = version()
+	root.SetVersionTemplate("mkube version {{.Version}}\n")
+	// A group runs only to say what it misses: its usage is the line with [command].
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(h.in)
+	root.SetOut(h.out)
+	root.SetErr(h.err)
+	root.SetFlagErrorFunc(flagError)
+	return root
+}
+
+// group is a command that needs another word behind it.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef(cmd, "unknown command %q of %s%s", args[0], cmd.CommandPath(), didYouMean(args[0], words(cmd)))
+			}
+			if cmd.HasParent() {
+				return usagef(cmd, "%s what? Say %s", cmd.CommandPath(), alternatives(words(cmd)))
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// words are the commands that may follow a command.
+func words(cmd *cobra.Command) []string {
+	var list []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			list = append(list, c.Name())
+		}
+	}
+	return list
+}
+
+// flagError makes a mistake in flags a usageError, with the flag that may have been
+// meant.
+func flagError(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return &usageError{err, cmd}
+	}
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usagef(cmd, "unknown flag -%s of %s", name, cmd.CommandPath())
+	}
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	meant := closest(name, flags)
+	if meant == "" {
+		return usagef(cmd, "unknown flag --%s of %s", name, cmd.CommandPath())
+	}
+	return usagef(cmd, "unknown flag --%s of %s: did you mean --%s?", name, cmd.CommandPath(), meant)
+}
+
+// noArgs refuses arguments. A name that kind's users may put there has its flag.
+func noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.Flags().Lookup("name") != nil:
+		return usagef(cmd, "unexpected argument %q of %s: the cluster's name goes to --name", args[0], cmd.CommandPath())
+	}
+	return usagef(cmd, "unexpected argument %q of %s", args[0], cmd.CommandPath())
+}
+
+// someArgs wants at least one argument.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef(cmd, "%s needs %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// nameVariable is the cluster's name where no flag gives it, as KIND_CLUSTER_NAME is
+// kind's.
+const nameVariable = "MKUBE_CLUSTER_NAME"
+
+// nameFlag is the cluster's name; an empty one is to be resolved by clusterName.
+func (h host) nameFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "name", "", `the cluster's name (default $`+nameVariable+` or "mkube")`)
+	_ = cmd.RegisterFlagCompletionFunc("name", h.completeClusters)
+}
+
+// clusterName is the name from a flag, else the variable's, else the default.
+func (h host) clusterName(flag string) string {
+	for _, name := range []string{flag, h.getenv(nameVariable)} {
+		if name != "" {
+			return name
+		}
+	}
+	return defaultName
+}
+
+// defaultName is what config.Cluster.Default calls a cluster.
+const defaultName = "mkube"
+
+func kubeconfigFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "kubeconfig", "", "the kubeconfig file (default $KUBECONFIG or ~/.kube/config)")
+}
+
+// forName is the flag that a next step needs to mean this cluster.
+func (h host) forName(name string) string {
+	if name == h.clusterName("") {
+		return ""
+	}
+	return " --name " + name
+}
+
+// tell writes a line for the user.
+func (h host) tell(format string, args ...any) {
+	fmt.Fprintf(h.err, strings.TrimSuffix(format, "\n")+"\n", args...)
+}

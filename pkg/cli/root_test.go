@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// TestUsage is what one hears who asks wrongly. Nothing is opened for it.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"crate cluster": `Error: unknown command "crate" of mkube: did you mean "create"?
+See mkube --help
+`,
+		"xyzzy": `Error: unknown command "xyzzy" of mkube
+See mkube --help
+`,
+		"get clutsers": `Error: unknown command "clutsers" of mkube get: did you mean "clusters"?
+See mkube get --help
+`,
+		"get": `Error: mkube get what? Say clusters, kubeconfig or nodes
+See mkube get --help
+`,
+		"create": `Error: mkube create what? Say cluster
+See mkube create --help
+`,
+		"create cluster --wiat 3m": `Error: unknown flag --wiat of mkube create cluster: did you mean --wait?
+See mkube create cluster --help
+`,
+		"create cluster --xyzzy": `Error: unknown flag --xyzzy of mkube create cluster
+See mkube create cluster --help
+`,
+		"create cluster -x": `Error: unknown flag -x of mkube create cluster
+See mkube create cluster --help
+`,
+		"create cluster --wait": `Error: flag needs an argument: --wait
+See mkube create cluster --help
+`,
+		"create cluster --wait soon": `Error: invalid argument "soon" for "--wait" flag: time: invalid duration "soon"
+See mkube create cluster --help
+`,
+		"create cluster blue": `Error: unexpected argument "blue" of mkube create cluster: the cluster's name goes to --name
+See mkube create cluster --help
+`,
+		"create cluster --progress loud": `Error: --progress: progress mode "loud" is unknown: choose auto, tty, plain or json
+See mkube create cluster --help
+`,
+		"get clusters blue": `Error: unexpected argument "blue" of mkube get clusters
+See mkube get clusters --help
+`,
+		"get nodes -o table": `Error: --output must be wide, json, yaml or name, not "table"
+See mkube get nodes --help
+`,
+		"delete cluster a b": `Error: mkube delete cluster takes one name, not 2: mkube delete clusters takes more
+See mkube delete cluster --help
+`,
+		"delete cluster a --name b": `Error: two names are given, "b" and "a": which?
+See mkube delete cluster --help
+`,
+		"delete clusters": `Error: mkube delete clusters needs names, or --all
+See mkube delete clusters --help
+`,
+		"delete clusters a --all": `Error: names and --all exclude each other
+See mkube delete clusters --help
+`,
+		"load image": `Error: mkube load image needs at least one image
+See mkube load image --help
+`,
+		"load archive": `Error: mkube load archive needs at least one file, or "-" for standard input
+See mkube load archive --help
+`,
+		"export logs a b": `Error: mkube export logs takes one folder, not 2
+See mkube export logs --help
+`,
+		"exec": `Error: mkube exec needs a node and a command
+See mkube exec --help
+`,
+		"exec control-plane --": `Error: mkube exec needs a node and a command
+See mkube exec --help
+`,
+		"exec a b -- ls": `Error: mkube exec takes one node before the --, not 2
+See mkube exec --help
+`,
+		"kubectl": `Error: mkube kubectl needs arguments for kubectl
+See mkube kubectl --help
+`,
+		"build node-image --kubernetes-version 1.37": `Error: --kubernetes-version must be a release such as v1.37.2, not "1.37"
+`,
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.want(t, w.run(t, line), Usage, "", want)
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if code := w.run(t, ""); code != OK {
+		t.Errorf("exit code %d", code)
+	}
+	want := `mkube makes Kubernetes clusters on this machine, of containers for nodes.
+
+A cluster is called "mkube" unless --name or $MKUBE_CLUSTER_NAME says otherwise.
+Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.
+
+Usage:
+  mkube [command]
+
+Examples:
+  mkube create cluster
+  kubectl get nodes --context mkube-mkube
+  mkube delete cluster
+
+Available Commands:
+  build       Build the node image
+  completion  Generate the autocompletion script for the specified shell
+  create      Create a cluster
+  delete      Delete clusters
+  exec        Run a command on a node
+  export      Export the kubeconfig or the logs of a cluster
+  get         Print clusters, nodes or a kubeconfig
+  help        Help about any command
+  kubectl     Run the kubectl of a cluster's control plane
+  load        Load images into the nodes of a cluster
+  version     Print the versions of mkube and of its Kubernetes
+
+Flags:
+  -h, --help      help for mkube
+  -v, --version   version for mkube
+
+Use "mkube [command] --help" for more information about a command.
+`
+	if got := w.out.String(); got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestEveryCommandHasItsHelp walks the tree: every command that does something says
+// what and shows how.
+func TestEveryCommandHasItsHelp(t *testing.T) {
+	t.Parallel()
+	var walk func(*cobra.Command)
+	seen := 0
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		if c.HasSubCommands() {
+			return
+		}
+		seen++
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
+			t.Errorf("%s: Short is %q", c.CommandPath(), c.Short)
+		}
+		for line := range strings.Lines(c.Example) {
+			if !strings.Contains(line, c.CommandPath()) {
+				t.Errorf("%s: the example %q is of another command", c.CommandPath(), line)
+			}
+		}
+		if c.Example == "" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Long) {
+			if len(line) > 81 {
+				t.Errorf("%s: this line of Long is too long: %q", c.CommandPath(), line)
+			}
+		}
+	}
+	walk(newWorld(t).root())
+	if seen != 14 {
+		t.Errorf("there are %d commands, want 14", seen)
+	}
+}
+
+func TestClosest(t *testing.T) {
+	t.Parallel()
+	words := []string{"clusters", "kubeconfig", "nodes", "name", "no-switch-context", "wait"}
+	for word, want := range map[string]string{
+		"clustres": "clusters", "CLUSTERS": "clusters", "cluster": "clusters", "kubecfg": "",
+		"kube": "kubeconfig", "node": "nodes", "nmae": "name", "wiat": "wait", "weight": "",
+		"no-switch": "no-switch-context", "": "", "x": "", "zzzz": "",
+	} {
+		if got := closest(word, words); got != want {
+			t.Errorf("closest to %q is %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"wait", "wait", 0}, {"wiat", "wait", 1},
+		{"wai", "wait", 1}, {"waits", "wait", 1}, {"want", "wait", 1}, {"kitten", "sitting", 3},
+	} {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("from %q to %q: %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestAlternatives(t *testing.T) {
+	t.Parallel()
+	for want, words := range map[string][]string{"a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		if got := alternatives(words); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// onTerminal runs a command with the user's standard input. Where standard input and
+// output are a terminal the command gets one too, and every key, Ctrl-C among them.
+// A terminal alone at the input is left to others: the command's output goes
+// elsewhere, often to a pager that reads keys.
+func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
+	in, fromTerminal := terminal(h.in)
+	out, toTerminal := terminal(h.out)
+	switch {
+	case !fromTerminal:
+		cmd.Stdin = h.in
+		return run()
+	case !toTerminal:
+		return run()
+	}
+	columns, rows, err := term.GetSize(out)
+	if err != nil {
+		return fmt.Errorf("asking the terminal for its size: %w", err)
+	}
+	before, err := term.MakeRaw(in)
+	if err != nil {
+		return fmt.Errorf("making the terminal raw: %w", err)
+	}
+	defer func() { _ = term.Restore(in, before) }() // there is no more to try
+	cmd.Stdin, cmd.TTY = h.in, true
+	cmd.Env = append(cmd.Env, "TERM="+h.getenv("TERM"))
+	cmd.Args = sized(cmd.Args, columns, rows)
+	return run()
+}
+
+// sized makes a command that begins on a terminal of a size.
+func sized(args []string, columns, rows int) []string {
+	stty := fmt.Sprintf(`stty columns %d rows %d; exec "$@"`, columns, rows)
+	return append([]string{"sh", "-c", stty, "sh"}, args...)
+}
+
+func terminal(stream any) (fd int, ok bool) {
+	f, isFile := stream.(*os.File)
+	if !isFile {
+		return 0, false
+	}
+	return int(f.Fd()), term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// kubernetesVersion is the release that clusters run unless another is asked for:
+// the one that node-image/kubernetes/go.mod pins.
+const kubernetesVersion = "v1.37.2"
+
+// versions are what mkube version tells.
+type versions struct {
+	Version    string `json:"version"`
+	Go         string `json:"go"`
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	Kubernetes string `json:"kubernetes"`
+}
+
+func (h host) versionCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of mkube and of its Kubernetes",
+		Example: `  mkube version
+  mkube version -o json`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := versions{version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kubernetesVersion}
+			return h.print(format, v, func() {
+				fmt.Fprintf(h.out, "mkube %s %s %s/%s, Kubernetes %s\n", v.Version, v.Go, v.OS, v.Arch, v.Kubernetes)
+			})
+		},
+	}
+	outputFlag(cmd, &format, formatJSON, formatYAML)
+	return cmd
+}
+
+// version is that of the module that the Go command built, from its tag or commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
