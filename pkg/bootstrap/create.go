@@ -101,6 +101,9 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if err := graph.Run(ctx, up.Do); err != nil {
 		return c, err
 	}
+	if err := labelRoles(ctx, c); err != nil {
+		return c, err
+	}
 	return c, writeKubeconfig(ctx, c, o)
 }
 
