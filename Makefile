@@ -39,10 +39,10 @@ node-image: deps ## build the node image, of parts that are cached in ~/.cache/m
 	$(MKUBE) build node-image
 
 unit: ## the tests that need no cluster, in seconds
-	go test ./cmd/... ./pkg/...
+	go test ./cmd/... ./docs/... ./pkg/...
 
 e2e: node-image ## the tests on real clusters
-	MKUBE=$(abspath $(MKUBE)) go test -tags e2e -count=1 -timeout 40m ./e2e/...
+	go test -tags e2e -count=1 -timeout 40m ./e2e/...
 
 bench: node-image ## measure: create, delete, sizes, an idle node
 	go run ./e2e/bench --mkube $(MKUBE) $(BENCH)
@@ -57,7 +57,7 @@ fuzz: ## each fuzz test for FUZZTIME (20s)
 	done
 
 lint: bin/golangci-lint bin/actionlint ## gofmt, go vet, golangci-lint, actionlint
-	@unformatted=$$(gofmt -l cmd pkg e2e node-image); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l cmd docs e2e node-image pkg); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./e2e/...
 	bin/golangci-lint run
