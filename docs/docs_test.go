@@ -1,0 +1,172 @@
+// Package docs keeps the documentation true to the code.
+package docs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/mkube/mkube/pkg/config"
+)
+
+// TestExampleLoads wants the example to be a valid configuration.
+func TestExampleLoads(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := config.Load(f, "example.yaml"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExampleHasEveryField wants no field of a configuration left out.
+func TestExampleHasEveryField(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example any
+	if err := yaml.Unmarshal(data, &example); err != nil {
+		t.Fatal(err)
+	}
+	if missing := missingFields(reflect.TypeFor[config.Cluster](), example, ""); len(missing) > 0 {
+		t.Errorf("example.yaml lacks %s", strings.Join(missing, ", "))
+	}
+}
+
+// missingFields are the paths of a type's fields that a value lacks; of a list its
+// first item counts.
+func missingFields(t reflect.Type, value any, path string) []string {
+	if list, ok := value.([]any); ok && len(list) > 0 && t.Kind() == reflect.Slice {
+		return missingFields(t.Elem(), list[0], path+"[]")
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	fields, _ := value.(map[string]any)
+	var missing []string
+	for i := range t.NumField() {
+		name := fieldName(t.Field(i))
+		at := strings.TrimPrefix(path+"."+name, ".")
+		if field, ok := fields[name]; ok {
+			missing = append(missing, missingFields(t.Field(i).Type, field, at)...)
+		} else {
+			missing = append(missing, at)
+		}
+	}
+	return missing
+}
+
+func fieldName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// TestExampleSaysDefaultsRightly compares each line that ends in "# default" with
+// what a configuration without it would get.
+func TestExampleSaysDefaultsRightly(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`^ *-? *(\w+): (\S+) # default(;.*)?$`)
+	var got []string
+	for l := range strings.Lines(string(data)) {
+		if m := line.FindStringSubmatch(strings.TrimRight(l, "\n")); m != nil {
+			got = append(got, m[1]+": "+m[2])
+		}
+	}
+	c := config.Cluster{Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{{}}}}}.Default()
+	want := []string{
+		"role: " + string(c.Nodes[0].Role),
+		"image: mkube/node:v1.37.2", // of the build, not of the configuration
+		"listenAddress: " + c.Nodes[0].ExtraPortMappings[0].ListenAddress,
+		"protocol: " + c.Nodes[0].ExtraPortMappings[0].Protocol,
+		"apiServerAddress: " + c.Networking.APIServerAddress,
+		"podSubnet: " + c.Networking.PodSubnet,
+		"serviceSubnet: " + c.Networking.ServiceSubnet,
+		"dnsDomain: " + c.Networking.DNSDomain,
+		"kubeProxyMode: " + string(c.Networking.KubeProxyMode),
+		fmt.Sprintf("disableDefaultCNI: %t", c.Networking.DisableDefaultCNI),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("example.yaml has these defaults:\n%s\nbut they are:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestConfigurationTellsOfEveryField wants a row for each field, and no row for a
+// field that is none.
+func TestConfigurationTellsOfEveryField(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(string(data), -1) {
+		got = append(got, m[1])
+	}
+	want := fieldNames(reflect.TypeFor[config.Cluster]())
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("configuration.md has rows for\n%v\nbut the fields are\n%v", got, want)
+	}
+}
+
+// fieldNames are the names of all fields of a type and of the types in it.
+func fieldNames(t reflect.Type) []string {
+	for t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for i := range t.NumField() {
+		names = append(names, fieldName(t.Field(i)))
+		names = append(names, fieldNames(t.Field(i).Type)...)
+	}
+	return names
+}
+
+// TestComponentsAreNamed wants the list of extraArgs to be the code's.
+func TestComponentsAreNamed(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "The components are " + strings.Join(config.Components(), ", ") + "."; !strings.Contains(string(data), want) {
+		t.Errorf("configuration.md does not say %q", want)
+	}
+}
+
+// TestLinksLead wants every relative link of the documentation to lead to a file.
+func TestLinksLead(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, page := range []string{"../README.md", "architecture.md", "configuration.md"} {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
