@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -77,7 +78,7 @@ func (a *API) Serve(t *testing.T, cert, key, clientCA []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: a}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: a, ErrorLog: log.New(io.Discard, "", 0)}}
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -119,12 +120,21 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if handler == nil {
 		handler = a.handlers["/"]
 	}
+	a.mu.Unlock()
+	if handler != nil {
+		handler(w, r)
+		return
+	}
+	a.Default(w, r)
+}
+
+// Default answers from the objects, whatever was given to Handle.
+func (a *API) Default(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
 	object, found := a.objects[r.URL.Path]
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	switch {
-	case handler != nil:
-		handler(w, r)
 	case r.Method == http.MethodPost:
 		a.post(w, r)
 	case found:
@@ -132,7 +142,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case slices.Contains([]string{"/readyz", "/livez", "/healthz"}, r.URL.Path):
 		io.WriteString(w, "ok")
 	default:
-		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"could not find `+r.URL.Path+`"}`, http.StatusNotFound)
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"could not find `+r.URL.Path+`"}`)
 	}
 }
 
@@ -140,7 +151,8 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var object struct{ Metadata struct{ Name string } }
 	if err != nil || json.Unmarshal(body, &object) != nil || object.Metadata.Name == "" {
-		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"BadRequest","code":400,"message":"no object"}`, http.StatusBadRequest)
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"BadRequest","code":400,"message":"no object"}`)
 		return
 	}
 	at := path.Join(r.URL.Path, object.Metadata.Name)
@@ -151,7 +163,8 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Unlock()
 	if found {
-		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409,"message":"exists"}`, http.StatusConflict)
+		w.WriteHeader(http.StatusConflict)
+		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409,"message":"exists"}`)
 		return
 	}
 	a.Object(at, string(body))
