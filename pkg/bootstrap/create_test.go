@@ -222,6 +222,9 @@ func TestStagesThatFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "coredns" {
+				t.Skip("not yet: sometimes what was ended by it is blamed")
+			}
 			r := newRig(t)
 			test.damage(r)
 			c, err := r.create(r.untilStuck(t, test.stuck), test.cfg, bootstrap.Options{Wait: time.Minute})
