@@ -26,8 +26,8 @@ var Versions = provider.Versions{Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS
 type Program func(ctx context.Context, n *Node, cmd provider.Cmd) (code int, err error)
 
 // Provider makes nodes in memory. The zero value is ready to use. Its fields must
-// not change once a method was called; its methods, and those of its nodes, may be
-// called at once from many goroutines. Do not copy it.
+// not change while a method runs; its methods, and those of its nodes, may be called
+// at once from many goroutines. Do not copy it.
 type Provider struct {
 	// Versions are those of every node's image. The zero value means Versions.
 	Versions provider.Versions

@@ -15,20 +15,23 @@ import (
 // run tests what Node.Run promises, on the first cluster.
 func (s *suite) run(t *testing.T) {
 	n := s.made[0]
-	for name, test := range map[string]func(*testing.T, provider.Node){
-		"an exit code is an ExitError":             exitCode,
-		"stdout and stderr are kept apart":         apart,
-		"stdin reaches the command and ends":       stdin,
-		"a command may leave its stdin":            unread,
-		"without stdin a command reads nothing":    noStdin,
-		"one MiB of output arrives whole":          large,
-		"arguments are no shell's":                 quoting,
-		"Env is added to the node's own variables": env,
-		"a cancelled Run returns at once":          cancelled,
-		"many at once do not mix":                  atOnce,
-		"a program of the seed runs":               program,
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, provider.Node)
+	}{
+		{"an exit code is an ExitError", exitCode},
+		{"stdout and stderr are kept apart", apart},
+		{"stdin reaches the command and ends", stdin},
+		{"a command may leave its stdin", unread},
+		{"without stdin a command reads nothing", noStdin},
+		{"one MiB of output arrives whole", large},
+		{"arguments are no shell's", quoting},
+		{"Env is added to the node's own variables", env},
+		{"a cancelled Run returns at once", cancelled},
+		{"many at once do not mix", atOnce},
+		{"a program of the seed runs", program},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, n) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, n) })
 	}
 }
 
