@@ -88,7 +88,10 @@ func list(files []File) string {
 		}
 		names = append(names, fmt.Sprintf("%s (%04o)", f.Path, mode))
 	}
-	if len(names) == 1 {
+	switch len(names) {
+	case 0:
+		return "no files"
+	case 1:
 		return "1 file: " + names[0]
 	}
 	return fmt.Sprintf("%d files: %s", len(names), strings.Join(names, ", "))

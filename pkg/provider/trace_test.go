@@ -201,12 +201,17 @@ func TestTraceWithoutCommand(t *testing.T) {
 	if err := p.Delete(ctx, "mkube"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := p.Create(ctx, config.Cluster{Name: "bare"}.Default(), noSeed); err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"# create the nodes of cluster mkube: mkube-control-plane\n",
 		"# on mkube-control-plane before it boots: 2 files: /a (0600), /b (0644)\n",
 		"# on mkube-control-plane: printf %s 'input\n# ' | 'A=b c' cat\n",
 		"# its input is a stream\n# on mkube-control-plane: missing\n",
 		"# delete cluster mkube\n",
+		"# create the nodes of cluster bare: bare-control-plane\n",
+		"# on bare-control-plane before it boots: no files\n",
 	}
 	if !slices.Equal(e.list, want) {
 		t.Errorf("wrote %q; want %q", e.list, want)
