@@ -1,0 +1,81 @@
+// Package componenttest is what the tests of components share: a cluster whose
+// certificates are the same text each time, golden files, and the rules that every
+// static pod and every lesson keeps.
+package componenttest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// Cluster is a cluster of fake nodes with new keys. The configuration is defaulted.
+func Cluster(t *testing.T, cfg config.Cluster) *cluster.Cluster {
+	t.Helper()
+	return ClusterOf(t, cfg, new(fake.Provider))
+}
+
+// ClusterOf is Cluster with the nodes of a provider.
+func ClusterOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *cluster.Cluster {
+	t.Helper()
+	keys, err := cluster.NewPKI(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg = cfg.Default()
+	noFiles := func([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
+	nodes, err := p.Create(t.Context(), cfg, noFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cluster.New(cfg, nodes, keys)
+}
+
+// files are a component's files on a node and then its manifest, rendered twice for
+// a new cluster and by a clock that stands still: at the midnight UTC that began
+// the year 2000.
+func files(t *testing.T, c component.Component, cfg config.Cluster, node int) []provider.File {
+	t.Helper()
+	var list []provider.File
+	synctest.Test(t, func(t *testing.T) {
+		cl := Cluster(t, cfg)
+		list = render(t, c, cl, cl.Nodes[node])
+		time.Sleep(time.Hour) // of the standing clock: what is rendered later is the same
+		wantSame(t, list, render(t, c, cl, cl.Nodes[node]))
+	})
+	return list
+}
+
+func render(t *testing.T, c component.Component, cl *cluster.Cluster, n provider.Node) []provider.File {
+	t.Helper()
+	list, err := c.Inert(cl, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Manifest != nil {
+		manifest, err := c.Manifest(cl, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, manifest)
+	}
+	return list
+}
+
+func wantSame(t *testing.T, a, b []provider.File) {
+	t.Helper()
+	if len(a) != len(b) {
+		t.Fatalf("rendered twice, there are %d files and %d", len(a), len(b))
+	}
+	for i := range a {
+		if a[i].Path != b[i].Path || a[i].Mode != b[i].Mode || string(a[i].Data) != string(b[i].Data) {
+			t.Errorf("rendered twice, %s is not the same", a[i].Path)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package componenttest
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/component"
+)
+
+// Lesson bounds.
+const fewestWords, mostWords = 120, 200
+
+// headings are a lesson's, after its first.
+var headings = []string{"## What it is for", "## What it talks to", "## See it", "## What breaks without it"}
+
+// Described tests what every component says of itself: a name, what it does in one
+// line, and its lesson, which has the shape of all lessons.
+func Described(t *testing.T, c component.Component) {
+	t.Helper()
+	if c.Name == "" || c.Short == "" || len(c.Short) > 100 || strings.Contains(c.Short, "\n") || strings.HasSuffix(c.Short, ".") {
+		t.Errorf("%q is described as %q: want one short line without a full stop", c.Name, c.Short)
+	}
+	file, err := os.ReadFile("lesson.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Lesson != string(file) {
+		t.Error("its lesson is not lesson.md")
+	}
+	for _, mistake := range lessonMistakes(c.Name, c.Lesson) {
+		t.Errorf("lesson.md: %s", mistake)
+	}
+}
+
+// command is a line of a lesson's See it.
+var command = regexp.MustCompile(`(?m)^    ((?:mkube|kubectl) .+)$`)
+
+func lessonMistakes(name, lesson string) []string {
+	var mistakes []string
+	if !strings.HasPrefix(lesson, "# "+name+"\n\n") {
+		mistakes = append(mistakes, "it does not begin with # "+name)
+	}
+	var found []string
+	for line := range strings.Lines(lesson) {
+		if strings.HasPrefix(line, "## ") {
+			found = append(found, strings.TrimSpace(line))
+		}
+		if len(line) > 100 {
+			mistakes = append(mistakes, "a line is longer than 99 characters: "+line)
+		}
+	}
+	if got, want := strings.Join(found, ", "), strings.Join(headings, ", "); got != want {
+		mistakes = append(mistakes, "its headings are "+got+"; want "+want)
+	}
+	if words := len(strings.Fields(lesson)); words < fewestWords || words > mostWords {
+		mistakes = append(mistakes, "it is too short or too long: want 120 to 200 words")
+	}
+	_, see, _ := strings.Cut(lesson, "## See it\n")
+	see, _, _ = strings.Cut(see, "\n## ")
+	if n := len(command.FindAllString(see, -1)); n < 2 || n > 3 {
+		mistakes = append(mistakes, "See it has not 2 or 3 commands, each a line indented by four spaces")
+	}
+	if strings.Contains(lesson, "\t") || !strings.HasSuffix(lesson, "\n") || strings.HasSuffix(lesson, "\n\n") {
+		mistakes = append(mistakes, "it has tabs, or does not end with one newline")
+	}
+	return mistakes
+}
+
+// Flags tests that each of a component's flags has a name of its own and a reason
+// of one sentence.
+func Flags(t *testing.T, flags []component.Flag) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, f := range flags {
+		if f.Name == "" || strings.HasPrefix(f.Name, "-") || seen[f.Name] {
+			t.Errorf("flag %q has no name of its own, without dashes", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Value == "" {
+			t.Errorf("flag %s has no value", f.Name)
+		}
+		if !strings.HasSuffix(f.Why, ".") || strings.Contains(f.Why, "\n") {
+			t.Errorf("flag %s has the reason %q: want one sentence", f.Name, f.Why)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package componenttest
+
+import "strings"
+
+// diff is what turns one text into another: each line that goes, after "- ", and
+// each that comes, after "+ ", in their order. Of lines that stay none is shown.
+func diff(from, to string) string {
+	a, b := strings.SplitAfter(from, "\n"), strings.SplitAfter(to, "\n")
+	common := commonLines(a, b)
+	var out strings.Builder
+	line := func(mark, s string) {
+		if s != "" {
+			out.WriteString(mark + strings.TrimSuffix(s, "\n") + "\n")
+		}
+	}
+	i, j := 0, 0
+	for i < len(a) || j < len(b) {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
+			line("- ", a[i])
+			i++
+		default:
+			line("+ ", b[j])
+			j++
+		}
+	}
+	return out.String()
+}
+
+// commonLines says of each pair of suffixes how many lines they share in order: the
+// length of their longest common subsequence.
+func commonLines(a, b []string) [][]int {
+	table := make([][]int, len(a)+1)
+	for i := range table {
+		table[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				table[i][j] = table[i+1][j+1] + 1
+			} else {
+				table[i][j] = max(table[i+1][j], table[i][j+1])
+			}
+		}
+	}
+	return table
+}

@@ -1,0 +1,124 @@
+package componenttest
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// A Variant is a configuration that changes a component's files.
+type Variant struct {
+	// Name is the golden file's, without .golden.
+	Name string
+	// Config is defaulted.
+	Config config.Cluster
+	// Node is the node whose files are compared, by its number in Config.
+	Node int
+}
+
+// Golden compares a component's files with testdata/default.golden for a default
+// cluster, and for each variant with testdata/NAME.golden, which shows only what the
+// variant changes: a file's lines that go and come, a new file as it is. The test's
+// flag -update writes the golden files instead. Certificates are shown as what they
+// say, keys not at all.
+func Golden(t *testing.T, c component.Component, variants ...Variant) {
+	t.Helper()
+	base := Sections(t, files(t, c, config.Cluster{}, 0))
+	compare(t, "default", base)
+	for _, v := range variants {
+		changed := changes(base, Sections(t, files(t, c, v.Config, v.Node)))
+		if len(changed) == 0 {
+			t.Errorf("variant %s changes nothing", v.Name)
+		}
+		compare(t, v.Name, changed)
+	}
+	wantNoOther(t, variants)
+}
+
+// changes are the sections that others have in place of base's.
+func changes(base, others []string) []string {
+	var changed []string
+	for _, s := range others {
+		header, text, _ := strings.Cut(s, "\n")
+		i := slices.IndexFunc(base, func(b string) bool { return strings.HasPrefix(b, header+"\n") })
+		switch {
+		case i < 0:
+			changed = append(changed, s)
+		case base[i] != s:
+			changed = append(changed, header+"\n"+diff(strings.TrimPrefix(base[i], header+"\n"), text))
+		}
+	}
+	for _, s := range base {
+		header, _, _ := strings.Cut(s, "\n")
+		if !slices.ContainsFunc(others, func(o string) bool { return strings.HasPrefix(o, header+"\n") }) {
+			changed = append(changed, header+"\n(gone)\n")
+		}
+	}
+	return changed
+}
+
+// Sections are files as text: a line with path and mode, then the content.
+func Sections(t *testing.T, files []provider.File) []string {
+	t.Helper()
+	var list []string
+	for _, f := range files {
+		mode := f.Mode.Perm()
+		if mode == 0 {
+			mode = 0o644
+		}
+		text, err := Readable(f.Data)
+		if err != nil {
+			t.Errorf("%s: %v", f.Path, err)
+		}
+		list = append(list, fmt.Sprintf("-- %s (%04o) --\n%s", f.Path, mode, text))
+	}
+	return list
+}
+
+func compare(t *testing.T, name string, sections []string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	got := []byte(strings.Join(sections, "\n"))
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test ./pkg/component/... -update writes it", err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what was rendered:\n%sgo test ./pkg/component/... -update writes it anew", path, diff(string(want), string(got)))
+	}
+}
+
+// wantNoOther finds golden files that no variant has any more.
+func wantNoOther(t *testing.T, variants []Variant) {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".golden")
+		if name != "default" && !slices.ContainsFunc(variants, func(v Variant) bool { return v.Name == name }) {
+			t.Errorf("%s belongs to no variant: remove it", path)
+		}
+	}
+}

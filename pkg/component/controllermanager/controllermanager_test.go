@@ -1,0 +1,60 @@
+package controllermanager_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/component/controllermanager"
+	"github.com/mkube/mkube/pkg/config"
+)
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	componenttest.Golden(t, controllermanager.New(),
+		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
+			"kube-controller-manager": {"controllers": "*,-nodeipam", "leader-elect": "true"},
+		}}},
+		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{FeatureGates: map[string]bool{"Zebra": true, "Ant": false}}},
+		componenttest.Variant{Name: "networking", Config: config.Cluster{Name: "six", Networking: config.Networking{
+			PodSubnet: "fd00:20::/56", ServiceSubnet: "fd00:10::/108",
+		}}},
+		componenttest.Variant{Name: "two-control-planes", Config: config.Cluster{Nodes: []config.Node{{}, {}}}},
+	)
+}
+
+func TestStaticPod(t *testing.T) {
+	t.Parallel()
+	componenttest.StaticPod(t, controllermanager.New())
+}
+
+func TestDescribed(t *testing.T) {
+	t.Parallel()
+	componenttest.Described(t, controllermanager.New())
+	cl := componenttest.Cluster(t, config.Cluster{FeatureGates: map[string]bool{"A": true}})
+	componenttest.Flags(t, controllermanager.Flags(cl, cl.Nodes[0]))
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	const (
+		account = "/api/v1/namespaces/default/serviceaccounts/default"
+		pod     = "/api/v1/namespaces/kube-system/pods/kube-controller-manager-mkube-control-plane"
+	)
+	api := componenttest.NewAPI(t, config.Cluster{})
+	ready := func() string {
+		return componenttest.Message(controllermanager.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0]))
+	}
+	if got := ready(); !strings.HasPrefix(got, "the default service account: ") {
+		t.Errorf("without the account, Ready = %q", got)
+	}
+	api.Object(account, `{"apiVersion":"v1","kind":"ServiceAccount"}`)
+	if got := ready(); !strings.Contains(got, "could not find") {
+		t.Errorf("without its pod, Ready = %q", got)
+	}
+	api.Object(pod, componenttest.ReadyPod)
+	if got := ready(); got != "" {
+		t.Errorf("Ready = %q", got)
+	}
+}

@@ -1,0 +1,193 @@
+package coredns_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	strict "sigs.k8s.io/yaml"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/component/coredns"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// objects is CoreDNS with its objects as a file, which Golden compares.
+func objects() component.Component {
+	c := coredns.New()
+	c.Files = func(cl *cluster.Cluster, _ provider.Node) ([]provider.File, error) {
+		data, err := coredns.Objects(cl)
+		return []provider.File{{Path: "objects.yaml", Data: data}}, err
+	}
+	return c
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	componenttest.Golden(t, objects(),
+		componenttest.Variant{Name: "networking", Config: config.Cluster{Networking: config.Networking{
+			ServiceSubnet: "fd00:10::/108", PodSubnet: "fd00:20::/56", DNSDomain: "corp.example",
+		}}},
+		componenttest.Variant{Name: "two-nodes-extra-args", Config: config.Cluster{
+			Nodes:     []config.Node{{}, {Role: config.Worker}},
+			ExtraArgs: map[string]map[string]string{"coredns": {"dns.port": "53"}},
+		}},
+	)
+}
+
+func TestDescribed(t *testing.T) {
+	t.Parallel()
+	componenttest.Described(t, coredns.New())
+}
+
+// TestObjects: each object is one of Kubernetes' with no field that it does not
+// know, in an order in which what is needed comes first.
+func TestObjects(t *testing.T) {
+	t.Parallel()
+	data, err := coredns.Objects(componenttest.Cluster(t, config.Cluster{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]any{
+		"ServiceAccount": &corev1.ServiceAccount{}, "ConfigMap": &corev1.ConfigMap{}, "Service": &corev1.Service{},
+		"Deployment": &appsv1.Deployment{}, "ClusterRole": &rbacv1.ClusterRole{}, "ClusterRoleBinding": &rbacv1.ClusterRoleBinding{},
+	}
+	var order []string
+	for decoder := yaml.NewYAMLReader(bufioReader(data)); ; {
+		doc, err := decoder.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kind struct{ Kind string }
+		if err := strict.Unmarshal(doc, &kind); err != nil || kinds[kind.Kind] == nil {
+			t.Fatalf("%v: an object of kind %q", err, kind.Kind)
+		}
+		if err := strict.UnmarshalStrict(doc, kinds[kind.Kind]); err != nil {
+			t.Errorf("%s: %v", kind.Kind, err)
+		}
+		order = append(order, kind.Kind)
+	}
+	if len(order) != len(kinds) || slices.Index(order, "Deployment") != len(order)-1 {
+		t.Errorf("the objects are %q; want one of each kind, and the Deployment last", order)
+	}
+	wantSelected(t, kinds["Deployment"].(*appsv1.Deployment), kinds["Service"].(*corev1.Service))
+}
+
+// wantSelected: the Service and the Deployment mean the same pods, and its ports
+// are theirs.
+func wantSelected(t *testing.T, d *appsv1.Deployment, s *corev1.Service) {
+	t.Helper()
+	labels := d.Spec.Template.Labels
+	if !reflect.DeepEqual(d.Spec.Selector.MatchLabels, labels) || !reflect.DeepEqual(s.Spec.Selector, labels) {
+		t.Errorf("pods have the labels %v, the Deployment selects %v, the Service %v", labels, d.Spec.Selector.MatchLabels, s.Spec.Selector)
+	}
+	open := map[string]bool{}
+	for _, p := range d.Spec.Template.Spec.Containers[0].Ports {
+		open[fmt.Sprint(p.ContainerPort, p.Protocol)] = true
+	}
+	for _, p := range s.Spec.Ports {
+		if !open[fmt.Sprint(p.Port, p.Protocol)] {
+			t.Errorf("the Service's port %d/%s is no container's", p.Port, p.Protocol)
+		}
+	}
+	c := d.Spec.Template.Spec.Containers[0]
+	if c.StartupProbe == nil || c.LivenessProbe == nil || c.ReadinessProbe == nil || c.StartupProbe.PeriodSeconds != 1 {
+		t.Error("its container has not the three probes, the first of them every second")
+	}
+	if c.Image != "registry.k8s.io/coredns/coredns:v1.14.6" || c.ImagePullPolicy != corev1.PullIfNotPresent {
+		t.Errorf("its image is %s, pulled %s", c.Image, c.ImagePullPolicy)
+	}
+}
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	var created []string
+	api.Handle("/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		created = append(created, r.Method+" "+r.URL.Path)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		w.Write(body)
+	})
+	if err := coredns.New().Start(context.Background(), api.Cluster, api.Cluster.Nodes[0]); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"POST /api/v1/namespaces/kube-system/serviceaccounts",
+		"POST /apis/rbac.authorization.k8s.io/v1/clusterroles",
+		"POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+		"POST /api/v1/namespaces/kube-system/configmaps",
+		"POST /api/v1/namespaces/kube-system/services",
+		"POST /apis/apps/v1/namespaces/kube-system/deployments",
+	}
+	if !slices.Equal(created, want) {
+		t.Errorf("it asked %q; want %q", created, want)
+	}
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	const (
+		deployment = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
+		pods       = "/api/v1/namespaces/kube-system/pods"
+	)
+	resolves := 1
+	var asked []string
+	p := &fake.Provider{Answer: func(args []string) (string, int, bool) {
+		asked = append(asked, strings.Join(args, " "))
+		return "", resolves, true
+	}}
+	api := componenttest.NewAPIOf(t, config.Cluster{}, p)
+	ready := func(want string) {
+		t.Helper()
+		if got := componenttest.Message(coredns.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0])); got != want {
+			t.Errorf("Ready = %q; want %q", got, want)
+		}
+	}
+	unavailable := `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"status":{"conditions":[{"type":"Available","status":"False","message":"too few"}]}}`
+	api.Object(deployment, unavailable)
+	api.Object(pods, `{"apiVersion":"v1","kind":"PodList","items":[]}`)
+	ready("deployment coredns has no pod yet: too few")
+	api.Object(pods, `{"apiVersion":"v1","kind":"PodList","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"coredns-x"},
+		"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull","message":"no such host"}}}]}}]}`)
+	ready("pod coredns-x: ErrImagePull: no such host")
+	api.Object(deployment, strings.Replace(unavailable, "False", "True", 1))
+	ready("asking 10.96.0.10 for kubernetes.default.svc.cluster.local: running mkube-resolve 10.96.0.10 kubernetes.default.svc.cluster.local on mkube-control-plane: exit code 1")
+	resolves = 0
+	ready("")
+	if len(asked) != 2 {
+		t.Errorf("the node was asked %q; want to resolve twice", asked)
+	}
+}
+
+// TestReadyWithoutServices: where no Service answers, none is asked.
+func TestReadyWithoutServices(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{Networking: config.Networking{KubeProxyMode: config.ProxyNone}})
+	api.Object("/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+		`{"apiVersion":"apps/v1","kind":"Deployment","status":{"conditions":[{"type":"Available","status":"True"}]}}`)
+	if err := coredns.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+func bufioReader(data []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(data)) }

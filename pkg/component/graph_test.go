@@ -1,0 +1,230 @@
+package component_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+)
+
+// graph reads "c:a,b" as a component c that needs a and b.
+func graph(lines ...string) component.Graph {
+	var g component.Graph
+	for _, line := range lines {
+		name, needs, _ := strings.Cut(line, ":")
+		c := component.Component{Name: name}
+		if needs != "" {
+			c.Needs = strings.Split(needs, ",")
+		}
+		g = append(g, c)
+	}
+	return g
+}
+
+// trail keeps what happened, with the seconds since it began.
+type trail struct {
+	mu    sync.Mutex
+	start time.Time
+	list  []string
+}
+
+func (t *trail) add(what string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.list = append(t.list, fmt.Sprintf("%g %s", time.Since(t.start).Seconds(), what))
+}
+
+// takes gives each component its seconds; a component fails if there is an error
+// for it, and when its context ends.
+func (t *trail) takes(seconds map[string]int, failing map[string]error) func(context.Context, component.Component) error {
+	return func(ctx context.Context, c component.Component) error {
+		t.add("+" + c.Name)
+		select {
+		case <-time.After(time.Duration(seconds[c.Name]) * time.Second):
+		case <-ctx.Done():
+			t.add("!" + c.Name)
+			return ctx.Err()
+		}
+		t.add("-" + c.Name)
+		return failing[c.Name]
+	}
+}
+
+// TestRunGoesByEdges: d starts when what it needs is ready, though c, which is as
+// deep in the graph, is not.
+func TestRunGoesByEdges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		trail := &trail{start: time.Now()}
+		g := graph("a", "b:a", "c:a", "d:b", "e:d,c")
+		if err := g.Run(t.Context(), trail.takes(map[string]int{"a": 1, "b": 1, "c": 10, "d": 2, "e": 1}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"0 +a", "1 -a", "1 +b", "1 +c", "2 -b", "2 +d", "4 -d", "11 -c", "11 +e", "12 -e",
+		}
+		// b and c begin in the same instant, in either order.
+		if slices.Sort(trail.list[2:4]); !slices.Equal(trail.list, want) {
+			t.Errorf("Run went %q; want %q", trail.list, want)
+		}
+	})
+}
+
+func TestRunStopsAtAnError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	synctest.Test(t, func(t *testing.T) {
+		trail := &trail{start: time.Now()}
+		g := graph("a", "slow", "c:a", "later:c", "last:slow")
+		err := g.Run(t.Context(), trail.takes(map[string]int{"a": 1, "slow": 60, "c": 2}, map[string]error{"c": broken}))
+		if !errors.Is(err, broken) {
+			t.Errorf("Run = %v; want %v: slow is before c, but only ended because c failed", err, broken)
+		}
+		if want := []string{"1 -a", "1 +c", "3 -c", "3 !slow"}; !slices.Equal(trail.list[2:], want) {
+			t.Errorf("Run went %q; want its end to be %q", trail.list, want)
+		}
+	})
+}
+
+// TestRunReportsTheRootCause: of what failed by itself, the first in the order of
+// the graph is reported, whichever failed first in time.
+func TestRunReportsTheRootCause(t *testing.T) {
+	t.Parallel()
+	first, second := errors.New("first"), errors.New("second")
+	g := graph("a", "b", "c:a")
+	for name, test := range map[string]struct {
+		f    func(ctx context.Context, c component.Component) error
+		want error
+	}{
+		"the earlier fails later": {func(ctx context.Context, c component.Component) error {
+			switch c.Name {
+			case "a":
+				<-ctx.Done()
+				return first // its own story, told late
+			case "b":
+				return second
+			}
+			return nil
+		}, first},
+		"the earlier only ends": {func(ctx context.Context, c component.Component) error {
+			if c.Name == "a" {
+				<-ctx.Done()
+				return fmt.Errorf("a: %w", context.Cause(ctx))
+			}
+			return second
+		}, second},
+		"the time is up for all": {func(ctx context.Context, c component.Component) error {
+			<-ctx.Done()
+			if c.Name == "b" {
+				return fmt.Errorf("b is not ready: %w", ctx.Err())
+			}
+			return ctx.Err()
+		}, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				err := g.Run(ctx, test.f)
+				if !errors.Is(err, test.want) {
+					t.Errorf("Run = %v; want %v", err, test.want)
+				}
+				if test.want == context.DeadlineExceeded && err.Error() != "b is not ready: context deadline exceeded" {
+					t.Errorf("Run = %v; want what b says, which says more than the others", err)
+				}
+			})
+		})
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		trail := &trail{start: time.Now()}
+		time.AfterFunc(time.Second, cancel)
+		err := graph("a", "b:a").Run(ctx, trail.takes(map[string]int{"a": 5}, nil))
+		if err != context.Canceled || !slices.Equal(trail.list, []string{"0 +a", "1 !a"}) {
+			t.Errorf("Run = %v, %q", err, trail.list)
+		}
+	})
+}
+
+func TestWalk(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	synctest.Test(t, func(t *testing.T) {
+		trail := &trail{start: time.Now()}
+		seconds := map[string]int{"a": 1, "b": 2, "c": 3}
+		if err := graph("a", "b", "c:a").Walk(t.Context(), trail.takes(seconds, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"0 +a", "1 -a", "1 +b", "3 -b", "3 +c", "6 -c"}; !slices.Equal(trail.list, want) {
+			t.Errorf("Walk went %q; want %q", trail.list, want)
+		}
+		trail.list = nil
+		err := graph("a", "b").Walk(t.Context(), trail.takes(nil, map[string]error{"a": broken}))
+		if !errors.Is(err, broken) || len(trail.list) != 2 {
+			t.Errorf("Walk = %v after %q; want it to end at the first error", err, trail.list)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		trail.list = nil
+		if err := graph("a").Walk(ctx, trail.takes(nil, nil)); err != context.Canceled || trail.list != nil {
+			t.Errorf("Walk = %v after %q; want nothing to begin", err, trail.list)
+		}
+	})
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		graph component.Graph
+		want  string
+	}{
+		"nothing": {nil, ""},
+		"good":    {graph("a", "b:a", "c:a,b"), ""},
+		"bad": {graph("a:b", "b", "a", "c:c"), "component a needs b, which is not listed before it\n" +
+			"component a is listed twice\ncomponent c needs c, which is not listed before it"},
+	} {
+		never := func(context.Context, component.Component) error {
+			if name == "bad" {
+				t.Error("a component of a bad graph begins")
+			}
+			return nil
+		}
+		for method, err := range map[string]error{
+			"Check": test.graph.Check(), "Run": test.graph.Run(t.Context(), never), "Walk": test.graph.Walk(t.Context(), never),
+		} {
+			if got := componenttest.Message(err); got != test.want {
+				t.Errorf("%s of the %s graph = %q; want %q", method, name, got, test.want)
+			}
+		}
+	}
+}
+
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	g := graph("kubelet", "etcd:kubelet", "kube-apiserver:etcd")
+	for name, want := range map[string][]string{
+		"kubelet": {"kubelet"}, "etcd": {"kubelet", "etcd"}, "kube-apiserver": g.Names(),
+	} {
+		if got, err := g.Until(name); !reflect.DeepEqual(got.Names(), want) || err != nil {
+			t.Errorf("Until(%s) = %q, %v; want %q", name, got.Names(), err, want)
+		}
+	}
+	_, err := g.Until("apiserver")
+	if want := `no component is called "apiserver"; there are kubelet, etcd, kube-apiserver`; fmt.Sprint(err) != want {
+		t.Errorf("Until = %v; want %s", err, want)
+	}
+}

@@ -1,0 +1,104 @@
+package component_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	const url = "http://127.0.0.1:1/healthz"
+	code := 0
+	cl := componenttest.ClusterOf(t, config.Cluster{}, &fake.Provider{Answer: func(args []string) (string, int, bool) {
+		return "", code, args[0] == "curl" && args[len(args)-1] == url
+	}})
+	n := cl.Nodes[0]
+	if err := component.Probe(t.Context(), n, url); err != nil {
+		t.Errorf("Probe = %v", err)
+	}
+	code = 22
+	if got, want := componenttest.Message(component.Probe(t.Context(), n, url)), url+": exit code 22"; got != want {
+		t.Errorf("Probe = %s; want %s", got, want)
+	}
+	if got, want := componenttest.Message(component.Probe(t.Context(), n, "x")), "x: curl: command not found"; got != want {
+		t.Errorf("Probe = %s; want %s", got, want)
+	}
+}
+
+func object(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := new(unstructured.Unstructured)
+	if err := json.Unmarshal([]byte(text), &o.Object); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestPodState(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ status, want string }{
+		{`{}`, "pod p is  and not Ready"},
+		{`{"phase":"Pending"}`, "pod p is Pending and not Ready"},
+		{`{"phase":"Running","conditions":[{"type":"Ready","status":"False"}]}`, "pod p is Running and not Ready"},
+		{`{"phase":"Running","conditions":[{"type":"Initialized","status":"True"},{"type":"Ready","status":"True"}]}`, ""},
+		{`{"containerStatuses":[{"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}`, "pod p: CrashLoopBackOff"},
+		{`{"containerStatuses":[{"state":{"running":{}}},{"state":{"waiting":{"reason":"ErrImagePull","message":"no"}}}]}`, "pod p: ErrImagePull: no"},
+	} {
+		pod := object(t, `{"metadata":{"name":"p"},"status":`+test.status+`}`)
+		if got := componenttest.Message(component.PodState(pod)); got != test.want {
+			t.Errorf("PodState of %s = %q; want %q", test.status, got, test.want)
+		}
+	}
+}
+
+func TestCondition(t *testing.T) {
+	t.Parallel()
+	o := object(t, `{"status":{"conditions":["odd",{"type":"A","status":"True","message":"yes"},{"type":"B"}]}}`)
+	for kind, want := range map[string][2]string{"A": {"True", "yes"}, "B": {}, "C": {}} {
+		if got := [2]string{component.Condition(o, kind), component.ConditionMessage(o, kind)}; got != want {
+			t.Errorf("condition %s is %q; want %q", kind, got, want)
+		}
+	}
+}
+
+func TestPodReady(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	ready := func() string {
+		return componenttest.Message(component.PodReady("etcd")(t.Context(), api.Cluster, api.Cluster.Nodes[0]))
+	}
+	if got := ready(); !strings.Contains(got, "could not find") {
+		t.Errorf("without a pod, PodReady = %q", got)
+	}
+	api.Object("/api/v1/namespaces/kube-system/pods/etcd-mkube-control-plane", componenttest.ReadyPod)
+	if got := ready(); got != "" {
+		t.Errorf("PodReady = %q", got)
+	}
+}
+
+func TestNodesAndInert(t *testing.T) {
+	t.Parallel()
+	cl := componenttest.Cluster(t, config.Cluster{Nodes: []config.Node{{Role: config.Worker}, {}}})
+	names := func(c component.Component) (list []string) {
+		for _, n := range c.Nodes(cl) {
+			list = append(list, n.Name())
+		}
+		return list
+	}
+	want(t, "nodes of a component everywhere", names(component.Component{}), []string{"mkube-worker", "mkube-control-plane"})
+	want(t, "nodes of the control plane", names(component.Component{On: component.ControlPlanes}), []string{"mkube-control-plane"})
+	if files, err := (component.Component{}).Inert(cl, cl.Nodes[0]); files != nil || err != nil {
+		t.Errorf("Inert of nothing = %v, %v", files, err)
+	}
+	if files, err := thing().Inert(cl, cl.Nodes[0]); len(files) != 1 || files[0].Path != "/etc/thing" || err != nil {
+		t.Errorf("Inert = %v, %v; want no manifest among it", files, err)
+	}
+}

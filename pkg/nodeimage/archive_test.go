@@ -1,0 +1,272 @@
+package nodeimage
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// unpack is the files of an archive by name.
+func unpack(t *testing.T, archive []byte) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for reader := tar.NewReader(bytes.NewReader(archive)); ; {
+		h, err := reader.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[h.Name], err = io.ReadAll(reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func sum(data []byte) string {
+	digest := sha256.Sum256(data)
+	return hex.EncodeToString(digest[:])
+}
+
+// TestArchive recomputes all that a daemon checks when it loads an image.
+func TestArchive(t *testing.T) {
+	t.Parallel()
+	dir := makeTree(t)
+	b := &builder{Options: Options{Tag: "mkube/node:test"}, versions: Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4"}}
+	layers := []layer{
+		{"one", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.dir(dir, "opt/x") }) }},
+		{"two", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.link("/opt/x/run", "usr/bin/run") }) }},
+	}
+	var out bytes.Buffer
+	if err := b.archive(&out, "the inputs", layers); err != nil {
+		t.Fatal(err)
+	}
+	files := unpack(t, out.Bytes())
+	var manifest []struct {
+		Config           string
+		RepoTags, Layers []string
+	}
+	if err := json.Unmarshal(files["manifest.json"], &manifest); err != nil || len(manifest) != 1 {
+		t.Fatalf("manifest.json is %s, %v", files["manifest.json"], err)
+	}
+	m := manifest[0]
+	if !slices.Equal(m.RepoTags, []string{"mkube/node:test"}) || !slices.Equal(m.Layers, []string{"one.tar", "two.tar"}) {
+		t.Errorf("the manifest is %+v", m)
+	}
+	if want := sum(files[m.Config]) + ".json"; m.Config != want {
+		t.Errorf("the configuration is called %s; want %s", m.Config, want)
+	}
+	var c config
+	if err := json.Unmarshal(files[m.Config], &c); err != nil {
+		t.Fatal(err)
+	}
+	var diffIDs []string
+	for _, name := range m.Layers {
+		diffIDs = append(diffIDs, "sha256:"+sum(files[name]))
+	}
+	if c.RootFS.Type != "layers" || !slices.Equal(c.RootFS.DiffIDs, diffIDs) {
+		t.Errorf("the configuration has the layers %q; want %q", c.RootFS.DiffIDs, diffIDs)
+	}
+	want := map[string]string{LabelInputs: "the inputs", LabelKubernetes: "v1", LabelEtcd: "2", LabelCoreDNS: "v3", LabelPause: "4"}
+	if !reflect.DeepEqual(c.Config.Labels, want) {
+		t.Errorf("the labels are %v; want %v", c.Config.Labels, want)
+	}
+	if c.OS != "linux" || c.Architecture == "" || c.Created.IsZero() || len(c.Config.Entrypoint) != 1 {
+		t.Errorf("the configuration is %+v", c)
+	}
+	if _, ok := c.Config.Volumes["/var"]; !ok {
+		t.Error("/var is no volume")
+	}
+}
+
+func TestArchiveReportsALayersError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	err := new(builder).archive(io.Discard, "", []layer{{"base", func(io.Writer) error { return broken }}})
+	if fmt.Sprint(err) != "writing layer base: broken" || !errors.Is(err, broken) {
+		t.Errorf("archive = %v", err)
+	}
+}
+
+// TestTree: what is written is root's, of one time and of two modes, whoever built
+// it, and the same each time.
+func TestTree(t *testing.T) {
+	t.Parallel()
+	dir := makeTree(t)
+	write(t, dir+"/left-out", "x", 0o644)
+	if err := os.Chmod(dir+"/sub/file", 0o640); err != nil {
+		t.Fatal(err)
+	}
+	more := t.TempDir()
+	if err := os.Mkdir(more+"/sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, more+"/sub/more", "x", 0o600)
+	fill := func(tr *tree) {
+		tr.dir(dir, "usr/share", "left-out")
+		tr.dir(more, "usr/share") // whose folder is there already
+		tr.link("/usr/share/run", "usr/bin/run")
+	}
+	var first, second bytes.Buffer
+	if err := errors.Join(writeTar(&first, fill), writeTar(&second, fill)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("the second archive is not the first")
+	}
+	var got []string
+	for reader := tar.NewReader(&first); ; {
+		h, err := reader.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Uid != 0 || h.Gid != 0 || h.Uname != "" || !h.ModTime.Equal(time.Unix(0, 0)) {
+			t.Errorf("%s is %d:%d's (%s), of %s", h.Name, h.Uid, h.Gid, h.Uname, h.ModTime)
+		}
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %o %s", h.Name, h.Mode, h.Linkname)))
+	}
+	want := []string{
+		"usr/ 755", "usr/share/ 755", "usr/share/link 755 run", "usr/share/run 755", "usr/share/sub/ 755", "usr/share/sub/file 644",
+		"usr/share/sub/more 644", "usr/bin/ 755", "usr/bin/run 777 /usr/share/run",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the archive has %q; want %q", got, want)
+	}
+}
+
+func TestTreeErrors(t *testing.T) {
+	t.Parallel()
+	after := false
+	err := writeTar(io.Discard, func(tr *tree) {
+		tr.dir("no/such/folder", "x")
+		tr.link("a", "b")
+		tr.dir(".", "y")
+		after = len(tr.made) > 1
+	})
+	if !errors.Is(err, os.ErrNotExist) || after {
+		t.Errorf("writeTar = %v, going on: %t", err, after)
+	}
+}
+
+// TestLayers: the image's own binaries, links to the one binary, and the base first.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "preloaded/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/usr/local/bin/kubernetes")
+	outputs := map[string]string{}
+	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl"} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, "x", 0o755)
+		outputs[filepath.Base(filepath.Dir(path))] = filepath.Dir(path)
+	}
+	write(t, dir+"/base.tar", "the base", 0o644)
+	b := &builder{Options: Options{Source: dir + "/source"}}
+	layers, err := b.layers(dir+"/base.tar", dir+"/preloaded", outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := layers[0].write(&out); err != nil || out.String() != "the base" {
+		t.Errorf("the first layer is %q, %v; want the base", out.String(), err)
+	}
+	var rest []string
+	for _, l := range layers[1:] {
+		out.Reset()
+		if err := l.write(&out); err != nil {
+			t.Fatal(err)
+		}
+		for name := range unpack(t, out.Bytes()) {
+			rest = append(rest, name)
+		}
+	}
+	for _, want := range []string{"opt/cni/bin/bridge", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "etc/x"} {
+		if !slices.Contains(rest, want) {
+			t.Errorf("no layer has %s", want)
+		}
+	}
+	for _, name := range rest {
+		if strings.HasSuffix(name, "/preload") {
+			t.Errorf("the tool that preloads is in the image: %s", name)
+		}
+	}
+	if _, err := b.layers(dir+"/base.tar", dir+"/empty", outputs); err == nil { // not yet: || strings.Contains(err.Error(), "%!w")
+		t.Errorf("without the one binary, layers = %v", err)
+	}
+}
+
+// daemon is a container engine that has one image.
+type daemon struct {
+	label  string
+	loaded []byte
+}
+
+func (d *daemon) Label(context.Context, string, string) (string, error) { return d.label, nil }
+
+func (d *daemon) Load(_ context.Context, archive io.Reader) (err error) {
+	d.loaded, err = io.ReadAll(archive)
+	return err
+}
+
+func (d *daemon) Flatten(_ context.Context, image string, packages []string, w io.Writer) error {
+	_, err := fmt.Fprintln(w, image, packages)
+	return err
+}
+
+// TestAssembleKnowsItsInputs: an image of the same inputs is not made again.
+func TestAssembleKnowsItsInputs(t *testing.T) {
+	t.Parallel()
+	d := new(daemon)
+	b := &builder{Options: Options{Source: source, Cache: t.TempDir(), Tag: "mkube/node:x", Daemon: d}}
+	inputs, _, err := b.inputs("/cache/base/digest/base.tar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.label = inputs
+	result, err := b.assemble(t.Context(), "/cache/base/digest/base.tar")
+	if err != nil || result.Fresh || result.Tag != "mkube/node:x" || d.loaded != nil {
+		t.Errorf("assemble = %+v, %v; want nothing to be done", result, err)
+	}
+	if other, _, err := b.inputs("/cache/base/else/base.tar"); err != nil || other == inputs {
+		t.Errorf("another base gives the same inputs, %v", err)
+	}
+	b.versions.Pause = "9"
+	if other, _, err := b.inputs("/cache/base/digest/base.tar"); err != nil || other == inputs {
+		t.Errorf("another version gives the same inputs, %v", err)
+	}
+}
+
+func TestBaseOfAnImage(t *testing.T) {
+	t.Parallel()
+	b := &builder{Options: Options{Source: source, Cache: t.TempDir(), BaseImage: "debian:12", Daemon: new(daemon)}}
+	archive, err := b.base(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(archive)
+	if err != nil || !strings.HasPrefix(string(data), "debian:12 [") || !strings.Contains(string(data), "nftables") {
+		t.Errorf("the base is %q, %v", data, err)
+	}
+	b.BaseImage = "debian:13"
+	if other, err := b.base(t.Context()); err != nil || other == archive {
+		t.Errorf("another image gives the same base, %v", err)
+	}
+}

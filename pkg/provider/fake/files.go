@@ -1,0 +1,91 @@
+package fake
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// put puts files on the node the way that a provider does, as an archive.
+func (n *Node) put(files []provider.File) error {
+	var archive bytes.Buffer
+	if err := provider.Archive(&archive, files); err != nil {
+		return err
+	}
+	return n.unpack(&archive)
+}
+
+// untar is tar as provider.WriteFiles calls it: it unpacks its input at the root.
+func untar(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+	i := slices.Index(cmd.Args, "-C")
+	if i < 0 || i+1 == len(cmd.Args) || cmd.Args[i+1] != "/" || !slices.Contains(cmd.Args, "-xf") || cmd.Args[len(cmd.Args)-1] != "-" {
+		fmt.Fprintln(cmd.Stderr, "tar: a fake node's tar only knows -C / -xf -")
+		return 2, nil
+	}
+	if err := n.unpack(cmd.Stdin); err != nil {
+		fmt.Fprintf(cmd.Stderr, "tar: %v\n", err)
+		return 2, nil
+	}
+	return 0, nil
+}
+
+// unpack adds an archive's entries to the node. An entry that another user than
+// root would own is an error: no file of a node has one.
+func (n *Node) unpack(archive io.Reader) error {
+	reader := tar.NewReader(archive)
+	for {
+		h, err := reader.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Uid != 0 || h.Gid != 0 {
+			return fmt.Errorf("%s: owned by %d:%d, not by root", h.Name, h.Uid, h.Gid)
+		}
+		data, err := io.ReadAll(reader)
+		if err != nil {
+			return err
+		}
+		n.add(provider.File{Path: path.Clean("/" + h.Name), Data: data, Mode: h.FileInfo().Mode()})
+	}
+}
+
+// add keeps the mode of a folder that is there, as --no-overwrite-dir does.
+func (n *Node) add(f provider.File) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, there := n.files[f.Path]; there && f.Mode.IsDir() {
+		return
+	}
+	n.files[f.Path] = f
+}
+
+// cat writes the node's files to the command's output, or its input when it is
+// given no file.
+func cat(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+	if len(cmd.Args) == 1 {
+		_, err := io.Copy(cmd.Stdout, cmd.Stdin)
+		return 0, err
+	}
+	code := 0
+	for _, name := range cmd.Args[1:] {
+		f, ok := n.File(path.Clean(name))
+		if !ok || f.Mode.IsDir() {
+			fmt.Fprintf(cmd.Stderr, "cat: %s: No such file or directory\n", name)
+			code = 1
+			continue
+		}
+		if _, err := cmd.Stdout.Write(f.Data); err != nil {
+			return 0, err
+		}
+	}
+	return code, nil
+}

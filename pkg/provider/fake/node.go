@@ -1,0 +1,149 @@
+package fake
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Node is a node in memory.
+type Node struct {
+	provider      *Provider
+	cluster, name string
+	role          config.Role
+	ip            netip.Addr
+	versions      provider.Versions
+
+	mu      sync.Mutex
+	files   map[string]provider.File
+	removed bool
+}
+
+var _ provider.Node = (*Node)(nil)
+
+// Name is as config.Cluster.NodeNames has it.
+func (n *Node) Name() string { return n.name }
+
+// Role is the node's in the configuration.
+func (n *Node) Role() config.Role { return n.role }
+
+// IP is the node's address. Nothing listens there.
+func (n *Node) IP() netip.Addr { return n.ip }
+
+// Versions are the provider's.
+func (n *Node) Versions() provider.Versions { return n.versions }
+
+// Run runs tar and cat, one of the provider's programs, or asks the provider's
+// Answer.
+func (n *Node) Run(ctx context.Context, cmd provider.Cmd) error {
+	if err := n.begin(ctx, Call{Method: "Run", Args: cmd.Args}); err != nil {
+		return err
+	}
+	var stderr bytes.Buffer
+	if cmd.Stderr == nil {
+		cmd.Stderr = &stderr
+	}
+	if cmd.Stdout == nil {
+		cmd.Stdout = io.Discard
+	}
+	if cmd.Stdin == nil {
+		cmd.Stdin = new(bytes.Buffer)
+	}
+	code, err := n.program(cmd.Args)(ctx, n, cmd)
+	if err != nil {
+		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+	}
+	if code != 0 {
+		return &provider.ExitError{Node: n.name, Args: cmd.Args, Code: code, Stderr: stderr.String()}
+	}
+	return nil
+}
+
+func (n *Node) program(args []string) Program {
+	if program, ok := n.provider.Programs[args[0]]; ok {
+		return program
+	}
+	switch args[0] {
+	case "tar":
+		return untar
+	case "cat":
+		return cat
+	}
+	return answer
+}
+
+// answer runs what the provider's Answer knows.
+func answer(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+	if n.provider.Answer != nil {
+		if stdout, code, handled := n.provider.Answer(cmd.Args); handled {
+			_, err := io.WriteString(cmd.Stdout, stdout)
+			return code, err
+		}
+	}
+	fmt.Fprintf(cmd.Stderr, "%s: command not found\n", cmd.Args[0])
+	return 127, nil
+}
+
+// Endpoint is what the provider's Published says.
+func (n *Node) Endpoint(ctx context.Context, port int) (string, error) {
+	if err := n.begin(ctx, Call{Method: "Endpoint"}); err != nil {
+		return "", err
+	}
+	if n.provider.Published != nil {
+		return n.provider.Published(n, port)
+	}
+	return net.JoinHostPort(n.ip.String(), strconv.Itoa(port)), nil
+}
+
+// Logs writes one line.
+func (n *Node) Logs(ctx context.Context, w io.Writer) error {
+	if err := n.begin(ctx, Call{Method: "Logs"}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s has booted\n", n.name)
+	return err
+}
+
+func (n *Node) begin(ctx context.Context, c Call) error {
+	c.Cluster, c.Node = n.cluster, n.name
+	if err := n.provider.begin(ctx, c); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.removed {
+		return fmt.Errorf("no such node: %s", n.name)
+	}
+	return nil
+}
+
+func (n *Node) remove() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.removed = true
+}
+
+// Files are the node's files and folders by absolute path; a folder has its type in
+// its mode and no data. The map is the caller's, the data is not to be changed.
+func (n *Node) Files() map[string]provider.File {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.files)
+}
+
+// File is one of the node's files; ok is false when there is none.
+func (n *Node) File(path string) (f provider.File, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f, ok = n.files[path]
+	return f, ok
+}

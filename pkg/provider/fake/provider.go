@@ -1,0 +1,236 @@
+// Package fake makes nodes in memory, for tests. They keep the files that are
+// written to them, run the few commands that a test gives them, and can be made to
+// fail or hang wherever a test wants them to.
+package fake
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sort"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Versions are those of a fake node's image where Provider.Versions is not set.
+var Versions = provider.Versions{Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2"}
+
+// A Program runs a command on a node and returns its exit code. The command's
+// Stdin, Stdout and Stderr are never nil. An error is one of the node, not of the
+// command: its Run returns it as it is.
+type Program func(ctx context.Context, n *Node, cmd provider.Cmd) (code int, err error)
+
+// Provider makes nodes in memory. The zero value is ready to use. Its fields must
+// not change while a method runs; its methods, and those of its nodes, may be called
+// at once from many goroutines. Do not copy it.
+type Provider struct {
+	// Versions are those of every node's image. The zero value means Versions.
+	Versions provider.Versions
+	// Programs are what nodes can run, by name, beside tar and cat.
+	Programs map[string]Program
+	// Answer answers for commands that are no program. A command that it does not
+	// handle ends with exit code 127, as in a shell. Nil handles none.
+	Answer func(args []string) (stdout string, code int, handled bool)
+	// Before is called when a call begins. An error of it is the call's; it may also
+	// block until ctx ends. Nil lets every call pass.
+	Before func(ctx context.Context, call Call) error
+	// Published is the host:port of a node's port. Nil means the node's own address.
+	Published func(n *Node, port int) (string, error)
+
+	mu       sync.Mutex
+	calls    []Call
+	clusters []*cluster
+}
+
+type cluster struct {
+	name string
+	// subnet is the third byte of its nodes' addresses.
+	subnet byte
+	nodes  []*Node
+}
+
+// A Call is one call of a method of a provider or of a node.
+type Call struct {
+	// N counts the calls of a provider and its nodes from 1.
+	N int
+	// Method is Check, Create, Nodes, Delete, Clusters, Run, Endpoint or Logs; or Boot,
+	// once for each node within Create, when its files are in place.
+	Method string
+	// Cluster is empty for Clusters; Node is empty for what is the provider's.
+	Cluster, Node string
+	// Args are a Run's.
+	Args []string
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// begin records a call and lets the test interfere.
+func (p *Provider) begin(ctx context.Context, c Call) error {
+	p.mu.Lock()
+	c.N = len(p.calls) + 1
+	c.Args = slices.Clone(c.Args)
+	p.calls = append(p.calls, c)
+	p.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if p.Before == nil {
+		return nil
+	}
+	return p.Before(ctx, c)
+}
+
+// Calls are the calls so far, in the order in which they began.
+func (p *Provider) Calls() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// Check finds nothing that would keep a cluster from coming up.
+func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
+	return p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name})
+}
+
+// Create makes nodes with the addresses from 10.89.0.2 on; those of a second
+// cluster begin at 10.89.1.2.
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	if err := p.begin(ctx, Call{Method: "Create", Cluster: cfg.Name}); err != nil {
+		return nil, err
+	}
+	made, err := p.reserve(cfg)
+	if err != nil {
+		return nil, err
+	}
+	files, err := seed(asNodes(made))
+	if err != nil {
+		return nil, err
+	}
+	p.list(cfg.Name, made)
+	g, gctx := errgroup.WithContext(ctx)
+	for _, n := range made {
+		g.Go(func() error {
+			if err := n.put(files[n.name]); err != nil {
+				return err
+			}
+			return p.begin(gctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})
+		})
+	}
+	return asNodes(made), g.Wait()
+}
+
+// reserve takes a cluster's name and addresses; its nodes are not listed yet.
+func (p *Provider) reserve(cfg config.Cluster) ([]*Node, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.find(cfg.Name) != nil {
+		return nil, fmt.Errorf("cluster %s exists already", cfg.Name)
+	}
+	versions := p.Versions
+	if versions == (provider.Versions{}) {
+		versions = Versions
+	}
+	c := &cluster{name: cfg.Name, subnet: p.freeSubnet()}
+	var nodes []*Node
+	for i, name := range cfg.NodeNames() {
+		nodes = append(nodes, &Node{
+			provider: p, cluster: cfg.Name, name: name, role: cfg.Nodes[i].Role,
+			ip: netip.AddrFrom4([4]byte{10, 89, c.subnet, byte(2 + i)}), versions: versions,
+			files: map[string]provider.File{},
+		})
+	}
+	p.clusters = append(p.clusters, c)
+	return nodes, nil
+}
+
+// freeSubnet is the first that no cluster is in. The caller holds the lock.
+func (p *Provider) freeSubnet() byte {
+	var i byte
+	for slices.ContainsFunc(p.clusters, func(c *cluster) bool { return c.subnet == i }) {
+		i++
+	}
+	return i
+}
+
+func (p *Provider) list(name string, nodes []*Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.find(name); c != nil {
+		c.nodes = nodes
+	}
+}
+
+// find is a cluster, nil if there is none of that name. The caller holds the lock.
+func (p *Provider) find(name string) *cluster {
+	for _, c := range p.clusters {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Nodes lists a cluster's nodes, control planes first.
+func (p *Provider) Nodes(ctx context.Context, name string) ([]provider.Node, error) {
+	if err := p.begin(ctx, Call{Method: "Nodes", Cluster: name}); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.find(name)
+	if c == nil {
+		return nil, nil
+	}
+	nodes := slices.Clone(c.nodes)
+	sort.SliceStable(nodes, func(i, j int) bool {
+		return nodes[i].role == config.ControlPlane && nodes[j].role != config.ControlPlane
+	})
+	return asNodes(nodes), nil
+}
+
+func asNodes(list []*Node) []provider.Node {
+	var nodes []provider.Node
+	for _, n := range list {
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// Delete takes a cluster away. Its nodes answer no more.
+func (p *Provider) Delete(ctx context.Context, name string) error {
+	if err := p.begin(ctx, Call{Method: "Delete", Cluster: name}); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clusters = slices.DeleteFunc(p.clusters, func(c *cluster) bool {
+		if c.name != name {
+			return false
+		}
+		for _, n := range c.nodes {
+			n.remove()
+		}
+		return true
+	})
+	return nil
+}
+
+// Clusters lists the names of the clusters, sorted: also of those that have no node.
+func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
+	if err := p.begin(ctx, Call{Method: "Clusters"}); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, c := range p.clusters {
+		names = append(names, c.name)
+	}
+	slices.Sort(names)
+	return names, nil
+}

@@ -1,0 +1,296 @@
+// Package providertest is the test that every provider must pass: what the doc
+// comments of package provider promise, each promise a subtest.
+package providertest
+
+import (
+	"context"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// The clusters of the test. The second sorts before the first, and its name begins
+// like the first's: that must not be enough to be taken for its part.
+const (
+	first  = "tests-b"
+	second = "tests-a"
+	prefix = "tests-b-more"
+)
+
+// limit is how long one step of the test may take.
+const limit = 2 * time.Minute
+
+// Run tests a provider. It makes the clusters tests-a, tests-b and tests-b-more of
+// an image, whose nodes must be able to run cat, env, head, printf, sh, sleep and
+// stat, and takes them away again.
+func Run(t *testing.T, p provider.Provider, image string) {
+	s := &suite{provider: p, image: image}
+	t.Cleanup(func() { s.deleteAll(t) })
+	s.deleteAll(t)
+	for _, step := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"no cluster is no error", s.noCluster},
+		{"an error of the seed is the error of Create", s.seedFails},
+		{"Check lets a plain cluster pass", s.check},
+		{"Create makes the nodes of the configuration in order", s.create},
+		{"a second Create of the name is refused and does no harm", s.createAgain},
+		{"the seed lies in the nodes", s.seeded},
+		{"Nodes gives the same nodes, control planes first", s.nodes},
+		{"Run", s.run},
+		{"WriteFiles", s.writeFiles},
+		{"Endpoint of the API server is a host and a port", s.endpoint},
+		{"Logs of a node that has booted are not empty", s.logs},
+		{"clusters do not see each other", s.sideBySide},
+		{"a call with a context that is over is an error", s.over},
+		{"Delete", s.delete},
+	} {
+		if !t.Run(step.name, step.run) && s.made == nil {
+			return // nothing that follows would say more
+		}
+	}
+}
+
+type suite struct {
+	provider provider.Provider
+	image    string
+	// made are the nodes of the first cluster as Create returned them.
+	made []provider.Node
+	// known is what the seed was told of them.
+	known []provider.Node
+}
+
+// nodeFiles are the files that the seed gives to every node, and how stat shows
+// them: mode, owner and type.
+var nodeFiles = []struct {
+	provider.File
+	stat string
+}{
+	{provider.File{Path: "/etc/mkube-test", Data: []byte("plain\n")}, "644 0:0 regular file"},
+	{provider.File{Path: "/etc/mkube-tests/new/folder/secret", Data: []byte("s\x00\xff\n"), Mode: 0o600}, "600 0:0 regular file"},
+	{provider.File{Path: "/usr/local/bin/mkube-test", Data: []byte("#!/bin/sh\necho it ran\n"), Mode: 0o755}, "755 0:0 regular file"},
+	{provider.File{Path: "/var/lib/mkube-test", Data: nil}, "644 0:0 regular empty file"},
+}
+
+func (s *suite) config(name string, roles ...config.Role) config.Cluster {
+	cfg := config.Cluster{Name: name}
+	for _, role := range roles {
+		cfg.Nodes = append(cfg.Nodes, config.Node{Role: role, Image: s.image})
+	}
+	return cfg.Default()
+}
+
+// two is the first cluster: its worker is listed before its control plane.
+func (s *suite) two() config.Cluster { return s.config(first, config.Worker, config.ControlPlane) }
+
+func (s *suite) deleteAll(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for _, name := range []string{first, second, prefix} {
+		if err := s.provider.Delete(ctx, name); err != nil {
+			t.Errorf("Delete(%q): %v", name, err)
+		}
+	}
+}
+
+func (s *suite) noCluster(t *testing.T) {
+	ctx := within(t)
+	nodes, err := s.provider.Nodes(ctx, first)
+	if len(nodes) != 0 || err != nil {
+		t.Errorf("Nodes = %v, %v; want none, nil", nodes, err)
+	}
+	s.wantClusters(t)
+	if err := s.provider.Delete(ctx, first); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+}
+
+func (s *suite) check(t *testing.T) {
+	if err := s.provider.Check(within(t), s.two()); err != nil {
+		t.Error(err)
+	}
+	s.wantClusters(t)
+}
+
+func (s *suite) seedFails(t *testing.T) {
+	ctx := within(t)
+	_, err := s.provider.Create(ctx, s.two(), func([]provider.Node) (map[string][]provider.File, error) {
+		return nil, errSeed
+	})
+	if err == nil || !strings.Contains(err.Error(), errSeed.Error()) {
+		t.Errorf("Create = %v; want %v", err, errSeed)
+	}
+	if err := s.provider.Delete(ctx, first); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	s.wantClusters(t)
+}
+
+func (s *suite) create(t *testing.T) {
+	called := 0
+	nodes, err := s.provider.Create(within(t), s.two(), func(nodes []provider.Node) (map[string][]provider.File, error) {
+		called++
+		s.known = slices.Clone(nodes)
+		return seed(nodes), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.made = nodes
+	if called != 1 {
+		t.Errorf("seed was called %d times; want 1", called)
+	}
+	if got, want := names(nodes), []string{first + "-worker", first + "-control-plane"}; !slices.Equal(got, want) {
+		t.Errorf("Create made %q; want %q", got, want)
+	}
+	if got, want := facts(nodes), facts(s.known); !reflect.DeepEqual(got, want) {
+		t.Errorf("Create returned %v; the seed was told %v", got, want)
+	}
+	for _, n := range nodes {
+		if !n.IP().IsValid() || n.IP().IsLoopback() || n.IP().IsUnspecified() {
+			t.Errorf("%s has the address %s", n.Name(), n.IP())
+		}
+		if v := n.Versions(); v.Kubernetes == "" || v.Etcd == "" || v.CoreDNS == "" || v.Pause == "" {
+			t.Errorf("%s has the versions %+v", n.Name(), v)
+		}
+	}
+	if len(nodes) == 2 && nodes[0].IP() == nodes[1].IP() {
+		t.Errorf("both nodes have the address %s", nodes[0].IP())
+	}
+}
+
+// seed gives nodeFiles to every node, and each its own name.
+func seed(nodes []provider.Node) map[string][]provider.File {
+	files := map[string][]provider.File{}
+	for _, n := range nodes {
+		for _, f := range nodeFiles {
+			files[n.Name()] = append(files[n.Name()], f.File)
+		}
+		files[n.Name()] = append(files[n.Name()], provider.File{Path: "/etc/mkube-name", Data: []byte(n.Name())})
+	}
+	return files
+}
+
+func (s *suite) createAgain(t *testing.T) {
+	_, err := s.provider.Create(within(t), s.two(), noSeed)
+	if err == nil {
+		t.Error("Create of a cluster that exists is no error")
+	}
+	s.wantNodes(t, first, first+"-control-plane", first+"-worker")
+	if out, err := provider.Output(within(t), s.made[0], "cat", "/etc/mkube-name"); string(out) != s.made[0].Name() {
+		t.Errorf("the node that was there says %q, %v", out, err)
+	}
+}
+
+func (s *suite) seeded(t *testing.T) {
+	for _, n := range s.made {
+		if out, err := provider.Output(within(t), n, "cat", "/etc/mkube-name"); string(out) != n.Name() || err != nil {
+			t.Errorf("/etc/mkube-name on %s = %q, %v", n.Name(), out, err)
+		}
+		for _, f := range nodeFiles {
+			wantFile(t, n, f.File, f.stat)
+		}
+	}
+}
+
+func (s *suite) nodes(t *testing.T) {
+	nodes := s.wantNodes(t, first, first+"-control-plane", first+"-worker")
+	if got, want := facts(nodes), facts(s.made); !reflect.DeepEqual(got, want) {
+		t.Errorf("Nodes gives %v; Create gave %v", got, want)
+	}
+	for _, n := range nodes {
+		if out, err := provider.Output(within(t), n, "cat", "/etc/mkube-name"); string(out) != n.Name() || err != nil {
+			t.Errorf("/etc/mkube-name on %s = %q, %v", n.Name(), out, err)
+		}
+	}
+}
+
+func (s *suite) endpoint(t *testing.T) {
+	endpoint, err := s.made[1].Endpoint(within(t), 6443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host, port, err := net.SplitHostPort(endpoint); host == "" || port == "" || port == "0" || err != nil {
+		t.Errorf("Endpoint(6443) = %q (%v); want host:port", endpoint, err)
+	}
+	again, err := s.made[1].Endpoint(within(t), 6443)
+	if again != endpoint || err != nil {
+		t.Errorf("Endpoint(6443) is %q, %v the second time; the first time it was %q", again, err, endpoint)
+	}
+}
+
+func (s *suite) logs(t *testing.T) {
+	var out strings.Builder
+	if err := s.made[0].Logs(within(t), &out); err != nil || out.Len() == 0 {
+		t.Errorf("Logs wrote %d bytes, %v", out.Len(), err)
+	}
+}
+
+func (s *suite) sideBySide(t *testing.T) {
+	for _, name := range []string{second, prefix} {
+		nodes, err := s.provider.Create(within(t), s.config(name, config.ControlPlane), noSeed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			for _, other := range s.made {
+				if n.IP() == other.IP() {
+					t.Errorf("%s and %s have both the address %s", n.Name(), other.Name(), n.IP())
+				}
+			}
+			if err := n.Run(within(t), provider.Cmd{Args: []string{"cat", "/etc/mkube-name"}}); provider.ExitCode(err) != 1 {
+				t.Errorf("%s has a file of the other cluster's: %v", n.Name(), err)
+			}
+		}
+	}
+	s.wantClusters(t, second, first, prefix)
+	s.wantNodes(t, second, second+"-control-plane")
+	s.wantNodes(t, first, first+"-control-plane", first+"-worker")
+}
+
+func (s *suite) over(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, nodesErr := s.provider.Nodes(ctx, first)
+	_, clustersErr := s.provider.Clusters(ctx)
+	_, createErr := s.provider.Create(ctx, s.config(first+"-never", config.ControlPlane), noSeed)
+	for method, err := range map[string]error{
+		"Nodes": nodesErr, "Clusters": clustersErr, "Create": createErr, "Delete": s.provider.Delete(ctx, first),
+		"Run": s.made[0].Run(ctx, provider.Cmd{Args: []string{"true"}}),
+	} {
+		if err == nil {
+			t.Errorf("%s is no error", method)
+		}
+	}
+	s.wantClusters(t, second, first, prefix)
+}
+
+func (s *suite) delete(t *testing.T) {
+	for range 2 {
+		if err := s.provider.Delete(within(t), first); err != nil {
+			t.Fatal(err)
+		}
+		s.wantNodes(t, first)
+		s.wantClusters(t, second, prefix)
+	}
+	if err := s.made[0].Run(within(t), provider.Cmd{Args: []string{"true"}}); err == nil {
+		t.Error("a node that was deleted still runs commands")
+	}
+	for _, name := range []string{second, prefix} {
+		s.wantNodes(t, name, name+"-control-plane")
+		if err := s.provider.Delete(within(t), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wantClusters(t)
+	if nodes, err := s.provider.Create(within(t), s.config(first, config.ControlPlane), noSeed); err != nil || len(nodes) != 1 {
+		t.Errorf("Create after Delete = %v, %v", nodes, err)
+	}
+}

@@ -1,0 +1,136 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/alessio/shellescape"
+
+	"github.com/mkube/mkube/pkg/config"
+)
+
+// Trace is the provider with every command that runs on its nodes, and every
+// Create and Delete, written to w before it happens. A command is a line that does
+// the same when it is pasted into a shell, where the node has a method
+//
+//	// Command is what does cmd from the host, as a program and its arguments.
+//	Command(cmd Cmd) []string
+//
+// and otherwise a comment. Small input of a command is written with it; larger
+// input, and files that only root may read, are named but not shown. Each entry is
+// one Write, and no two are at once. Errors of w are ignored.
+//
+// What a provider or node can do beside its interface is found through As.
+func Trace(p Provider, w io.Writer) Provider {
+	return &tracedProvider{p, &tracer{w: w}}
+}
+
+// As is the T that v is, or that v was before it was traced; ok is false when there
+// is none. Optional abilities of providers and nodes are asserted by it.
+func As[T any](v any) (t T, ok bool) {
+	for {
+		if t, ok = v.(T); ok {
+			return t, true
+		}
+		u, wrapped := v.(interface{ unwrap() any })
+		if !wrapped {
+			return t, false
+		}
+		v = u.unwrap()
+	}
+}
+
+type tracer struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (t *tracer) write(entry string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = io.WriteString(t.w, entry)
+}
+
+type tracedProvider struct {
+	Provider
+	trace *tracer
+}
+
+func (p *tracedProvider) unwrap() any { return p.Provider }
+
+func (p *tracedProvider) Create(ctx context.Context, cfg config.Cluster, seed Seed) ([]Node, error) {
+	p.trace.write(fmt.Sprintf("# create the nodes of cluster %s: %s\n", cfg.Name, strings.Join(cfg.NodeNames(), ", ")))
+	nodes, err := p.Provider.Create(ctx, cfg, func(nodes []Node) (map[string][]File, error) {
+		files, err := seed(p.traced(nodes))
+		for _, n := range nodes {
+			p.trace.write(fmt.Sprintf("# on %s before it boots: %s\n", n.Name(), list(files[n.Name()])))
+		}
+		return files, err
+	})
+	return p.traced(nodes), err
+}
+
+func (p *tracedProvider) Nodes(ctx context.Context, cluster string) ([]Node, error) {
+	nodes, err := p.Provider.Nodes(ctx, cluster)
+	return p.traced(nodes), err
+}
+
+func (p *tracedProvider) Delete(ctx context.Context, cluster string) error {
+	p.trace.write(fmt.Sprintf("# delete cluster %s\n", cluster))
+	return p.Provider.Delete(ctx, cluster)
+}
+
+func (p *tracedProvider) traced(nodes []Node) []Node {
+	var list []Node
+	for _, n := range nodes {
+		list = append(list, &tracedNode{n, p.trace})
+	}
+	return list
+}
+
+type tracedNode struct {
+	Node
+	trace *tracer
+}
+
+func (n *tracedNode) unwrap() any { return n.Node }
+
+func (n *tracedNode) Run(ctx context.Context, cmd Cmd) error {
+	n.trace.write(entry(n.Node, &cmd))
+	return n.Node.Run(ctx, cmd)
+}
+
+// entry is what is written of a command, whose Stdin it may replace by an equal one.
+func entry(n Node, cmd *Cmd) string {
+	mark, line := "", ""
+	if host, ok := As[interface{ Command(Cmd) []string }](n); ok {
+		line = shellescape.QuoteCommand(host.Command(*cmd))
+	} else {
+		mark, line = "on "+n.Name()+": ", shellescape.QuoteCommand(slices.Concat(cmd.Env, cmd.Args))
+	}
+	if cmd.Stdin == nil {
+		return text(mark, line)
+	}
+	note, pipe := shown(peek(cmd))
+	if note != "" {
+		note = comment(note)
+	}
+	if pipe == "" && mark == "" {
+		return note + comment(line) // pasted, it would wait for its input
+	}
+	return note + text(mark, pipe+line)
+}
+
+// text is a line to paste, or a comment that begins with a mark.
+func text(mark, line string) string {
+	if mark == "" {
+		return line + "\n"
+	}
+	return comment(mark + line)
+}
+
+func comment(s string) string { return "# " + strings.ReplaceAll(s, "\n", "\n# ") + "\n" }

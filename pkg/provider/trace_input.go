@@ -1,0 +1,126 @@
+package provider
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alessio/shellescape"
+)
+
+const (
+	// held is how much of a command's input is looked at. Larger input is an image or
+	// the like, which is nothing to read.
+	held = 4 << 20
+	// short is how long input may be to be shown: a screenful.
+	short = 4 << 10
+)
+
+// peek is a command's input, which the command still gets; ok is false for input
+// that is not in memory already: a terminal, say, has no end to wait for.
+func peek(cmd *Cmd) (data []byte, ok bool) {
+	memory, ok := cmd.Stdin.(interface{ Len() int })
+	if !ok || memory.Len() > held {
+		return nil, false
+	}
+	data, err := io.ReadAll(cmd.Stdin)
+	if err != nil {
+		return nil, false // it is no error of the types that have a Len
+	}
+	cmd.Stdin = bytes.NewReader(data)
+	return data, true
+}
+
+// shown says in words what a command's input is, and what gives the input to the
+// command in a shell, if that is short and no secret.
+func shown(data []byte, ok bool) (note, pipe string) {
+	if !ok {
+		return "its input is a stream", ""
+	}
+	if files, err := unarchive(data); err == nil && len(files) > 0 {
+		note = list(files)
+		if packed := pack(data); len(packed) <= short && !secret(files) {
+			pipe = "echo " + packed + " | base64 -d | gunzip | "
+		}
+		return note, pipe
+	}
+	if len(data) > short || !utf8.Valid(data) || private(data) {
+		return fmt.Sprintf("its input is %d bytes", len(data)), ""
+	}
+	return "", "printf %s " + shellescape.Quote(string(data)) + " | "
+}
+
+// unarchive is the files of an archive, without its folders.
+func unarchive(data []byte) ([]File, error) {
+	var files []File
+	reader := tar.NewReader(bytes.NewReader(data))
+	for {
+		h, err := reader.Next()
+		if err == io.EOF {
+			return files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		content, err := io.ReadAll(reader)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: "/" + strings.TrimPrefix(h.Name, "/"), Data: content, Mode: h.FileInfo().Mode()})
+	}
+}
+
+// list names files with their modes.
+func list(files []File) string {
+	var names []string
+	for _, f := range files {
+		mode := f.Mode.Perm()
+		if mode == 0 {
+			mode = 0o644
+		}
+		names = append(names, fmt.Sprintf("%s (%04o)", f.Path, mode))
+	}
+	switch len(names) {
+	case 0:
+		return "no files"
+	case 1:
+		return "1 file: " + names[0]
+	}
+	return fmt.Sprintf("%d files: %s", len(names), strings.Join(names, ", "))
+}
+
+// secret reports whether one of the files is not for everybody: what is traced may
+// end up in a log that many read.
+func secret(files []File) bool {
+	for _, f := range files {
+		if f.Mode.Perm() != 0 && f.Mode.Perm()&0o004 == 0 || private(f.Data) {
+			return true
+		}
+	}
+	return false
+}
+
+// private reports whether text holds a private key, as PEM or in a kubeconfig.
+func private(data []byte) bool {
+	return bytes.Contains(data, []byte("PRIVATE KEY")) || bytes.Contains(data, []byte("client-key-data"))
+}
+
+// pack makes an archive, which is mostly zeros, short.
+func pack(data []byte) string {
+	var out bytes.Buffer
+	encoded := base64.NewEncoder(base64.StdEncoding, &out)
+	zipped := gzip.NewWriter(encoded)
+	// A bytes.Buffer takes everything.
+	_, _ = zipped.Write(data)
+	_ = zipped.Close()
+	_ = encoded.Close()
+	return out.String()
+}
