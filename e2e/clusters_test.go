@@ -46,8 +46,8 @@ func TestTwoClustersLiveSideBySide(t *testing.T) {
 		two.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
 		two.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
 		eventually(t, "a pod reaches a Service by name", func() (bool, string) {
-			r := try(t, "", "kubectl", "--name", two.name, "--", "exec", "deployment/web", "--", "getent", "hosts", "web.default.svc.e2e.local")
-			return strings.HasPrefix(r.stdout, "10.97."), r.String()
+			r := try(t, "", "kubectl", "--name", two.name, "--", "exec", "deployment/web", "--", "nslookup", "web.default.svc.e2e.local")
+			return strings.Contains(r.stdout, "Address: 10.97."), r.String()
 		})
 		address := two.kubectl(t, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
 		eventually(t, "the Service answers", func() (bool, string) {

@@ -46,7 +46,7 @@ func TestCluster(t *testing.T) {
 	t.Run("every pod of the system is Ready", func(t *testing.T) { everyPodReady(t, c) })
 	t.Run("a Deployment answers through a Service, a NodePort and a port mapping", func(t *testing.T) { deployment(t, c) })
 	t.Run("a pod resolves the API server's name", func(t *testing.T) {
-		out := c.kubectl(t, "exec", "deployment/web", "--", "getent", "hosts", "kubernetes.default.svc.cluster.local")
+		out := c.kubectl(t, "exec", "deployment/web", "--", "nslookup", "kubernetes.default.svc.cluster.local")
 		if !strings.Contains(out, "10.96.0.1") {
 			t.Error(out)
 		}
@@ -116,7 +116,7 @@ func get(url string) (ok bool, answer string) {
 }
 
 func streams(t *testing.T, c cluster) {
-	if out := c.kubectl(t, "exec", "deployment/web", "--", "echo", "hello"); out != "hello\n" {
+	if out := c.kubectl(t, "exec", "deployment/web", "--", "sh", "-c", "echo hello"); out != "hello\n" {
 		t.Errorf("exec printed %q", out)
 	}
 	if out := c.apply(t, "through\n", "exec", "-i", "deployment/web", "--", "cat"); out != "through\n" {
