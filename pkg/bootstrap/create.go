@@ -109,7 +109,7 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 
 // needed reports whether another component starts only after this one.
 func needed(g component.Graph, name string) bool {
-	return slices.ContainsFunc(g, func(c component.Component) bool { return slices.Contains(c.Needs, name) })
+	return slices.ContainsFunc(g, func(c component.Component) bool { return slices.Contains(c.Needs, name) || slices.Contains(c.After, name) })
 }
 
 // startsAtBoot tells which components a node starts by itself: the chain up to the
@@ -129,7 +129,7 @@ const apiServer = "kube-apiserver"
 func announce(g component.Graph, o Options) {
 	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "containers that boot"})
 	for _, c := range g {
-		needs := slices.Concat(c.Needs, c.Uses)
+		needs := slices.Concat(c.Needs, c.After, c.Uses)
 		if len(needs) == 0 {
 			needs = []string{stepNodes}
 		}

@@ -70,7 +70,7 @@ func nodeLogs(n provider.Node) []logFile {
 		command("containers.txt", "crictl", "ps", "--all"),
 		command("images.txt", "crictl", "images"),
 	}
-	if i, ok := n.(inspector); ok {
+	if i, ok := provider.As[inspector](n); ok {
 		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), i.Inspect})
 	}
 	return list

@@ -96,5 +96,5 @@ func (s *stage) got() bool {
 
 // traced makes a provider tell every command that it runs.
 func (s *stage) traced(p provider.Provider) provider.Provider {
-	return p // provider.Trace(p, s.renderer)
+	return provider.Trace(p, s.renderer)
 }

@@ -105,22 +105,6 @@ func (a *API) Check(ctx context.Context, path string) error {
 	return nil
 }
 
-// WaitReady waits until the server is ready or the context ends; the error then is
-// the last answer's.
-func (a *API) WaitReady(ctx context.Context) error {
-	for {
-		err := a.Check(ctx, "/readyz?verbose")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
 // failing are the checks that a health endpoint's verbose answer marks by [-].
 func failing(body string) string {
 	var names []string

@@ -13,8 +13,9 @@ import (
 type Component struct {
 	// Name is what Kubernetes calls it: "kube-apiserver".
 	Name string
-	// Needs are the components that must be ready before it can start.
-	Needs []string
+	// Needs are the components that must serve before it can start, After those that
+	// must be ready.
+	Needs, After []string
 	// Uses are further components that it cannot become ready without, though it
 	// can start: a pod may be asked for before there is a scheduler.
 	Uses []string

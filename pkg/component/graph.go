@@ -31,7 +31,7 @@ func (g Graph) Check() error {
 		if seen[c.Name] {
 			errs = append(errs, fmt.Errorf("component %s is listed twice", c.Name))
 		}
-		for _, need := range c.Needs {
+		for _, need := range slices.Concat(c.Needs, c.After) {
 			if !seen[need] {
 				errs = append(errs, fmt.Errorf("component %s needs %s, which is not listed before it", c.Name, need))
 			}
@@ -54,7 +54,8 @@ func (g Graph) Until(name string) (Graph, error) {
 // may begin; when it returns nil, that may be at the latest.
 type Step func(ctx context.Context, c Component, serves func()) error
 
-// Run calls f for every component, each as soon as all that it needs serves. After
+// Run calls f for every component, each as soon as all that it needs serves, and all
+// that it comes after is ready. After
 // the first error no further component begins, and the context of the others ends.
 // The error returned is that of the first component in the graph's order that
 // failed by itself: a later one often fails only because an earlier one is late.
@@ -64,9 +65,9 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	serving := map[string]chan struct{}{}
+	serving, ready := map[string]chan struct{}{}, map[string]chan struct{}{}
 	for _, c := range g {
-		serving[c.Name] = make(chan struct{})
+		serving[c.Name], ready[c.Name] = make(chan struct{}), make(chan struct{})
 	}
 	errs := make([]error, len(g))
 	var wait sync.WaitGroup
@@ -77,11 +78,15 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 			if errs[i] = await(ctx, c.Needs, serving); errs[i] != nil {
 				return
 			}
+			if errs[i] = await(ctx, c.After, ready); errs[i] != nil {
+				return
+			}
 			if errs[i] = f(ctx, c, serves); errs[i] != nil {
 				cancel(errSibling)
 				return
 			}
 			serves()
+			close(ready[c.Name])
 		})
 	}
 	wait.Wait()

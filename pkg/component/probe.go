@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -12,11 +13,13 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Probe asks a health endpoint that only the node itself reaches.
-func Probe(ctx context.Context, n provider.Node, url string) error {
-	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--insecure", "--max-time", "3", url)
+// Probe asks a health endpoint that only the node itself reaches, by plain HTTP. It
+// waits a second or two for a good answer, in the node: a command on a node costs
+// more than the question.
+func Probe(ctx context.Context, n provider.Node, port int, path string) error {
+	_, err := provider.Output(ctx, n, "mkube-probe", strconv.Itoa(port), path)
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("%s: %s", url, exit.Reason())
+		return errors.New(exit.Reason())
 	}
 	return err
 }

@@ -46,7 +46,7 @@ const (
 	pause = 50 * time.Millisecond
 	// patience is how long a component is waited for before its crashes are looked
 	// for, and then the time between two looks.
-	patience = 2 * time.Second
+	patience = 4 * time.Second
 )
 
 // wait probes until the probe is nil, the component crashes for good, or the context

@@ -4,6 +4,7 @@ package containerd
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -96,18 +97,21 @@ func merge(into, patch map[string]any) map[string]any {
 	return merged
 }
 
-func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	if _, err := provider.Output(ctx, n, "systemctl", "start", unit); err != nil {
-		return fmt.Errorf("starting containerd: %w", err)
-	}
-	return nil
-}
+// started waits some seconds in the node for its systemd, which has only just become
+// its first process: that costs less than asking again and again.
+const started = `for i in $(seq 40); do systemctl start "$1" 2>/dev/null && exit; sleep 0.05; done
+systemctl start "$1"`
 
-// ready relies on systemd: containerd tells it when it serves.
-func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	out, err := provider.Output(ctx, n, "systemctl", "is-active", unit)
-	if provider.ExitCode(err) > 0 {
-		return fmt.Errorf("systemd says that %s is %s", unit, string(out[:max(0, len(out)-1)]))
+func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	_, err := provider.Output(ctx, n, "sh", "-c", started, "sh", unit)
+	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("starting %s: %s", unit, exit.Reason())
 	}
 	return err
+}
+
+// ready relies on systemd, which containerd tells when it serves: to start what has
+// started is to wait until it has.
+func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	return start(ctx, c, n)
 }

@@ -28,7 +28,9 @@ var lesson string
 func New() component.Component {
 	return component.Component{
 		Name:   name,
-		Needs:  []string{"kube-apiserver"},
+		// Before the server is ready there may be no namespace and no range of
+		// addresses for the Service.
+		After:  []string{"kube-apiserver"},
 		Uses:   []string{"kube-controller-manager", "kube-scheduler", "cni", "kube-proxy"},
 		Short:  "answers for the names of Services and pods",
 		Lesson: lesson,
@@ -56,11 +58,6 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 func start(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	objects, err := Objects(c)
 	if err != nil {
-		return err
-	}
-	// Before the server is ready there may be no namespace and no range of addresses
-	// for the Service.
-	if err := c.API.WaitReady(ctx); err != nil {
 		return err
 	}
 	return c.API.Apply(ctx, objects)

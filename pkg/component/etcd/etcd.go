@@ -101,5 +101,5 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 // ready asks the member whether it can serve linearizable reads, see
 // https://etcd.io/docs/latest/op-guide/monitoring/#health-check.
 func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	return component.Probe(ctx, n, "http://127.0.0.1:2381/readyz")
+	return component.Probe(ctx, n, 2381, "/readyz")
 }

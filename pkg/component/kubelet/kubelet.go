@@ -124,5 +124,5 @@ func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 }
 
 func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	return component.Probe(ctx, n, "http://127.0.0.1:10248/healthz")
+	return component.Probe(ctx, n, 10248, "/healthz")
 }

@@ -75,6 +75,21 @@ func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 	return nil
 }
 
+// Command is the docker command that does the same from a shell.
+func (n *node) Command(cmd provider.Cmd) []string {
+	args := []string{"docker", "exec"}
+	if cmd.Stdin != nil {
+		args = append(args, "--interactive")
+	}
+	if cmd.TTY {
+		args = append(args, "--tty")
+	}
+	for _, env := range cmd.Env {
+		args = append(args, "--env", env)
+	}
+	return append(append(args, n.name), cmd.Args...)
+}
+
 // stream carries a command's input and output until its output ends.
 func stream(conn types.HijackedResponse, cmd provider.Cmd, stderr *tail) error {
 	if cmd.Stdin != nil {
