@@ -109,7 +109,9 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 
 // needed reports whether another component starts only after this one.
 func needed(g component.Graph, name string) bool {
-	return slices.ContainsFunc(g, func(c component.Component) bool { return slices.Contains(c.Needs, name) || slices.Contains(c.After, name) })
+	return slices.ContainsFunc(g, func(c component.Component) bool {
+		return slices.Contains(c.Needs, name) || slices.Contains(c.After, name)
+	})
 }
 
 // startsAtBoot tells which components a node starts by itself: the chain up to the

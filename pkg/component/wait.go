@@ -42,8 +42,9 @@ func (e *NotReadyError) Unwrap() error { return e.Cause }
 
 const (
 	// pause is the least time between two probes; a slow probe is given twice its own
-	// time, so that asking does not hold up what is asked for.
-	pause = 50 * time.Millisecond
+	// time, up to maxPause, so that asking does not hold up what is asked for.
+	pause    = 50 * time.Millisecond
+	maxPause = 300 * time.Millisecond
 	// patience is how long a component is waited for before its crashes are looked
 	// for, and then the time between two looks.
 	patience = 4 * time.Second
@@ -78,7 +79,7 @@ func (u Up) wait(ctx context.Context, c Component, n provider.Node, probe func(c
 		select {
 		case <-ctx.Done():
 			return u.notReady(ctx, c, n, start, last, context.Cause(ctx))
-		case <-time.After(max(pause, 2*time.Since(began))):
+		case <-time.After(min(max(pause, 2*time.Since(began)), maxPause)):
 		}
 	}
 }

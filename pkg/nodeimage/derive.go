@@ -2,12 +2,15 @@ package nodeimage
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -16,7 +19,7 @@ import (
 // derive makes a module for another Kubernetes release out of mkube's own main
 // package and the release's go.mod, and returns its folder.
 func (b *builder) derive(ctx context.Context, source, version string) (string, error) {
-	main, err := os.ReadFile(filepath.Join(source, "main.go"))
+	files, err := goFiles(source)
 	if err != nil {
 		return "", err
 	}
@@ -28,16 +31,15 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(b.Cache, "modules", "kubernetes-"+version)
-	if same(filepath.Join(dir, "main.go"), main) && same(filepath.Join(dir, "derived.mod"), mod) {
-		return dir, nil
+	// go mod tidy rewrites go.mod; derived.mod is what it was made from.
+	files["go.mod"], files["derived.mod"] = mod, mod
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(files[name]), files[name])
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return "", err
-	}
+	dir := filepath.Join(b.Cache, "modules", fmt.Sprintf("kubernetes-%s-%x", version, hash.Sum(nil)[:8]))
 	_, err = b.cached(dir, func(tmp string) error {
-		// go mod tidy rewrites go.mod; derived.mod is what it was made from.
-		for name, data := range map[string][]byte{"main.go": main, "go.mod": mod, "derived.mod": mod} {
+		for name, data := range files {
 			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o644); err != nil {
 				return err
 			}
@@ -50,9 +52,19 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	return dir, nil
 }
 
-func same(path string, data []byte) bool {
-	have, err := os.ReadFile(path)
-	return err == nil && string(have) == string(data)
+// goFiles are the Go files of a package, by name.
+func goFiles(dir string) (map[string][]byte, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, path := range paths {
+		if files[filepath.Base(path)], err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // download fetches a module and returns its go.mod.

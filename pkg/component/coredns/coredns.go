@@ -27,7 +27,7 @@ var lesson string
 // sake for all.
 func New() component.Component {
 	return component.Component{
-		Name:   name,
+		Name: name,
 		// Before the server is ready there may be no namespace and no range of
 		// addresses for the Service.
 		After:  []string{"kube-apiserver"},
