@@ -18,6 +18,7 @@ import (
 	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
@@ -54,6 +55,12 @@ users:
   user: {token: secret}
 `
 
+// rbac is of the rules that lie in a node image what is enough to see them created.
+const rbac = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"system:kube-scheduler"}}
+{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"system:kube-scheduler"},` +
+	`"roleRef":{"name":"system:kube-scheduler"},"subjects":[{"kind":"User","name":"system:kube-scheduler"}]}
+`
+
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{Provider: new(fake.Provider), api: new(componenttest.API), served: map[string]string{}}
@@ -83,6 +90,10 @@ func (r *rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
 	defer r.mu.Unlock()
 	if r.served[n.Name()] != "" {
 		return r.served[n.Name()], nil
+	}
+	image := []provider.File{{Path: "/usr/share/mkube/rbac.jsonl", Data: []byte(rbac)}}
+	if err := provider.WriteFiles(context.Background(), n, image); err != nil {
+		return "", err
 	}
 	var files [3][]byte
 	for i, name := range []string{"apiserver.crt", "apiserver.key", "ca.crt"} {
@@ -115,7 +126,7 @@ func (r *rig) wellCluster() {
 		case strings.HasPrefix(path, systemPods) && r.manifestOf(strings.TrimPrefix(path, systemPods)):
 			io.WriteString(w, componenttest.ReadyPod)
 		case path == deployments+"/coredns" && slices.Contains(r.api.Created(), path):
-			io.WriteString(w, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"status":{"conditions":[{"type":"Available","status":"True"}]}}`)
+			io.WriteString(w, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"spec":{"replicas":1},"status":{"readyReplicas":1}}`)
 		default:
 			r.api.Default(w, req)
 		}

@@ -82,6 +82,9 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 				return
 			}
 			if errs[i] = f(ctx, c, serves); errs[i] != nil {
+				if context.Cause(ctx) == errSibling && errors.Is(errs[i], context.Canceled) {
+					errs[i] = errSibling // it was ended in the midst of something
+				}
 				cancel(errSibling)
 				return
 			}

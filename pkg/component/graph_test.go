@@ -45,8 +45,8 @@ func (t *trail) add(what string) {
 
 // takes gives each component its seconds; a component fails if there is an error
 // for it, and when its context ends.
-func (t *trail) takes(seconds map[string]int, failing map[string]error) func(context.Context, component.Component) error {
-	return func(ctx context.Context, c component.Component) error {
+func (t *trail) takes(seconds map[string]int, failing map[string]error) component.Step {
+	return func(ctx context.Context, c component.Component, _ func()) error {
 		t.add("+" + c.Name)
 		select {
 		case <-time.After(time.Duration(seconds[c.Name]) * time.Second):
@@ -79,6 +79,71 @@ func TestRunGoesByEdges(t *testing.T) {
 	})
 }
 
+// TestRunDoesNotWaitForMoreThanServing: what needs a component begins once it
+// serves, while it still becomes ready; to say so twice changes nothing.
+func TestRunDoesNotWaitForMoreThanServing(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		fails error
+		want  []string
+	}{
+		"it becomes ready":  {nil, []string{"0 +a", "1 serves", "1 +b", "3 -b", "5 -a"}},
+		"it breaks in time": {broken, []string{"0 +a", "1 serves", "1 +b", "3 -b", "5 -a", "5 !b2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				trail := &trail{start: time.Now()}
+				others := trail.takes(map[string]int{"b": 2, "b2": 60}, nil)
+				g := graph("a", "b:a")
+				if test.fails != nil {
+					g = graph("a", "b:a", "b2:b")
+					test.want = slices.Insert(slices.Clone(test.want), 4, "3 +b2")
+				}
+				err := g.Run(t.Context(), func(ctx context.Context, c component.Component, serves func()) error {
+					if c.Name != "a" {
+						return others(ctx, c, serves)
+					}
+					trail.add("+a")
+					time.Sleep(time.Second)
+					trail.add("serves")
+					serves()
+					serves()
+					time.Sleep(4 * time.Second)
+					trail.add("-a")
+					return test.fails
+				})
+				if err != test.fails {
+					t.Errorf("Run = %v; want %v", err, test.fails)
+				}
+				if !slices.Equal(trail.list, test.want) {
+					t.Errorf("Run went %q; want %q", trail.list, test.want)
+				}
+			})
+		})
+	}
+}
+
+// TestRunGoesAfterWhatIsReady: to serve is not enough for what comes after.
+func TestRunGoesAfterWhatIsReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		trail := &trail{start: time.Now()}
+		g := component.Graph{{Name: "a"}, {Name: "needs", Needs: []string{"a"}}, {Name: "after", After: []string{"a"}}}
+		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, serves func()) error {
+			trail.add("+" + c.Name)
+			serves()
+			time.Sleep(time.Second)
+			return nil
+		})
+		slices.Sort(trail.list)
+		if want := []string{"0 +a", "0 +needs", "1 +after"}; err != nil || !slices.Equal(trail.list, want) {
+			t.Errorf("Run = %v and went %q; want %q", err, trail.list, want)
+		}
+	})
+}
+
 func TestRunStopsAtAnError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -102,10 +167,10 @@ func TestRunReportsTheRootCause(t *testing.T) {
 	first, second := errors.New("first"), errors.New("second")
 	g := graph("a", "b", "c:a")
 	for name, test := range map[string]struct {
-		f    func(ctx context.Context, c component.Component) error
+		f    component.Step
 		want error
 	}{
-		"the earlier fails later": {func(ctx context.Context, c component.Component) error {
+		"the earlier fails later": {func(ctx context.Context, c component.Component, _ func()) error {
 			switch c.Name {
 			case "a":
 				<-ctx.Done()
@@ -115,14 +180,14 @@ func TestRunReportsTheRootCause(t *testing.T) {
 			}
 			return nil
 		}, first},
-		"the earlier only ends": {func(ctx context.Context, c component.Component) error {
+		"the earlier only ends": {func(ctx context.Context, c component.Component, _ func()) error {
 			if c.Name == "a" {
 				<-ctx.Done()
 				return fmt.Errorf("a: %w", context.Cause(ctx))
 			}
 			return second
 		}, second},
-		"the time is up for all": {func(ctx context.Context, c component.Component) error {
+		"the time is up for all": {func(ctx context.Context, c component.Component, _ func()) error {
 			<-ctx.Done()
 			if c.Name == "b" {
 				return fmt.Errorf("b is not ready: %w", ctx.Err())
@@ -197,7 +262,7 @@ func TestCheck(t *testing.T) {
 		"bad": {graph("a:b", "b", "a", "c:c"), "component a needs b, which is not listed before it\n" +
 			"component a is listed twice\ncomponent c needs c, which is not listed before it"},
 	} {
-		never := func(context.Context, component.Component) error {
+		never := func(context.Context, component.Component, func()) error {
 			if name == "bad" {
 				t.Error("a component of a bad graph begins")
 			}

@@ -15,20 +15,21 @@ import (
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	const url = "http://127.0.0.1:1/healthz"
 	code := 0
 	cl := componenttest.ClusterOf(t, config.Cluster{}, &fake.Provider{Answer: func(args []string) (string, int, bool) {
-		return "", code, args[0] == "curl" && args[len(args)-1] == url
+		return "", code, strings.Join(args, " ") == "mkube-probe 10248 /healthz"
 	}})
-	n := cl.Nodes[0]
-	if err := component.Probe(t.Context(), n, url); err != nil {
-		t.Errorf("Probe = %v", err)
+	probe := func(path string) string {
+		return componenttest.Message(component.Probe(t.Context(), cl.Nodes[0], 10248, path))
+	}
+	if got := probe("/healthz"); got != "" {
+		t.Errorf("Probe = %s", got)
 	}
 	code = 22
-	if got, want := componenttest.Message(component.Probe(t.Context(), n, url)), url+": exit code 22"; got != want {
+	if got, want := probe("/healthz"), "exit code 22"; got != want {
 		t.Errorf("Probe = %s; want %s", got, want)
 	}
-	if got, want := componenttest.Message(component.Probe(t.Context(), n, "x")), "x: curl: command not found"; got != want {
+	if got, want := probe("/x"), "mkube-probe: command not found"; got != want {
 		t.Errorf("Probe = %s; want %s", got, want)
 	}
 }

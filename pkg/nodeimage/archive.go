@@ -40,8 +40,11 @@ const (
 // gather made.
 func (b *builder) layers(base, preloaded, extra string, outputs map[string]string) ([]layer, error) {
 	kubernetes, err := filepath.Glob(filepath.Join(preloaded, "*/snapshots/*/fs/usr/local/bin/kubernetes"))
-	if err != nil || len(kubernetes) != 1 {
-		return nil, fmt.Errorf("finding the one binary in %s: %d found: %w", preloaded, len(kubernetes), err)
+	if err != nil {
+		return nil, err
+	}
+	if len(kubernetes) != 1 {
+		return nil, fmt.Errorf("finding the one binary in %s: there are %d", preloaded, len(kubernetes))
 	}
 	inImage, err := filepath.Rel(preloaded, kubernetes[0])
 	if err != nil {

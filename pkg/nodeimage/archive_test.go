@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -171,7 +172,7 @@ func TestLayers(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "preloaded/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/usr/local/bin/kubernetes")
 	outputs := map[string]string{}
-	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl"} {
+	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl", dir + "/extra/bin/runc", dir + "/extra/data/rbac.jsonl"} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestLayers(t *testing.T) {
 	}
 	write(t, dir+"/base.tar", "the base", 0o644)
 	b := &builder{Options: Options{Source: dir + "/source"}}
-	layers, err := b.layers(dir+"/base.tar", dir+"/preloaded", outputs)
+	layers, err := b.layers(dir+"/base.tar", dir+"/preloaded", dir+"/extra", outputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,10 @@ func TestLayers(t *testing.T) {
 			rest = append(rest, name)
 		}
 	}
-	for _, want := range []string{"opt/cni/bin/bridge", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "etc/x"} {
+	for _, want := range []string{
+		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/share/mkube/bin/runc", "usr/local/bin/runc",
+		"usr/share/mkube/rbac.jsonl", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "etc/x",
+	} {
 		if !slices.Contains(rest, want) {
 			t.Errorf("no layer has %s", want)
 		}
@@ -208,7 +212,7 @@ func TestLayers(t *testing.T) {
 			t.Errorf("the tool that preloads is in the image: %s", name)
 		}
 	}
-	if _, err := b.layers(dir+"/base.tar", dir+"/empty", outputs); err == nil { // not yet: || strings.Contains(err.Error(), "%!w")
+	if _, err := b.layers(dir+"/base.tar", dir+"/empty", dir+"/extra", outputs); err == nil || strings.Contains(err.Error(), "%!w") {
 		t.Errorf("without the one binary, layers = %v", err)
 	}
 }
@@ -227,8 +231,22 @@ func (d *daemon) Load(_ context.Context, archive io.Reader) (err error) {
 }
 
 func (d *daemon) Flatten(_ context.Context, image string, packages []string, w io.Writer) error {
-	_, err := fmt.Fprintln(w, image, packages)
-	return err
+	out := tar.NewWriter(w)
+	content := fmt.Sprintln(image, packages)
+	for _, name := range []string{"etc/made-of", "var/cache/apt/x", "var/lib/dpkg/status", "var/lib/dpkg-not"} {
+		if err := addFile(out, name, []byte(content)); err != nil {
+			return err
+		}
+	}
+	for _, h := range []tar.Header{
+		{Typeflag: tar.TypeDir, Name: "./var/lib/dpkg/", Mode: 0o755}, {Typeflag: tar.TypeDir, Name: "var/tmp/", Mode: 0o1777},
+		{Typeflag: tar.TypeSymlink, Name: "var/run", Linkname: "/run"},
+	} {
+		if err := out.WriteHeader(&h); err != nil {
+			return err
+		}
+	}
+	return out.Close()
 }
 
 // TestAssembleKnowsItsInputs: an image of the same inputs is not made again.
@@ -262,8 +280,17 @@ func TestBaseOfAnImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(archive)
-	if err != nil || !strings.HasPrefix(string(data), "debian:12 [") || !strings.Contains(string(data), "nftables") {
-		t.Errorf("the base is %q, %v", data, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := unpack(t, data)
+	if got := string(files["etc/made-of"]); !strings.HasPrefix(got, "debian:12 [") || !strings.Contains(got, "nftables") {
+		t.Errorf("the base is made of %q", got)
+	}
+	// Of /var there is nothing but folders and links; dpkg's lies elsewhere.
+	want := []string{"etc/made-of", "usr/lib/sysimage/dpkg/", "usr/lib/sysimage/dpkg/status", "var/run", "var/tmp/"}
+	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
+		t.Errorf("the base has %q; want %q", got, want)
 	}
 	b.BaseImage = "debian:13"
 	if other, err := b.base(t.Context()); err != nil || other == archive {

@@ -139,7 +139,7 @@ func (a *API) Default(w http.ResponseWriter, r *http.Request) {
 		a.post(w, r)
 	case found:
 		io.WriteString(w, object)
-	case slices.Contains([]string{"/readyz", "/livez", "/healthz"}, r.URL.Path):
+	case slices.Contains([]string{"/readyz", "/livez", "/healthz", "/version"}, r.URL.Path):
 		io.WriteString(w, "ok")
 	default:
 		w.WriteHeader(http.StatusNotFound)

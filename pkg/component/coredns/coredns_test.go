@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -109,8 +108,8 @@ func wantSelected(t *testing.T, d *appsv1.Deployment, s *corev1.Service) {
 		}
 	}
 	c := d.Spec.Template.Spec.Containers[0]
-	if c.StartupProbe == nil || c.LivenessProbe == nil || c.ReadinessProbe == nil || c.StartupProbe.PeriodSeconds != 1 {
-		t.Error("its container has not the three probes, the first of them every second")
+	if c.LivenessProbe == nil || c.ReadinessProbe == nil || c.ReadinessProbe.PeriodSeconds != 1 {
+		t.Error("its container has not both probes, that of readiness every second")
 	}
 	if c.Image != "registry.k8s.io/coredns/coredns:v1.14.6" || c.ImagePullPolicy != corev1.PullIfNotPresent {
 		t.Errorf("its image is %s, pulled %s", c.Image, c.ImagePullPolicy)
@@ -120,27 +119,23 @@ func wantSelected(t *testing.T, d *appsv1.Deployment, s *corev1.Service) {
 func TestStart(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})
-	var created []string
-	api.Handle("/", func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		created = append(created, r.Method+" "+r.URL.Path)
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusCreated)
-		w.Write(body)
-	})
-	if err := coredns.New().Start(context.Background(), api.Cluster, api.Cluster.Nodes[0]); err != nil {
-		t.Fatal(err)
+	for range 2 { // the second time all is there
+		if err := coredns.New().Start(context.Background(), api.Cluster, api.Cluster.Nodes[0]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	want := []string{
-		"POST /api/v1/namespaces/kube-system/serviceaccounts",
-		"POST /apis/rbac.authorization.k8s.io/v1/clusterroles",
-		"POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-		"POST /api/v1/namespaces/kube-system/configmaps",
-		"POST /api/v1/namespaces/kube-system/services",
-		"POST /apis/apps/v1/namespaces/kube-system/deployments",
+		"/api/v1/namespaces/kube-system/configmaps/coredns",
+		"/api/v1/namespaces/kube-system/serviceaccounts/coredns",
+		"/api/v1/namespaces/kube-system/services/kube-dns",
+		"/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+		"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:coredns",
+		"/apis/rbac.authorization.k8s.io/v1/clusterroles/system:coredns",
 	}
+	created := api.Created()
+	slices.Sort(created) // several at once
 	if !slices.Equal(created, want) {
-		t.Errorf("it asked %q; want %q", created, want)
+		t.Errorf("it created %q; want %q", created, want)
 	}
 }
 
@@ -163,14 +158,14 @@ func TestReady(t *testing.T) {
 			t.Errorf("Ready = %q; want %q", got, want)
 		}
 	}
-	unavailable := `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"status":{"conditions":[{"type":"Available","status":"False","message":"too few"}]}}`
+	unavailable := `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"spec":{"replicas":2},"status":{"readyReplicas":1}}`
 	api.Object(deployment, unavailable)
 	api.Object(pods, `{"apiVersion":"v1","kind":"PodList","items":[]}`)
-	ready("deployment coredns has no pod yet: too few")
+	ready("deployment coredns has no Ready pod")
 	api.Object(pods, `{"apiVersion":"v1","kind":"PodList","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"coredns-x"},
 		"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull","message":"no such host"}}}]}}]}`)
 	ready("pod coredns-x: ErrImagePull: no such host")
-	api.Object(deployment, strings.Replace(unavailable, "False", "True", 1))
+	api.Object(deployment, strings.Replace(unavailable, `"readyReplicas":1`, `"readyReplicas":2`, 1))
 	ready("asking 10.96.0.10 for kubernetes.default.svc.cluster.local: running mkube-resolve 10.96.0.10 kubernetes.default.svc.cluster.local on mkube-control-plane: exit code 1")
 	resolves = 0
 	ready("")
@@ -184,7 +179,7 @@ func TestReadyWithoutServices(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{Networking: config.Networking{KubeProxyMode: config.ProxyNone}})
 	api.Object("/apis/apps/v1/namespaces/kube-system/deployments/coredns",
-		`{"apiVersion":"apps/v1","kind":"Deployment","status":{"conditions":[{"type":"Available","status":"True"}]}}`)
+		`{"apiVersion":"apps/v1","kind":"Deployment","spec":{"replicas":1},"status":{"readyReplicas":1}}`)
 	if err := coredns.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0]); err != nil {
 		t.Error(err)
 	}
