@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
@@ -89,18 +90,47 @@ func (b bench) look(ctx context.Context, f *figures) error {
 	if err != nil || len(nodes) != 1 {
 		return fmt.Errorf("finding the node: %d nodes, %w", len(nodes), err)
 	}
-	out, err := provider.Output(ctx, nodes[0], "du", "--summarize", "--block-size=1", "--one-file-system", "--exclude=/var/lib/etcd", "/var")
-	if err != nil {
-		return err
-	}
-	size, _, _ := strings.Cut(string(out), "\t")
-	if f.varSize, err = strconv.ParseInt(size, 10, 64); err != nil {
+	if f.varSize, err = varSize(ctx, c, nodes[0]); err != nil {
 		return err
 	}
 	if b.idle == 0 {
 		return nil
 	}
 	return f.watch(ctx, c, nodes[0].Name(), b.idle)
+}
+
+// varSize is what the node's /var takes, less etcd's data, and less the preloaded
+// images: these are mounts of the image, of which there is one for all nodes.
+func varSize(ctx context.Context, c *client.Client, n provider.Node) (int64, error) {
+	inspect, err := c.ContainerInspect(ctx, n.Name())
+	if err != nil {
+		return 0, err
+	}
+	var volume string
+	for _, m := range inspect.Mounts {
+		if m.Destination == "/var" {
+			volume = m.Name
+		}
+	}
+	usage, err := c.DiskUsage(ctx, types.DiskUsageOptions{Types: []types.DiskUsageObject{types.VolumeObject}})
+	if err != nil {
+		return 0, err
+	}
+	etcd, err := provider.Output(ctx, n, "du", "--summarize", "--block-size=1", "/var/lib/etcd")
+	if err != nil {
+		return 0, err
+	}
+	size, _, _ := strings.Cut(string(etcd), "\t")
+	without, err := strconv.ParseInt(size, 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range usage.Volumes {
+		if v.Name == volume && v.UsageData != nil {
+			return v.UsageData.Size - without, nil
+		}
+	}
+	return 0, fmt.Errorf("the daemon does not know the volume of %s", n.Name())
 }
 
 // watch lets the node settle for as long as it is then watched.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mkube/mkube/pkg/cluster"
@@ -88,6 +89,9 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	graph := Components(cfg)
 	announce(graph, o)
 	c, err := boot(ctx, p, cfg, graph, o)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the nodes did not boot within %s: %w", o.Wait, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -98,13 +102,31 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		defer cancel()
 		up.NoWait = func(c component.Component) bool { return !needed(graph, c.Name) }
 	}
-	if err := graph.Run(ctx, up.Do); err != nil {
+	if err := run(ctx, graph, up.Do, o); err != nil {
 		return c, err
 	}
 	if err := labelRoles(ctx, c); err != nil {
 		return c, err
 	}
 	return c, writeKubeconfig(ctx, c, o)
+}
+
+// run brings the graph up; components that never began are said to be skipped.
+func run(ctx context.Context, graph component.Graph, up component.Step, o Options) error {
+	var begun sync.Map
+	err := graph.Run(ctx, func(ctx context.Context, c component.Component, serves func()) error {
+		begun.Store(c.Name, true)
+		return up(ctx, c, serves)
+	})
+	if err == nil {
+		return nil
+	}
+	for _, c := range graph {
+		if _, ok := begun.Load(c.Name); !ok {
+			event(o, progress.Event{Step: c.Name, State: progress.Skipped})
+		}
+	}
+	return err
 }
 
 // needed reports whether another component starts only after this one.

@@ -38,16 +38,19 @@ func crashed(ctx context.Context, c Component, n provider.Node) error {
 
 // crashedUnit asks systemd how often it has restarted the unit.
 func crashedUnit(ctx context.Context, c Component, n provider.Node) *CrashError {
-	out, err := provider.Output(ctx, n, "systemctl", "show", c.Unit, "--property=NRestarts,ExecMainStatus")
+	out, err := provider.Output(ctx, n, "systemctl", "show", c.Unit, "--property=NRestarts,ExecMainStatus,ActiveState")
 	if err != nil {
 		return nil
 	}
 	crash := new(CrashError)
+	active := false
 	for line := range strings.Lines(string(out)) {
 		fmt.Sscanf(line, "NRestarts=%d", &crash.Times)
 		fmt.Sscanf(line, "ExecMainStatus=%d", &crash.Code)
+		active = active || line == "ActiveState=active\n"
 	}
-	if crash.Times < enough {
+	// One that stumbled at boot and now runs is waited for.
+	if active || crash.Times < enough {
 		return nil
 	}
 	return crash

@@ -18,8 +18,8 @@ import (
 // more than the question.
 func Probe(ctx context.Context, n provider.Node, port int, path string) error {
 	_, err := provider.Output(ctx, n, "mkube-probe", strconv.Itoa(port), path)
-	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
-		return errors.New(exit.Reason())
+	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) && exit.Stderr != "" {
+		return errors.New(exit.Reason()) // which names the endpoint
 	}
 	return err
 }

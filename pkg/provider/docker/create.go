@@ -198,6 +198,7 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	}
 	spec := &container.Config{
 		Hostname: n.name,
+		Tty:      true, // a console for systemd to say how the boot goes, see Logs
 		Image:    cfg.Nodes[i].Image,
 		Labels: map[string]string{
 			labelCluster: cfg.Name, labelRole: string(n.role),

@@ -156,6 +156,6 @@ func (n *node) Logs(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("reading the console of %s: %w", n.name, err)
 	}
 	defer logs.Close()
-	_, err = stdcopy.StdCopy(w, w, logs)
+	_, err = io.Copy(w, logs) // a terminal's output is one stream
 	return err
 }
