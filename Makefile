@@ -11,7 +11,7 @@ MKUBE := bin/mkube
 CLUSTER := $(or $(MKUBE_CLUSTER_NAME),mkube)
 # How long fuzz spends on each target.
 FUZZTIME ?= 20s
-# More for the bench, as in: make bench BENCH="--runs 2 --check"
+# More for the bench, as in: make bench BENCH="--runs 2 --check all"
 BENCH ?=
 
 help: ## show this list

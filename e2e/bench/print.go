@@ -32,8 +32,8 @@ func (f figures) print(w io.Writer) {
 	}
 }
 
-// missed names every bar that was missed.
-func (f figures) missed() error {
+// slow names the bars of time that were missed.
+func (f figures) slow() error {
 	var errs []error
 	if ratio := median(f.create).Seconds() / median(f.floor).Seconds(); ratio > barCreate {
 		errs = append(errs, fmt.Errorf("create took %.2f times the floor, more than %.1f", ratio, barCreate))
@@ -41,6 +41,12 @@ func (f figures) missed() error {
 	if d := median(f.remove); d > barDelete {
 		errs = append(errs, fmt.Errorf("delete took %s, more than %s", d.Round(time.Millisecond), barDelete))
 	}
+	return errors.Join(errs...)
+}
+
+// large names the bars of size that were missed.
+func (f figures) large() error {
+	var errs []error
 	if float64(f.image) > barImage {
 		errs = append(errs, fmt.Errorf("the image is %d bytes, more than %.0f", f.image, barImage))
 	}

@@ -208,11 +208,11 @@ func TestStagesThatFail(t *testing.T) {
 		},
 		"kubelet": {
 			command("10248"), config.Cluster{}, "kubelet",
-			"kubelet on mkube-control-plane: not ready: exit code 3 (gave up after ",
+			"kubelet on mkube-control-plane: not ready: running mkube-probe 10248 /healthz on mkube-control-plane: exit code 3 (gave up after ",
 		},
 		"etcd": {
 			command("2381"), config.Cluster{}, "etcd",
-			"etcd on mkube-control-plane: not ready: exit code 3 (gave up after ",
+			"etcd on mkube-control-plane: not ready: running mkube-probe 2381 /readyz on mkube-control-plane: exit code 3 (gave up after ",
 		},
 		"apiserver": {
 			answer("/readyz", "[-]etcd failed\n", 500), config.Cluster{}, "kube-apiserver",

@@ -41,9 +41,6 @@ type Component struct {
 	// Serves is nil once what needs it may begin to use it on a node, which may be
 	// before it is ready. Nil means that this is the same.
 	Serves func(context.Context, *cluster.Cluster, provider.Node) error
-	// Settle is done once, after it serves on a node and beside what needs it. Nil
-	// means nothing.
-	Settle func(context.Context, *cluster.Cluster, provider.Node) error
 	// Ready is nil once it does all that it should on a node, else it says why not yet.
 	Ready func(context.Context, *cluster.Cluster, provider.Node) error
 }

@@ -78,13 +78,8 @@ func (u Up) begin(ctx context.Context, c Component, n provider.Node) error {
 	return u.wait(ctx, c, n, c.Serves)
 }
 
-// finish settles a component on a node and waits until it is ready.
+// finish waits until a component is ready on a node.
 func (u Up) finish(ctx context.Context, c Component, n provider.Node) error {
-	if c.Settle != nil {
-		if err := c.Settle(ctx, u.Cluster, n); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-	}
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
 	}

@@ -423,17 +423,16 @@ func TestUpDoesNotBlameWhatWasEnded(t *testing.T) {
 }
 
 // TestUpServesBeforeItIsReady: what needs the component may begin once it serves on
-// all nodes; then it is settled, once on each.
+// all nodes.
 func TestUpServesBeforeItIsReady(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		settle, ready error
-		want          string
-		moments       []string
+		ready   error
+		want    string
+		moments []string
 	}{
-		"well":          {nil, nil, "", []string{"serves on mkube-control-plane", "serves on mkube-worker", "serves", "ready", "ready", "settled", "settled"}},
-		"not settled":   {errors.New("no"), nil, "thing: no", []string{"serves on mkube-control-plane", "serves on mkube-worker", "serves", "settled", "settled"}},
-		"not yet ready": {nil, errors.New("not yet"), "thing on ", []string{"serves on mkube-control-plane", "serves on mkube-worker", "serves", "settled", "settled"}},
+		"well":          {nil, "", []string{"serves on mkube-control-plane", "serves on mkube-worker", "serves", "ready", "ready"}},
+		"not yet ready": {errors.New("not yet"), "thing on ", []string{"serves on mkube-control-plane", "serves on mkube-worker", "serves"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -456,7 +455,6 @@ func TestUpServesBeforeItIsReady(t *testing.T) {
 						add("serves on " + n.Name())
 						return nil
 					},
-					Settle: func(context.Context, *cluster.Cluster, provider.Node) error { add("settled"); return test.settle },
 					Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
 						if test.ready == nil {
 							add("ready")

@@ -43,7 +43,7 @@ func (e *NotReadyError) Unwrap() error { return e.Cause }
 const (
 	// pause is the least time between two probes; a slow probe is given twice its own
 	// time, up to maxPause, so that asking does not hold up what is asked for.
-	pause    = 50 * time.Millisecond
+	pause    = 100 * time.Millisecond
 	maxPause = 300 * time.Millisecond
 	// patience is how long a component is waited for before its crashes are looked
 	// for, and then the time between two looks.

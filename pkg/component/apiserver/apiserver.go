@@ -41,7 +41,6 @@ func New() component.Component {
 		Files:    files,
 		Manifest: staticPod,
 		Serves:   serves,
-		Settle:   createRoles,
 		Ready:    ready,
 	}
 }
@@ -159,8 +158,10 @@ func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	return c.API.Check(ctx, "/readyz?verbose")
 }
 
-// serves wants an answer of any use: from then on an administrator can do anything,
-// though the roles of the components are not there yet.
-func serves(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
-	return c.API.Check(ctx, "/version")
+// serves wants an answer of any use, and the roles of the components that come next.
+func serves(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if err := c.API.Check(ctx, "/version"); err != nil {
+		return err
+	}
+	return createRoles(ctx, c, n)
 }

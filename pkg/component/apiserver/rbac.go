@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -18,60 +19,45 @@ import (
 // a line, see node-image/kubernetes/rbac.go.
 const rbacFile = "/usr/share/mkube/rbac.jsonl"
 
-// createRoles creates the roles of the components that start next, and what binds
-// them. The server's own hook makes them, and all the others, only a second after
-// it serves: until then whatever starts is refused, and backs off. The hook finds
-// these then, and leaves them as they are.
+// createRoles creates the roles and bindings that the server begins with, several at
+// once and as soon as it serves. The server's own hook would make its first try a
+// second later, one object after the other: until then whatever starts is refused,
+// and backs off. The hook finds them, and leaves them as they are.
 func createRoles(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	data, err := provider.Output(ctx, n, "cat", rbacFile)
 	if err != nil {
 		return err
 	}
-	rules, err := rolesOf(data, "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy")
+	rules, err := rolesOf(data)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", rbacFile, err)
 	}
 	return c.API.Create(ctx, rules)
 }
 
-// rolesOf picks the cluster-wide bindings of users, and the roles that these bind.
+// rolesOf reads the rules, those first that the components need which start next.
 // Those of a namespace are left to the hook: the namespace may not exist yet.
-func rolesOf(data []byte, users ...string) ([]unstructured.Unstructured, error) {
-	var all, picked []unstructured.Unstructured
+func rolesOf(data []byte) ([]unstructured.Unstructured, error) {
+	var urgent, others []unstructured.Unstructured
 	for decoder := json.NewDecoder(bytes.NewReader(data)); ; {
 		var object map[string]any
 		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
-			break
+			return append(urgent, others...), nil
 		} else if err != nil {
 			return nil, err
 		}
-		all = append(all, unstructured.Unstructured{Object: object})
-	}
-	roles := map[string]bool{}
-	for _, object := range all {
-		if object.GetNamespace() == "" && bindsAny(object, users) {
-			name, _, _ := unstructured.NestedString(object.Object, "roleRef", "name")
-			roles[name] = true
-			picked = append(picked, object)
+		rule := unstructured.Unstructured{Object: object}
+		switch {
+		case rule.GetNamespace() != "":
+		case slices.Contains(urgentRoles, rule.GetName()):
+			urgent = append(urgent, rule)
+		default:
+			others = append(others, rule)
 		}
 	}
-	for _, object := range all {
-		if object.GetKind() == "ClusterRole" && roles[object.GetName()] {
-			picked = append(picked, object)
-		}
-	}
-	return picked, nil
 }
 
-func bindsAny(object unstructured.Unstructured, users []string) bool {
-	subjects, _, _ := unstructured.NestedSlice(object.Object, "subjects")
-	for _, s := range subjects {
-		subject, _ := s.(map[string]any)
-		for _, user := range users {
-			if subject["kind"] == "User" && subject["name"] == user {
-				return true
-			}
-		}
-	}
-	return false
+// urgentRoles are the names of both the roles and the bindings of components.
+var urgentRoles = []string{
+	"system:kube-controller-manager", "system:kube-scheduler", "system:volume-scheduler", "system:node-proxier",
 }

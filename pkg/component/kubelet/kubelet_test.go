@@ -97,7 +97,7 @@ func TestStartAndReady(t *testing.T) {
 	if got := componenttest.Message(c.Start(ctx, cl, n)); !strings.HasPrefix(got, "starting the kubelet: running systemctl start kubelet.service on mkube-control-plane: exit code 7") {
 		t.Errorf("Start = %s", got)
 	}
-	if got, want := componenttest.Message(c.Ready(ctx, cl, n)), "exit code 7"; got != want {
+	if got, want := componenttest.Message(c.Ready(ctx, cl, n)), "running mkube-probe 10248 /healthz on mkube-control-plane: exit code 7"; got != want {
 		t.Errorf("Ready = %s; want %s", got, want)
 	}
 }

@@ -30,8 +30,10 @@ var lesson string
 // without waiting for a controller and a scheduler to place it.
 func New() component.Component {
 	return component.Component{
-		Name:     name,
-		Needs:    []string{"kube-apiserver"},
+		Name: name,
+		// It is needed only when the first Service has a pod: until then it would be in
+		// the way of what makes that pod.
+		After:    []string{"kube-apiserver"},
 		Short:    "makes a Service's address lead to its pods, on every node",
 		Lesson:   lesson,
 		On:       nodes,
