@@ -5,7 +5,6 @@ package e2e
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -13,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/go-connections/nat"
 )
 
@@ -43,21 +41,7 @@ func buildWeb(t *testing.T) {
 			t.Fatalf("building the web server's image: %v\n%s", err, out)
 		}
 	}
-	f, err := os.Open(rootfs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	out, err := daemon.ImageImport(t.Context(), image.ImportSource{Source: f, SourceName: "-"}, webImage, image.ImportOptions{
-		Changes: []string{`CMD ["/usr/sbin/nginx", "-g", "daemon off;"]`, "EXPOSE 80"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	if _, err := io.Copy(io.Discard, out); err != nil {
-		t.Fatal(err)
-	}
+	importImage(t, webImage, rootfs, `CMD ["/usr/sbin/nginx", "-g", "daemon off;"]`, "EXPOSE 80")
 }
 
 // digest is that of all files below a folder.

@@ -26,7 +26,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("Probe = %s", got)
 	}
 	code = 22
-	if got, want := probe("/healthz"), "exit code 22"; got != want {
+	if got, want := probe("/healthz"), "running mkube-probe 10248 /healthz on mkube-control-plane: exit code 22"; got != want {
 		t.Errorf("Probe = %s; want %s", got, want)
 	}
 	if got, want := probe("/x"), "mkube-probe: command not found"; got != want {
