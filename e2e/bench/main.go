@@ -79,7 +79,9 @@ func (b bench) run(ctx context.Context) error {
 			return err
 		}
 	}
-	f.print(os.Stdout)
+	if err := f.print(os.Stdout); err != nil {
+		return err
+	}
 	switch b.check {
 	case "all":
 		return errors.Join(f.slow(), f.large())

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,9 @@ func extractBinary(ctx context.Context, image string) (file string, cleanUp func
 	if err != nil {
 		return "", nil, fmt.Errorf("looking into %s: %w", image, err)
 	}
-	defer c.ContainerRemove(context.WithoutCancel(ctx), made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	defer func() {
+		err = errors.Join(err, c.ContainerRemove(context.WithoutCancel(ctx), made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true}))
+	}()
 	stat, err := c.ContainerStatPath(ctx, made.ID, "/usr/local/bin/kube-apiserver")
 	if err != nil {
 		return "", nil, err

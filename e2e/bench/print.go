@@ -9,9 +9,8 @@ import (
 )
 
 // print writes the figures as a table, medians first.
-func (f figures) print(w io.Writer) {
+func (f figures) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer t.Flush()
 	fmt.Fprintln(t, "what\tmedian\tmin\tmax\ttimes the floor\tbar")
 	row := func(name string, d []time.Duration, bar string) {
 		lowest, highest := d[0], d[0]
@@ -30,6 +29,7 @@ func (f figures) print(w io.Writer) {
 		fmt.Fprintf(t, "idle memory\t%.0f MiB\t\t\t\t\n", float64(f.idleMemory)/(1<<20))
 		fmt.Fprintf(t, "idle CPU\t%.1f%% of a core\t\t\t\t\n", 100*f.idleCPU)
 	}
+	return t.Flush()
 }
 
 // slow names the bars of time that were missed.

@@ -14,6 +14,7 @@ import (
 type Code int
 
 const (
+	// OK is for what was done, or was so already.
 	OK Code = 0
 	// Failed is for what was asked for rightly and went wrong.
 	Failed Code = 1

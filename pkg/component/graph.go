@@ -82,7 +82,7 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 				return
 			}
 			if errs[i] = f(ctx, c, serves); errs[i] != nil {
-				if context.Cause(ctx) == errSibling && errors.Is(errs[i], context.Canceled) {
+				if errors.Is(context.Cause(ctx), errSibling) && errors.Is(errs[i], context.Canceled) {
 					errs[i] = errSibling // it was ended in the midst of something
 				}
 				cancel(errSibling)
@@ -126,7 +126,7 @@ func first(errs []error) error {
 
 // bare reports whether an error only says that the time was up.
 func bare(err error) bool {
-	return err == context.Canceled || err == context.DeadlineExceeded
+	return err == context.Canceled || err == context.DeadlineExceeded //nolint:errorlint // the very ones, not what wraps them
 }
 
 // Walk calls f for one component after the other and ends at the first error.

@@ -8,6 +8,7 @@ import "time"
 // State is where a step stands.
 type State string
 
+// The states of a step, in the order in which it may go through them.
 const (
 	Pending State = "pending" // waits for the steps it needs
 	Running State = "running" // has begun

@@ -75,7 +75,7 @@ func (i Images) Label(ctx context.Context, name, label string) (string, error) {
 
 // Flatten adds Debian packages to an image and writes the root file system that
 // comes of it.
-func (i Images) Flatten(ctx context.Context, name string, packages []string, w io.Writer) error {
+func (i Images) Flatten(ctx context.Context, name string, packages []string, w io.Writer) (err error) {
 	id, err := i.build(ctx, fmt.Sprintf("FROM %s\nRUN apt-get update && "+
 		"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s && "+
 		"apt-get clean && rm -rf /var/lib/apt/lists/*\n", name, strings.Join(packages, " ")))
@@ -85,12 +85,17 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 	// Clean-up outlives a cancelled build.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	defer i.client.ImageRemove(after, id, image.RemoveOptions{PruneChildren: true})
+	defer func() {
+		_, removeErr := i.client.ImageRemove(after, id, image.RemoveOptions{PruneChildren: true})
+		err = errors.Join(err, removeErr)
+	}()
 	made, err := i.client.ContainerCreate(ctx, &container.Config{Image: id, Cmd: []string{"true"}}, nil, nil, nil, "")
 	if err != nil {
 		return err
 	}
-	defer i.client.ContainerRemove(after, made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+	defer func() {
+		err = errors.Join(err, i.client.ContainerRemove(after, made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true}))
+	}()
 	export, err := i.client.ContainerExport(ctx, made.ID)
 	if err != nil {
 		return err
@@ -153,6 +158,6 @@ func builtID(r io.Reader) (id string, err error) {
 		if m.Aux.ID != "" {
 			id = m.Aux.ID
 		}
-		last.Write([]byte(m.Stream))
+		_, _ = last.Write([]byte(m.Stream)) // it has no error
 	}
 }
