@@ -17,7 +17,15 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// leftovers names all that the daemon and the kubeconfig hold.
+// mine reports whether something on the daemon is mkube's: it has the label that all
+// of mkube's things have, or at least a name of theirs. What else comes and goes on
+// the daemon is somebody else's.
+func mine(name string, labels map[string]string) bool {
+	_, labelled := labels["dev.mkube.cluster"]
+	return labelled || strings.Contains(name, "e2e-") || strings.Contains(name, "mkube")
+}
+
+// leftovers names all of mkube that the daemon and the kubeconfig hold.
 func leftovers(t *testing.T) []string {
 	t.Helper()
 	ctx := context.Background()
@@ -27,21 +35,27 @@ func leftovers(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	for _, c := range containers {
-		names = append(names, "container "+c.Names[0])
+		if mine(c.Names[0], c.Labels) {
+			names = append(names, "container "+c.Names[0])
+		}
 	}
 	networks, err := daemon.NetworkList(ctx, network.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range networks {
-		names = append(names, "network "+n.Name)
+		if mine(n.Name, n.Labels) {
+			names = append(names, "network "+n.Name)
+		}
 	}
 	volumes, err := daemon.VolumeList(ctx, volume.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range volumes.Volumes {
-		names = append(names, "volume "+v.Name)
+		if mine(v.Name, v.Labels) {
+			names = append(names, "volume "+v.Name)
+		}
 	}
 	config, err := os.ReadFile(os.Getenv("KUBECONFIG"))
 	if err != nil && !os.IsNotExist(err) {
