@@ -41,7 +41,7 @@ func TestABrokenFlagOfKubeSchedulerIsReportedAtOnce(t *testing.T) {
 }
 
 func TestATimeoutNamesTheComponentThatWasLate(t *testing.T) {
-	r := try(t, "", "create", "cluster", "--name", "e2e-late", "--wait", "3s", "--progress", "plain")
+	r := try(t, "", "create", "cluster", "--name", "e2e-late", "--wait", "5s", "--progress", "plain")
 	r.wants(t, 1, "gave up after", "not ready")
 }
 
