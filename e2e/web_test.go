@@ -26,13 +26,20 @@ func loadWeb(t *testing.T, c cluster) {
 	mkube(t, "load", "image", webImage, "--name", c.name)
 }
 
+// inputsLabel is the digest of what an image of the tests was made of.
+const inputsLabel = "dev.mkube.e2e.inputs"
+
 func buildWeb(t *testing.T) {
 	t.Helper()
+	inputs := digest(t, "../images/nginx")
+	if image, err := daemon.ImageInspect(t.Context(), webImage); err == nil && image.Config.Labels[inputsLabel] == inputs {
+		return
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	rootfs := filepath.Join(dir, "mkube", "e2e", fmt.Sprintf("nginx-%s.tar", digest(t, "../images/nginx")))
+	rootfs := filepath.Join(dir, "mkube", "e2e", "nginx-"+inputs+".tar")
 	if _, err := os.Stat(rootfs); err != nil {
 		if err := os.MkdirAll(filepath.Dir(rootfs), 0o755); err != nil {
 			t.Fatal(err)
@@ -41,7 +48,7 @@ func buildWeb(t *testing.T) {
 			t.Fatalf("building the web server's image: %v\n%s", err, out)
 		}
 	}
-	importImage(t, webImage, rootfs, `CMD ["/usr/sbin/nginx", "-g", "daemon off;"]`, "EXPOSE 80")
+	importImage(t, webImage, rootfs, `CMD ["/usr/sbin/nginx", "-g", "daemon off;"]`, "EXPOSE 80", "LABEL "+inputsLabel+"="+inputs)
 }
 
 // digest is that of all files below a folder.
