@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mkube/mkube/pkg/progress"
 )
 
 // suite is the Debian release of the base. Its systemd (252) still runs on cgroup
@@ -30,6 +32,7 @@ func (b *builder) base(ctx context.Context) (archive string, err error) {
 		dir := filepath.Join(b.Cache, "base", hex.EncodeToString(sum[:])[:24])
 		archive = filepath.Join(dir, "base.tar")
 		return b.cached(dir, func(dir string) error {
+			b.event(progress.Event{Step: "base", State: progress.Running, Detail: "installing packages, once: about a minute"})
 			raw := filepath.Join(dir, "raw.tar")
 			defer os.Remove(raw)
 			make := b.mmdebstrap

@@ -14,12 +14,15 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/mkube/mkube/pkg/progress"
 )
 
 // part is one Go module of the image and the binaries that are built from it.
 type part struct {
 	name     string
 	short    string
+	wait     string   // what to say to who waits for the first build
 	dir      string   // the module's folder
 	packages []string // what go build is given
 	ldflags  string
@@ -43,6 +46,7 @@ func (b *builder) buildPart(ctx context.Context, p part) (detail string, err err
 		return "", err
 	}
 	return b.cached(out, func(dir string) error {
+		b.event(progress.Event{Step: p.name, State: progress.Running, Detail: p.wait})
 		args := []string{"go", "build", "-trimpath", "-ldflags", "-s -w " + p.ldflags, "-tags", p.tags, "-o", dir + "/"}
 		return b.run(ctx, p.dir, goEnv, append(args, p.packages...)...)
 	})

@@ -41,7 +41,7 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	}
 	versions.CoreDNS, versions.Pause = coredns, pauseTag
 	module := func(name, short string) part {
-		return part{name: name, short: short, dir: filepath.Join(b.Source, name), packages: []string{"tool"}}
+		return part{name: name, short: short, wait: "compiling, once", dir: filepath.Join(b.Source, name), packages: []string{"tool"}}
 	}
 	c := module("containerd", "containerd "+containerd+", its shim and ctr")
 	c.packages = append(c.packages, "./preload")
@@ -104,6 +104,7 @@ func (b *builder) kubernetes(ctx context.Context) (part, Versions, error) {
 	p := part{
 		name: "kubernetes", dir: dir, packages: []string{"."},
 		short:   "Kubernetes " + version + " and etcd " + etcd + ", one binary",
+		wait:    "compiling Kubernetes, once: about 10 minutes on two cores",
 		ldflags: stamp(version),
 	}
 	// Upstream's image tag is the release without its v and a build number.
