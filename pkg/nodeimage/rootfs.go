@@ -181,7 +181,7 @@ func (c *closure) addLibraries(name string, data []byte) error {
 		return err
 	}
 	for _, library := range libraries {
-		found, err := c.library(library)
+		found, err := c.findLibrary(library)
 		if err != nil {
 			return fmt.Errorf("/%s needs %s: %w", name, library, err)
 		}
@@ -204,8 +204,8 @@ func (c *closure) addLibraries(name string, data []byte) error {
 	return nil
 }
 
-// library finds a shared library where Debian keeps them: /usr/lib/TRIPLET.
-func (c *closure) library(name string) (string, error) {
+// findLibrary finds a shared library where Debian keeps them: /usr/lib/TRIPLET.
+func (c *closure) findLibrary(name string) (string, error) {
 	for dir := range c.rootfs.entries {
 		if path.Base(dir) == name && path.Dir(path.Dir(dir)) == "usr/lib" && strings.Contains(path.Dir(dir), "-linux-gnu") {
 			return dir, nil
