@@ -95,11 +95,13 @@ func TestExampleSaysDefaultsRightly(t *testing.T) {
 		"listenAddress: " + c.Nodes[0].ExtraPortMappings[0].ListenAddress,
 		"protocol: " + c.Nodes[0].ExtraPortMappings[0].Protocol,
 		"apiServerAddress: " + c.Networking.APIServerAddress,
+		"ipFamily: " + string(c.Networking.IPFamily),
 		"podSubnet: " + c.Networking.PodSubnet,
 		"serviceSubnet: " + c.Networking.ServiceSubnet,
 		"dnsDomain: " + c.Networking.DNSDomain,
 		"kubeProxyMode: " + string(c.Networking.KubeProxyMode),
 		fmt.Sprintf("disableDefaultCNI: %t", c.Networking.DisableDefaultCNI),
+		fmt.Sprintf("cloudControllerManager: %t", c.HasCloudControllerManager()),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("example.yaml has these defaults:\n%s\nbut they are:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -158,7 +160,7 @@ func TestComponentsAreNamed(t *testing.T) {
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range []string{"../README.md", "architecture.md", "configuration.md"} {
+	for _, page := range []string{"../README.md", "architecture.md", "configuration.md", "load-balancers.md", "pod-network.md"} {
 		data, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 // TestAConfigurationHolds makes one cluster of most fields and looks for each.
 func TestAConfigurationHolds(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "note"), []byte("from the host"), 0o644); err != nil {
 		t.Fatal(err)

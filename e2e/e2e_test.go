@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,11 @@ func run(m *testing.M) (int, error) {
 	if daemon, err = docker.Dial(); err != nil {
 		return 1, err
 	}
+	restore, err := raiseInotify()
+	if err != nil {
+		return 1, err
+	}
+	defer restore()
 	// The user's kubeconfig is not the tests' to change.
 	dir, err := os.MkdirTemp("", "mkube-e2e-")
 	if err != nil {
@@ -62,6 +68,20 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	return m.Run(), nil
+}
+
+// raiseInotify does what mkube's preflight tells users to do where the kernel's limit is
+// too low for clusters of several nodes.
+func raiseInotify() (restore func(), err error) {
+	const file, enough = "/proc/sys/fs/inotify/max_user_instances", 1024
+	before, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(before))); err != nil || n >= enough {
+		return func() {}, err
+	}
+	return func() { _ = os.WriteFile(file, before, 0o644) }, os.WriteFile(file, []byte(strconv.Itoa(enough)), 0o644)
 }
 
 // result is what a finished mkube left.

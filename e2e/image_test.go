@@ -13,11 +13,13 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
+	"golang.org/x/mod/modfile"
 )
 
 // TestABaseImageInsteadOfMmdebstrap builds the node image upon an image of the
 // daemon's: here a bare Debian that the test makes, where others pull one.
 func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
+	t.Parallel()
 	const debian, node = "mkube/e2e-debian:test", "mkube/e2e-based:test"
 	for _, name := range []string{debian, node} {
 		t.Cleanup(func() { removeImage(t, name) })
@@ -30,6 +32,49 @@ func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
 	c := create(t, "e2e-based", "", "--image", node)
 	if out := c.kubectl(t, "get", "nodes", "--no-headers"); !strings.Contains(out, " Ready ") {
 		t.Error(out)
+	}
+}
+
+// TestKubernetesIsOfItsOwnPins: what is added to the one binary raises no version that
+// Kubernetes' own go.mod names. Only what is linked counts: modules are listed too that
+// only the tests of some dependency want.
+func TestKubernetesIsOfItsOwnPins(t *testing.T) {
+	t.Parallel()
+	list := func(args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+		cmd.Dir = "../node-image/kubernetes"
+		cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list %q: %v", args, err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	built := map[string]string{}
+	for line := range strings.Lines(list("-deps", "-f", "{{with .Module}}{{.Path}} {{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}}{{end}}", ".")) {
+		module, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		built[module] = version
+	}
+	if len(built) < 100 {
+		t.Fatalf("the binary is said to be of %d modules only", len(built))
+	}
+	data, err := os.ReadFile(list("-m", "-f", "{{.GoMod}}", "k8s.io/kubernetes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	staging := strings.Replace(built["k8s.io/kubernetes"], "v1.", "v0.", 1)
+	for _, r := range upstream.Require {
+		want := r.Mod.Version
+		if want == "v0.0.0" {
+			want = staging
+		}
+		if got := built[r.Mod.Path]; got != want && got != "" {
+			t.Errorf("%s is built in at %s; Kubernetes pins %s", r.Mod.Path, got, want)
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -29,8 +31,13 @@ func loadWeb(t *testing.T, c cluster) {
 // inputsLabel is the digest of what an image of the tests was made of.
 const inputsLabel = "dev.mkube.e2e.inputs"
 
+// building keeps tests that run at once from building the same image.
+var building sync.Mutex
+
 func buildWeb(t *testing.T) {
 	t.Helper()
+	building.Lock()
+	defer building.Unlock()
 	inputs := digest(t, "../images/nginx")
 	if image, err := daemon.ImageInspect(t.Context(), webImage); err == nil && image.Config.Labels[inputsLabel] == inputs {
 		return
@@ -97,4 +104,21 @@ func restart(t *testing.T, c cluster) {
 		r := c.sh(t, "curl --silent --show-error --max-time 2 http://$(hostname -i):30080")
 		return r.code == 0, r.String()
 	})
+}
+
+// stopAndStart stops a whole cluster and starts it again.
+func stopAndStart(t *testing.T, c cluster) {
+	before := c.kubectl(t, "get", "pods", "-A", "-o", "jsonpath={.items[*].metadata.uid}")
+	mkube(t, "stop", "cluster", "--name", c.name)
+	if inspect, err := daemon.ContainerInspect(t.Context(), c.name+"-control-plane"); err != nil || inspect.State.Running {
+		t.Errorf("the node still runs, %v", err)
+	}
+	if r := try(t, "", "kubectl", "--name", c.name, "--", "get", "nodes"); r.code != 1 || !strings.Contains(r.stderr, "is not running") {
+		t.Errorf("a cluster that is stopped: %s", r)
+	}
+	mkube(t, "start", "cluster", "--name", c.name, "--progress", "plain")
+	everyPodReady(t, c)
+	if after := c.kubectl(t, "get", "pods", "-A", "-o", "jsonpath={.items[*].metadata.uid}"); after != before {
+		t.Errorf("the pods are\n%s\nthey were\n%s", after, before)
+	}
 }

@@ -33,6 +33,7 @@ nodes:
 
 // TestCluster makes one cluster and uses it as its users do.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := create(t, "e2e", portMapped)
 	t.Run("its node is Ready and says which Kubernetes it runs", func(t *testing.T) {
 		nodes := c.kubectl(t, "get", "nodes", "--no-headers")
@@ -71,6 +72,7 @@ func TestCluster(t *testing.T) {
 	t.Run("only health checks are answered without a name", func(t *testing.T) { anonymous(t, c) })
 	t.Run("only etcd's own clients may speak to etcd", func(t *testing.T) { etcdIsClosed(t, c) })
 	t.Run("the cluster survives a restart of its node", func(t *testing.T) { restart(t, c) })
+	t.Run("a cluster that was stopped is as it was when it is started", func(t *testing.T) { stopAndStart(t, c) })
 }
 
 func everyPodReady(t *testing.T, c cluster) {
@@ -88,6 +90,14 @@ func everyPodReady(t *testing.T, c cluster) {
 }
 
 func deployment(t *testing.T, c cluster) {
+	served(t, c)
+	mapped := "http://" + published(t, c.name+"-control-plane", "30080/tcp")
+	eventually(t, "the port mapping answers", func() (bool, string) { return get(mapped) })
+}
+
+// served wants a Deployment to answer through its Service.
+func served(t *testing.T, c cluster) {
+	t.Helper()
 	loadWeb(t, c)
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
 	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
@@ -101,8 +111,6 @@ func deployment(t *testing.T, c cluster) {
 			return strings.Contains(r.stdout, "Welcome to nginx!"), r.String()
 		})
 	}
-	mapped := "http://" + published(t, c.name+"-control-plane", "30080/tcp")
-	eventually(t, "the port mapping answers", func() (bool, string) { return get(mapped) })
 }
 
 func get(url string) (ok bool, answer string) {

@@ -24,6 +24,7 @@ func main() {
 	flag.StringVar(&b.mkube, "mkube", "bin/mkube", "the mkube to measure")
 	flag.StringVar(&b.image, "image", "mkube/node:v1.37.2", "the node image to measure")
 	flag.IntVar(&b.runs, "runs", 5, "how many creates, floors and deletes")
+	flag.BoolVar(&b.nodes, "nodes", true, "create clusters of several nodes as well")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long an idle node is watched; 0 leaves that out")
 	flag.StringVar(&b.check, "check", "", "fail when a bar is missed: all, or size for those that a busy machine cannot miss")
 	flag.Parse()
@@ -40,6 +41,8 @@ func main() {
 // The bars that a run is checked against.
 const (
 	barCreate = 3.0                     // times the floor
+	barNodes  = 1.6                     // times the create of one node: with two workers
+	barHA     = 2.0                     // the same: three control planes and a load balancer
 	barDelete = 1500 * time.Millisecond // at most
 	barImage  = 520e6                   // bytes
 	barVar    = 40e6                    // bytes of a fresh node's /var, etcd's data aside
@@ -52,6 +55,7 @@ const clusterName = "mkube-bench"
 type bench struct {
 	mkube, image string
 	runs         int
+	nodes        bool
 	idle         time.Duration
 	check        string
 }
@@ -59,6 +63,7 @@ type bench struct {
 // figures are what was measured.
 type figures struct {
 	floor, create, remove []time.Duration
+	nodes, ha             []time.Duration // creates of several nodes
 	image, varSize        int64
 	idleMemory            int64
 	idleCPU               float64 // of one core
@@ -112,7 +117,32 @@ func (b bench) round(ctx context.Context, binary string, f *figures, last bool) 
 		return err
 	}
 	f.remove = append(f.remove, d)
+	if b.nodes {
+		if err := b.several(ctx, f, filepath.Dir(binary)); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(os.Stderr, "floor %.2f s, create %.2f s, delete %.2f s\n", last3(f.floor), last3(f.create), last3(f.remove))
+	return nil
+}
+
+// several creates and deletes clusters of several nodes, in the same round as one of a
+// single node, so that their ratio holds.
+func (b bench) several(ctx context.Context, f *figures, dir string) error {
+	for _, c := range []struct {
+		into *[]time.Duration
+		flag []string
+	}{{&f.nodes, []string{"--workers", "2"}}, {&f.ha, []string{"--control-planes", "3"}}} {
+		args := []string{"create", "cluster", "--name", clusterName, "--image", b.image, "--progress", "plain", "--kubeconfig", filepath.Join(dir, "kubeconfig")}
+		d, err := b.timed(ctx, append(args, c.flag...)...)
+		if err != nil {
+			return err
+		}
+		*c.into = append(*c.into, d)
+		if _, err := b.timed(ctx, "delete", "cluster", "--name", clusterName, "--kubeconfig", filepath.Join(dir, "kubeconfig")); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

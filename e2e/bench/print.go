@@ -22,6 +22,11 @@ func (f figures) print(w io.Writer) error {
 	}
 	row("floor: etcd + kube-apiserver to /readyz", f.floor, "")
 	row("create until usable", f.create, fmt.Sprintf("%.1f times the floor", barCreate))
+	if len(f.nodes) > 0 {
+		one := median(f.create).Seconds()
+		row("create with 2 workers", f.nodes, fmt.Sprintf("%.2f times one node; %.1f", median(f.nodes).Seconds()/one, barNodes))
+		row("create with 3 control planes", f.ha, fmt.Sprintf("%.2f times one node; %.1f", median(f.ha).Seconds()/one, barHA))
+	}
 	row("delete", f.remove, fmt.Sprintf("%.1f s", barDelete.Seconds()))
 	fmt.Fprintf(t, "image\t%.0f MB\t\t\t\t%.0f MB\n", float64(f.image)/1e6, barImage/1e6)
 	fmt.Fprintf(t, "/var of a fresh node, without etcd's data\t%.1f MB\t\t\t\t%.0f MB\n", float64(f.varSize)/1e6, barVar/1e6)
@@ -37,6 +42,18 @@ func (f figures) slow() error {
 	var errs []error
 	if ratio := median(f.create).Seconds() / median(f.floor).Seconds(); ratio > barCreate {
 		errs = append(errs, fmt.Errorf("create took %.2f times the floor, more than %.1f", ratio, barCreate))
+	}
+	for _, several := range []struct {
+		name string
+		took []time.Duration
+		bar  float64
+	}{{"a create with 2 workers", f.nodes, barNodes}, {"a create with 3 control planes", f.ha, barHA}} {
+		if len(several.took) == 0 {
+			continue
+		}
+		if ratio := median(several.took).Seconds() / median(f.create).Seconds(); ratio > several.bar {
+			errs = append(errs, fmt.Errorf("%s took %.2f times that of one node, more than %.1f", several.name, ratio, several.bar))
+		}
 	}
 	if d := median(f.remove); d > barDelete {
 		errs = append(errs, fmt.Errorf("delete took %s, more than %s", d.Round(time.Millisecond), barDelete))

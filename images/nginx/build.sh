@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: images/nginx/build.sh FILE
 # Writes the root file system of a small web server to FILE, a tar archive: Debian's
-# nginx with its libraries, busybox for whoever looks around, and what is in rootfs/
+# nginx with its libraries, curl and busybox for whoever looks around, and what is in rootfs/
 # beside this script. docker import makes an image of it:
 #
 #   docker import --change 'CMD ["nginx", "-g", "daemon off;"]' --change 'EXPOSE 80' FILE NAME
@@ -16,10 +16,10 @@ trap 'rm -f "$new" "$new.log"' EXIT
 trap 'exit 130' INT TERM
 
 # The variant unpacks packages and runs none of their scripts: there is no shell yet.
-mmdebstrap --quiet --variant=extract --format=tar --include=nginx,busybox-static \
+mmdebstrap --quiet --variant=extract --format=tar --include=nginx,busybox-static,curl \
   --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
   --extract-hook='cd "$1"/usr && rm -rf lib/*/gconv share/doc share/locale share/man share/perl5' \
-  --extract-hook='for name in cat env grep hostname id ls nslookup ping ps sh sleep wget; do ln -sf busybox "$1/usr/bin/$name"; done' \
+  --extract-hook='for name in cat env grep hostname id ls nslookup ping ps sh sleep; do ln -sf busybox "$1/usr/bin/$name"; done' \
   --extract-hook='mkdir -p "$1"/dev "$1"/proc "$1"/root "$1"/run "$1"/sys "$1"/tmp "$1"/var/lib/nginx && chmod 1777 "$1"/tmp' \
   --extract-hook="sync-in '$rootfs' /" \
   bookworm "$new" >"$new.log" 2>&1 || { cat "$new.log" >&2; exit 1; }

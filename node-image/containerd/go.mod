@@ -2,11 +2,7 @@ module github.com/mkube/mkube/node-image/containerd
 
 go 1.26.6
 
-tool (
-	github.com/containerd/containerd/v2/cmd/containerd
-	github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
-	github.com/containerd/containerd/v2/cmd/ctr
-)
+tool github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
 
 require (
 	github.com/containerd/containerd/v2 v2.4.2

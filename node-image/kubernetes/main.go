@@ -1,5 +1,6 @@
-// Command kubernetes is every Kubernetes component, kubectl and etcd in one
-// multi-call binary: the name it is called by says which one it is.
+// Command kubernetes is every Kubernetes component, mkube's cloud controller manager,
+// kubectl and etcd in one multi-call binary: the name it is called by says which one it
+// is.
 //
 // Separate binaries would be about 600 MB; this one is linked once, and all
 // processes of a node share one page cache of it. No component is changed: each
@@ -30,18 +31,25 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	cloudcontrollermanager "github.com/mkube/mkube/images/cloud-controller-manager"
+	networkpolicies "github.com/mkube/mkube/images/network-policies"
 )
 
 // programs maps the name this binary is called by to what it then runs.
 var programs = map[string]func() int{
-	"etcd":                    etcd,
-	"kube-apiserver":          component(apiserver.NewAPIServerCommand),
-	"kube-controller-manager": component(controllermanager.NewControllerManagerCommand),
-	"kube-proxy":              component(proxy.NewProxyCommand),
-	"kube-scheduler":          component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
-	"kubelet":                 component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
-	"kubectl":                 kubectl,
-	"bootstrap-rbac":          bootstrapRBAC,
+	"cloud-controller-manager": whenHealthy(component(cloudcontrollermanager.NewCommand)),
+	"etcd":                     etcd,
+	"kube-apiserver":           component(apiserver.NewAPIServerCommand),
+	"kube-controller-manager":  whenHealthy(component(controllermanager.NewControllerManagerCommand)),
+	"kube-network-policies":    component(networkpolicies.NewCommand),
+	"kube-proxy":               component(proxy.NewProxyCommand),
+	"kube-scheduler":           component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
+	"kubelet":                  component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
+	"kubectl":                  kubectl,
+	"metrics-server":           metricsServer,
+	"bootstrap-rbac":           bootstrapRBAC,
+	"mkube-etcd":               etcdShow,
 }
 
 func main() {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
@@ -15,11 +13,11 @@ import (
 // AdminPath is the administrator's kubeconfig on every control plane.
 const AdminPath = "/etc/kubernetes/admin.conf"
 
-// AdminEntry is the administrator's entry for a cluster that is there, read from
-// its control plane. Its server is the address that the host reaches, or, when
+// AdminEntry is the administrator's entry for a cluster that is there, read from the
+// first control plane that runs. Its server is the address that the host reaches, or, when
 // internal, the one on the cluster's own network.
 func AdminEntry(ctx context.Context, name string, nodes []provider.Node, internal bool) (kubeconfig.Entry, error) {
-	n, err := ControlPlane(nodes)
+	n, err := ControlPlane(ctx, nodes)
 	if err != nil {
 		return kubeconfig.Entry{}, err
 	}
@@ -31,6 +29,7 @@ func AdminEntry(ctx context.Context, name string, nodes []provider.Node, interna
 	if err != nil {
 		return kubeconfig.Entry{}, fmt.Errorf("reading %s on %s: %w", AdminPath, n.Name(), err)
 	}
+	n = cluster.Entrance(nodes)
 	endpoint := netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String()
 	if !internal {
 		if endpoint, err = n.Endpoint(ctx, cluster.APIServerPort); err != nil {
@@ -44,25 +43,12 @@ func AdminEntry(ctx context.Context, name string, nodes []provider.Node, interna
 // adminEntry is the keys of a kubeconfig with one cluster and one user, as mkube
 // writes it.
 func adminEntry(data []byte) (kubeconfig.Entry, error) {
-	var file struct {
-		Clusters []struct {
-			Cluster struct {
-				CA []byte `json:"certificate-authority-data"`
-			} `json:"cluster"`
-		} `json:"clusters"`
-		Users []struct {
-			User struct {
-				Cert []byte `json:"client-certificate-data"`
-				Key  []byte `json:"client-key-data"`
-			} `json:"user"`
-		} `json:"users"`
-	}
-	if err := yaml.Unmarshal(data, &file); err != nil {
+	authorities, users, err := kubeconfig.Embedded(data)
+	if err != nil {
 		return kubeconfig.Entry{}, err
 	}
-	if len(file.Clusters) != 1 || len(file.Users) != 1 {
-		return kubeconfig.Entry{}, fmt.Errorf("%d clusters and %d users instead of one each", len(file.Clusters), len(file.Users))
+	if len(authorities) != 1 || len(users) != 1 {
+		return kubeconfig.Entry{}, fmt.Errorf("%d clusters and %d users instead of one each", len(authorities), len(users))
 	}
-	user := file.Users[0].User
-	return kubeconfig.Entry{CA: file.Clusters[0].Cluster.CA, ClientCert: user.Cert, ClientKey: user.Key}, nil
+	return kubeconfig.Entry{CA: authorities[0], ClientCert: users[0].Cert, ClientKey: users[0].Key}, nil
 }

@@ -2,8 +2,11 @@
 package bootstrap
 
 import (
+	"slices"
+
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/apiserver"
+	"github.com/mkube/mkube/pkg/component/cloudcontroller"
 	"github.com/mkube/mkube/pkg/component/cni"
 	"github.com/mkube/mkube/pkg/component/containerd"
 	"github.com/mkube/mkube/pkg/component/controllermanager"
@@ -11,26 +14,47 @@ import (
 	"github.com/mkube/mkube/pkg/component/etcd"
 	"github.com/mkube/mkube/pkg/component/kubelet"
 	"github.com/mkube/mkube/pkg/component/kubeproxy"
+	"github.com/mkube/mkube/pkg/component/loadbalancer"
+	"github.com/mkube/mkube/pkg/component/metricsserver"
+	"github.com/mkube/mkube/pkg/component/networkpolicies"
 	"github.com/mkube/mkube/pkg/component/scheduler"
+	"github.com/mkube/mkube/pkg/component/storage"
 	"github.com/mkube/mkube/pkg/config"
 )
 
 // Components are the parts of a cluster in the order of the story: from the
-// container runtime alone up to names that resolve.
+// container runtime alone up to names that resolve and volumes, and then the addons.
 func Components(cfg config.Cluster) component.Graph {
-	g := component.Graph{
-		containerd.New(),
-		kubelet.New(),
-		etcd.New(),
-		apiserver.New(),
-		controllermanager.New(),
-		scheduler.New(),
-	}
+	g := component.Graph{containerd.New()}
 	if !cfg.Networking.DisableDefaultCNI {
 		g = append(g, cni.New())
+	}
+	g = append(g, kubelet.New())
+	if cfg.Count(config.LoadBalancer) > 0 {
+		g = append(g, loadbalancer.New())
+	}
+	g = append(g,
+		etcd.New(),
+		apiserver.New(),
+		kubelet.Registration(),
+		controllermanager.New(),
+		scheduler.New(),
+	)
+	if !cfg.Networking.DisableDefaultCNI {
+		g = append(g, networkpolicies.New())
 	}
 	if cfg.Networking.KubeProxyMode != config.ProxyNone {
 		g = append(g, kubeproxy.New())
 	}
-	return append(g, coredns.New())
+	if cfg.HasCloudControllerManager() {
+		g = append(g, cloudcontroller.New(kubelet.CloudFiles))
+	}
+	g = append(g, coredns.New(), storage.New())
+	return append(g, addons(cfg)...)
+}
+
+// addons are the components that a configuration asks for by name.
+func addons(cfg config.Cluster) component.Graph {
+	all := component.Graph{metricsserver.New()}
+	return slices.DeleteFunc(all, func(c component.Component) bool { return !slices.Contains(cfg.Addons, c.Name) })
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Kubeconfig []string
 	// SwitchContext makes the new cluster kubectl's current one.
 	SwitchContext bool
+	// Until is the last component that comes up. "" means all.
+	Until string
 	// On gives word of what happens. Nil is no word.
 	On progress.Func
 }
@@ -45,6 +47,11 @@ const (
 // Create makes a cluster of a valid configuration with all defaults set. When it
 // fails, or its context ends, it leaves nothing behind unless told to.
 func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (*cluster.Cluster, error) {
+	if o.Until != "" {
+		if _, err := Components(cfg).Until(o.Until); err != nil {
+			return nil, err
+		}
+	}
 	if err := refuse(ctx, p, cfg); err != nil {
 		return nil, err
 	}
@@ -86,7 +93,7 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
 		defer cancel()
 	}
-	graph := Components(cfg)
+	graph := built(o.Until, cfg)
 	announce(graph, o)
 	c, err := boot(ctx, p, cfg, graph, o)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -95,18 +102,22 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if err != nil {
 		return nil, err
 	}
-	up := component.Up{Cluster: c, On: o.On, Files: true, Started: startsAtBoot(graph)}
+	atBoot := startsAtBoot(graph)
+	up := component.Up{Cluster: c, On: o.On, Files: true, Started: atBoot}
+	up.NoWait = func(c component.Component) bool { return c.Background }
 	if o.Wait == 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, apiServerLimit)
 		defer cancel()
-		up.NoWait = func(c component.Component) bool { return !needed(graph, c.Name) }
+		up.NoWait = func(c component.Component) bool { return !atBoot(c) }
 	}
 	if err := run(ctx, graph, up.Do, o); err != nil {
 		return c, err
 	}
-	if err := labelRoles(ctx, c); err != nil {
-		return c, err
+	if o.Until != "" {
+		if err := snapshot(ctx, p, c, o.Until); err != nil {
+			return c, err
+		}
 	}
 	return c, writeKubeconfig(ctx, c, o)
 }
@@ -114,9 +125,9 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 // run brings the graph up; components that never began are said to be skipped.
 func run(ctx context.Context, graph component.Graph, up component.Step, o Options) error {
 	var begun sync.Map
-	err := graph.Run(ctx, func(ctx context.Context, c component.Component, serves func()) error {
+	err := graph.Run(ctx, func(ctx context.Context, c component.Component, turn component.Turn) error {
 		begun.Store(c.Name, true)
-		return up(ctx, c, serves)
+		return up(ctx, c, turn)
 	})
 	if err == nil {
 		return nil
@@ -129,38 +140,45 @@ func run(ctx context.Context, graph component.Graph, up component.Step, o Option
 	return err
 }
 
-// needed reports whether another component starts only after this one.
-func needed(g component.Graph, name string) bool {
-	return slices.ContainsFunc(g, func(c component.Component) bool {
-		return slices.Contains(c.Needs, name) || slices.Contains(c.After, name)
-	})
-}
-
-// startsAtBoot tells which components a node starts by itself: the chain up to the
-// API server, whose links wait for each other. The others would only crash and back
-// off until there is an API server.
+// startsAtBoot tells which components a node starts by itself: those that say so, and
+// the chain up to the API server, whose links wait for each other. The others would
+// only crash and back off until there is an API server.
 func startsAtBoot(g component.Graph) func(component.Component) bool {
 	chain, err := g.Until(apiServer)
+	if err != nil {
+		chain = g // it ends before that
+	}
 	return func(c component.Component) bool {
-		return err == nil && slices.Contains(chain.Names(), c.Name)
+		return c.AtBoot || slices.Contains(chain.Names(), c.Name)
 	}
 }
 
-// apiServer is the component that all others wait for.
-const apiServer = "kube-apiserver"
+const (
+	// first is the component that all others come after.
+	first = "containerd"
+	// apiServer is the component that all but those of its own chain wait for.
+	apiServer = "kube-apiserver"
+)
 
 // announce tells of all steps before the first begins.
 func announce(g component.Graph, o Options) {
-	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "containers that boot"})
+	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "machines that boot"})
+	announceComponents(g, o)
+	if len(o.Kubeconfig) > 0 {
+		event(o, progress.Event{Step: stepKubeconfig, State: progress.Pending, Short: "the entry for kubectl", Needs: g.Names()})
+	}
+}
+
+// announceComponents tells of the steps that are components. What they need beside each
+// other is there.
+func announceComponents(g component.Graph, o Options) {
 	for _, c := range g {
 		needs := slices.Concat(c.Needs, c.After, c.Uses)
-		if len(needs) == 0 {
+		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
+		if len(needs) == 0 && g[0].Name == first {
 			needs = []string{stepNodes}
 		}
 		event(o, progress.Event{Step: c.Name, State: progress.Pending, Short: c.Short, Needs: needs})
-	}
-	if len(o.Kubeconfig) > 0 {
-		event(o, progress.Event{Step: stepKubeconfig, State: progress.Pending, Short: "the entry for kubectl", Needs: g.Names()})
 	}
 }
 
@@ -194,12 +212,15 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, graph co
 			return err
 		}
 		nodes, err := p.Create(ctx, cfg, func(nodes []provider.Node) (map[string][]provider.File, error) {
-			return render(cluster.New(cfg, nodes, keys), graph)
+			c := cluster.New(cfg, nodes, keys)
+			c.Stage = o.Until
+			return render(c, graph)
 		})
 		if err != nil {
 			return err
 		}
 		c = cluster.New(cfg, nodes, keys)
+		c.Stage = o.Until
 		return nil
 	})
 	return c, err
@@ -222,10 +243,26 @@ func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.Fi
 				}
 				list = append(list, manifest)
 			}
-			files[n.Name()] = append(files[n.Name()], list...)
+			files[n.Name()] = over(files[n.Name()], list)
 		}
 	}
+	state, err := stateFiles(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range c.ControlPlanes() {
+		files[n.Name()] = append(files[n.Name()], state...)
+	}
 	return files, nil
+}
+
+// over is files with others that take the place of those with the same path.
+func over(files, others []provider.File) []provider.File {
+	for _, f := range others {
+		files = slices.DeleteFunc(files, func(old provider.File) bool { return old.Path == f.Path })
+		files = append(files, f)
+	}
+	return files
 }
 
 func writeKubeconfig(ctx context.Context, c *cluster.Cluster, o Options) error {

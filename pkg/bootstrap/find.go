@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,12 +39,28 @@ func Nodes(ctx context.Context, p provider.Provider, name string) ([]provider.No
 	return nil, &NotFoundError{Name: name, Existing: existing}
 }
 
-// ControlPlane is the first control plane among a cluster's nodes.
-func ControlPlane(nodes []provider.Node) (provider.Node, error) {
+// ControlPlane is the first control plane among a cluster's nodes that runs. The only
+// one is not asked whether it does: what is wanted of it will tell.
+func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, error) {
+	var planes []provider.Node
 	for _, n := range nodes {
 		if n.Role() == config.ControlPlane {
-			return n, nil
+			planes = append(planes, n)
 		}
 	}
-	return nil, fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and make it anew", len(nodes))
+	if len(planes) == 0 {
+		return nil, fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and make it anew", len(nodes))
+	}
+	if len(planes) == 1 {
+		return planes[0], nil
+	}
+	var errs []error
+	for _, n := range planes {
+		_, err := provider.Output(ctx, n, "true")
+		if err == nil {
+			return n, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
 }

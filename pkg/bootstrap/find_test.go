@@ -87,11 +87,11 @@ func TestNodes(t *testing.T) {
 func TestControlPlane(t *testing.T) {
 	t.Parallel()
 	worker, control := scripted{name: "w", role: config.Worker}, scripted{name: "c", role: config.ControlPlane}
-	n, err := ControlPlane([]provider.Node{worker, control})
+	n, err := ControlPlane(t.Context(), []provider.Node{worker, control})
 	if err != nil || n.Name() != "c" {
 		t.Errorf("got %v, %v", n, err)
 	}
-	if n, err := ControlPlane([]provider.Node{worker}); err == nil {
+	if n, err := ControlPlane(t.Context(), []provider.Node{worker}); err == nil {
 		t.Errorf("got %v of a worker alone", n)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -124,31 +123,39 @@ func canonical(name string) string {
 	return ref.String()
 }
 
+// listImages lists the images of a node with the digest of what each is: of a manifest,
+// or of an index of those for several platforms. crictl would not tell that digest of
+// an image that was imported.
+var listImages = []string{"ctr", "--namespace", "k8s.io", "images", "list"}
+
 // imagesOn is what identifies a node's images, by name: the digest of the
-// configuration, which is the ID where the engine keeps images by itself, and those
-// of the manifest, one of which is the ID where containerd keeps them for it.
+// configuration, which is the ID where the engine keeps images by itself, and that of
+// the manifest or index, which is the ID where containerd keeps them for it. containerd's
+// CRI plugin gives each image that it can run the digest of its configuration as a further
+// name: one without is none that a pod finds, such as one for another platform.
 func imagesOn(ctx context.Context, n provider.Node) map[string][]string {
-	out, err := provider.Output(ctx, n, "crictl", "images", "--output", "json")
-	var list struct {
-		Images []struct {
-			ID                    string
-			RepoTags, RepoDigests []string
-		}
-	}
-	if err != nil || json.Unmarshal(out, &list) != nil {
+	out, err := provider.Output(ctx, n, listImages...)
+	if err != nil {
 		return nil
 	}
+	targets, configs := map[string]string{}, map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line) // REF, TYPE, DIGEST and others
+		if len(fields) < 3 {
+			continue
+		}
+		name, target := fields[0], fields[2]
+		targets[name] = target
+		if strings.HasPrefix(name, "sha256:") {
+			configs[target] = name
+		}
+	}
 	images := map[string][]string{}
-	for _, image := range list.Images {
-		digests := []string{image.ID}
-		for _, d := range image.RepoDigests {
-			_, digest, _ := strings.Cut(d, "@")
-			digests = append(digests, digest)
+	for name, target := range targets {
+		if config, ok := configs[target]; ok {
+			digests := []string{config, target}
+			images[name], images[target] = digests, digests
 		}
-		for _, tag := range image.RepoTags {
-			images[tag] = digests
-		}
-		images[image.ID] = digests
 	}
 	return images
 }
@@ -165,6 +172,10 @@ var importImages = []string{
 	"--discard-unpacked-layers", "--digests", "--skip-digest-for-named", "-",
 }
 
+// noPlatform is in what ctr says of an image that lacks the node's platform, see
+// https://github.com/containerd/containerd/blob/main/core/images/image.go.
+const noPlatform = "no match for platform"
+
 // LoadArchive reads an image archive (docker save's or an OCI layout, as tar or
 // tar.gz) into nodes, all at once and no faster than the slowest reads.
 func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) error {
@@ -178,6 +189,9 @@ func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) 
 			// The lines before are containerd's warnings about the host.
 			reason := exit.Reason()
 			err = errors.New(reason[strings.LastIndexByte(reason, '\n')+1:])
+			if strings.Contains(reason, noPlatform) {
+				err = fmt.Errorf("%w: the image is for another platform than the node: docker build and docker pull take --platform", err)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("loading into %s: %w", n.Name(), err)

@@ -33,19 +33,27 @@ func (e engine) Save(_ context.Context, names []string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(strings.Join(names, "+"))), nil
 }
 
-const crictlImages = `{"images":[
- {"id":"sha256:config","repoTags":["docker.io/library/web:1","example.com/web:2"],"repoDigests":[]},
- {"id":"sha256:other","repoTags":["docker.io/library/db:latest"],"repoDigests":["docker.io/library/db@sha256:manifest"]}]}`
+// nodeImages is what a node's containerd lists: an image for another platform
+// (foreign) is there, but not to the kubelet.
+const nodeImages = `REF TYPE DIGEST SIZE PLATFORMS LABELS
+docker.io/library/web:1 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
+example.com/web:2 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
+sha256:config application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
+docker.io/library/db:latest application/vnd.oci.image.index.v1+json sha256:index 1.9 MiB linux/amd64,linux/arm64 io.cri-containerd.image=managed
+sha256:other application/vnd.oci.image.index.v1+json sha256:index 1.9 MiB linux/amd64,linux/arm64 io.cri-containerd.image=managed
+docker.io/library/foreign:1 application/vnd.oci.image.index.v1+json sha256:foreign 304.0 B linux/arm64 -
+`
 
 func TestPlanLoad(t *testing.T) {
 	t.Parallel()
 	long := "sha256:" + strings.Repeat("a", 64)
 	from := engine{
-		"web:1": "sha256:config", "example.com/web:2": "sha256:new", "db:latest": "sha256:manifest", "new:latest": "sha256:n",
-		long: long,
+		"web:1": "sha256:config", "example.com/web:2": "sha256:new", "db:latest": "sha256:index", "new:latest": "sha256:n",
+		"foreign:1": "sha256:foreign",
+		long:        long,
 	}
-	full := scripted{name: "full", run: prints(crictlImages)}
-	byID := scripted{name: "byID", run: prints(`{"images":[{"id":"` + long + `"}]}`)}
+	full := scripted{name: "full", run: prints(nodeImages)}
+	byID := scripted{name: "byID", run: prints(long + " type sha256:m\n")}
 	broken := scripted{name: "broken", run: breaks(errors.New("no runtime"))}
 	for _, tt := range []struct {
 		names           string
@@ -57,6 +65,7 @@ func TestPlanLoad(t *testing.T) {
 		{"docker.io/library/web:1 web:1", []provider.Node{full}, nil, nil, map[string][]string{"full": {"web:1"}}},
 		{"example.com/web:2", []provider.Node{full}, []string{"example.com/web:2"}, []string{"full"}, map[string][]string{}},
 		{"db", []provider.Node{full}, nil, nil, map[string][]string{"full": {"db:latest"}}},
+		{"foreign:1", []provider.Node{full}, []string{"foreign:1"}, []string{"full"}, map[string][]string{}},
 		{"web:1 new", []provider.Node{full, broken}, []string{"new:latest", "web:1"}, []string{"full", "broken"}, map[string][]string{"full": {"web:1"}}},
 		{long, []provider.Node{full, byID}, []string{long}, []string{"full"}, map[string][]string{"byID": {long}}},
 	} {
@@ -168,6 +177,8 @@ func TestLoadSaysWhatCtrSaid(t *testing.T) {
 	for stderr, want := range map[string]string{
 		"level=warning msg=old\nctr: unexpected EOF\n": "loading into n: ctr: unexpected EOF",
 		"": "loading into n: exit code 1",
+		"ctr: no match for platform in manifest sha256:1: not found\n": "loading into n: ctr: no match for platform in manifest sha256:1: not found: " +
+			"the image is for another platform than the node: docker build and docker pull take --platform",
 	} {
 		n := scripted{name: "n", run: breaks(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
 		err := LoadArchive(t.Context(), strings.NewReader("x"), []provider.Node{n})

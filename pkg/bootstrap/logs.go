@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -46,29 +47,40 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 	var wait sync.WaitGroup
 	for _, n := range nodes {
 		wait.Go(func() { x.files(ctx, nodeLogs(n)) })
-		wait.Go(func() { x.pods(ctx, n) })
+		if n.Role() != config.LoadBalancer {
+			wait.Go(func() { x.files(ctx, containerLogs(n)) })
+			wait.Go(func() { x.pods(ctx, n) })
+		}
 	}
-	if n, err := ControlPlane(nodes); err == nil {
+	if n, err := ControlPlane(ctx, nodes); err == nil {
 		wait.Go(func() { x.files(ctx, apiLogs(n)) })
 	}
 	wait.Wait()
 	return int(x.written.Load()), errors.Join(x.errs...)
 }
 
-// nodeLogs are a node's files, but for its pods' logs.
-func nodeLogs(n provider.Node) []logFile {
-	command := func(file string, args ...string) logFile {
-		return logFile{filepath.Join(n.Name(), file), func(ctx context.Context, w io.Writer) error {
-			return n.Run(ctx, provider.Cmd{Args: args, Stdout: w})
-		}}
+// command is a node's file that a command there writes.
+func command(n provider.Node, file string, args ...string) logFile {
+	return logFile{filepath.Join(n.Name(), file), func(ctx context.Context, w io.Writer) error {
+		return n.Run(ctx, provider.Cmd{Args: args, Stdout: w})
+	}}
+}
+
+// containerLogs are the files of a node that runs containers, but for its pods' logs.
+func containerLogs(n provider.Node) []logFile {
+	return []logFile{
+		command(n, "kubelet.log", "journalctl", "--no-pager", "--unit", "kubelet.service"),
+		command(n, "containerd.log", "journalctl", "--no-pager", "--unit", "containerd.service"),
+		command(n, "containers.txt", "crictl", "ps", "--all"),
+		command(n, "images.txt", "crictl", "images"),
 	}
+}
+
+// nodeLogs are the files of any node.
+func nodeLogs(n provider.Node) []logFile {
 	list := []logFile{
 		{filepath.Join(n.Name(), "console.log"), n.Logs},
-		command("journal.log", "journalctl", "--no-pager"),
-		command("kubelet.log", "journalctl", "--no-pager", "--unit", "kubelet.service"),
-		command("containerd.log", "journalctl", "--no-pager", "--unit", "containerd.service"),
-		command("containers.txt", "crictl", "ps", "--all"),
-		command("images.txt", "crictl", "images"),
+		command(n, "journal.log", "journalctl", "--no-pager"),
 	}
 	if i, ok := provider.As[inspector](n); ok {
 		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), i.Inspect})

@@ -35,7 +35,9 @@ var issued = map[string]struct {
 	"/etc/kubernetes/kubelet.conf":                     {"kubernetes", pki.Client},
 	"/etc/kubernetes/controller-manager.conf":          {"kubernetes", pki.Client},
 	"/etc/kubernetes/scheduler.conf":                   {"kubernetes", pki.Client},
+	"/etc/kubernetes/cloud-controller-manager.conf":    {"kubernetes", pki.Client},
 	"/etc/kubernetes/kube-proxy.conf":                  {"kubernetes", pki.Client},
+	"/etc/kubernetes/kube-network-policies.conf":       {"kubernetes", pki.Client},
 }
 
 // TestCertificates: each verifies against its authority, for its usage, and against
@@ -100,7 +102,7 @@ func pairs(t *testing.T, n *fake.Node) map[string]tls.Certificate {
 				parts[string(m[1])] = decoded
 			}
 			cert, key = parts["certificate"], parts["key"]
-		case path.Ext(name) != ".crt" || strings.HasSuffix(name, "ca.crt"):
+		case path.Ext(name) != ".crt" || strings.HasSuffix(name, "ca.crt") || strings.HasPrefix(name, "/etc/mkube/"):
 			continue
 		}
 		pair, err := tls.X509KeyPair(cert, key)

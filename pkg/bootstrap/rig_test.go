@@ -91,21 +91,38 @@ func (r *rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
 	if r.served[n.Name()] != "" {
 		return r.served[n.Name()], nil
 	}
+	server, err := r.planeOf(n)
+	if err != nil {
+		return "", err
+	}
 	image := []provider.File{{Path: "/usr/share/mkube/rbac.jsonl", Data: []byte(rbac)}}
-	if err := provider.WriteFiles(context.Background(), n, image); err != nil {
+	if err := provider.WriteFiles(context.Background(), server, image); err != nil {
 		return "", err
 	}
 	var files [3][]byte
 	for i, name := range []string{"apiserver.crt", "apiserver.key", "ca.crt"} {
-		f, ok := n.File("/etc/kubernetes/pki/" + name)
+		f, ok := server.File("/etc/kubernetes/pki/" + name)
 		if !ok {
-			return "", errors.New("the API server has no " + name)
+			return "127.0.0.1:1", nil // published, and nobody listens yet
 		}
 		files[i] = f.Data
 	}
 	endpoint, err := r.api.Serve(t, files[0], files[1], files[2])
 	r.served[n.Name()] = endpoint
 	return endpoint, err
+}
+
+// planeOf is the control plane that serves at a node: a load balancer leads to the
+// first one.
+func (r *rig) planeOf(n *fake.Node) (*fake.Node, error) {
+	if n.Role() != config.LoadBalancer {
+		return n, nil
+	}
+	nodes, err := r.Nodes(context.Background(), strings.TrimSuffix(n.Name(), "-"+string(config.LoadBalancer)))
+	if err != nil || len(nodes) == 0 {
+		return nil, errors.Join(err, errors.New("there is no control plane"))
+	}
+	return nodes[0].(*fake.Node), nil
 }
 
 const (

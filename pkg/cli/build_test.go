@@ -40,6 +40,7 @@ func TestBuildNodeImage(t *testing.T) {
 		{"", true, nodeimage.Options{Source: "node-image"}, ""},
 		{"--kubernetes-version 1.36.1 --image my/node:1 --base-image debian:12 --source s --cache c", true,
 			nodeimage.Options{KubernetesVersion: "v1.36.1", Tag: "my/node:1", BaseImage: "debian:12", Source: "s", Cache: "c"}, ""},
+		{"--bundle node.tar", false, nodeimage.Options{Source: "node-image", Bundle: "node.tar"}, "\nNothing has changed: the file holds this very bundle already.\n"},
 		{"-v", true, nodeimage.Options{Source: "node-image"}, "a tool says\n"},
 		{"", false, nodeimage.Options{Source: "node-image"}, "\nNothing has changed: the daemon has this image already.\n"},
 	} {
@@ -53,7 +54,7 @@ func TestBuildNodeImage(t *testing.T) {
 			if !strings.Contains(w.err.String(), tt.says) || !strings.Contains(w.err.String(), "STEP") {
 				t.Errorf("said\n%s", w.err.String())
 			}
-			if got.Daemon == nil || (got.Log != nil) != (tt.line == "-v") {
+			if (got.Daemon == nil) != (tt.want.Bundle != "") || (got.Log != nil) != (tt.line == "-v") {
 				t.Errorf("got %+v", got)
 			}
 			got.Daemon, got.Log = nil, nil
@@ -62,6 +63,14 @@ func TestBuildNodeImage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBuildBundleAndImage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.builds(true, nil)
+	w.want(t, w.run(t, "build node-image --bundle node.tar --image my/node:1"), Usage, "",
+		"Error: --bundle and --image exclude each other: a bundle is a file, and no image is made\n")
 }
 
 func TestBuildNodeImageFails(t *testing.T) {

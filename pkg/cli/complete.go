@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/config"
 )
 
 // completeClusters completes the name of a cluster that there is.
@@ -30,7 +32,7 @@ func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]stri
 
 // completeNodeList completes a list of nodes, with commas between.
 func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	before, _ := splitLast(begun)
+	before := listed(begun)
 	var list []string
 	for _, name := range without(h.nodeNames(cmd), strings.Split(before, ",")) {
 		list = append(list, before+name)
@@ -38,11 +40,18 @@ func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// splitLast splits a list behind its last comma.
-func splitLast(list string) (before, last string) {
-	i := strings.LastIndexByte(list, ',') + 1
-	return list[:i], list[i:]
+// completeAddons completes a list of addons, with commas between.
+func completeAddons(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	before := listed(begun)
+	var list []string
+	for _, name := range without(config.Addons(), strings.Split(before, ",")) {
+		list = append(list, before+name)
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
 }
+
+// listed is a list up to and with its last comma.
+func listed(list string) string { return list[:strings.LastIndexByte(list, ',')+1] }
 
 func (h host) nodeNames(cmd *cobra.Command) []string {
 	p, err := h.provider()

@@ -17,6 +17,8 @@ func TestComplete(t *testing.T) {
 		{[]string{"get", "nodes", "--name", ""}, "blue\nmkube\n:4\n"},
 		{[]string{"get", "nodes", "-o", ""}, "wide\njson\nyaml\nname\n:4\n"},
 		{[]string{"create", "cluster", "--progress", ""}, "auto\ntty\nplain\njson\n:4\n"},
+		{[]string{"create", "cluster", "--addon", ""}, "metrics-server\n:4\n"},
+		{[]string{"create", "cluster", "--addon", "metrics-server,"}, ":4\n"},
 		{[]string{"exec", ""}, "mkube-control-plane\nmkube-worker\n:4\n"},
 		{[]string{"exec", "--name", "blue", ""}, "blue-control-plane\nblue-worker\n:4\n"},
 		{[]string{"exec", "blue-worker", ""}, ":0\n"},

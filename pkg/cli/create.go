@@ -21,9 +21,14 @@ func (h host) createCommand() *cobra.Command {
 // createOptions are the flags of create cluster.
 type createOptions struct {
 	name, config, image, kubernetesVersion string
+	controlPlanes, workers                 int
 	wait                                   time.Duration
 	retain, noSwitchContext, verbose       bool
+	dryRun                                 bool
 	kubeconfig, progress                   string
+	addons                                 []string
+	until                                  string
+	providerOptions
 }
 
 func (h host) createClusterCommand() *cobra.Command {
@@ -39,26 +44,62 @@ What the flags say goes before what the file says. When a cluster does not come
 up, or you press Ctrl-C, nothing of it is left, unless --retain keeps it. All
 that create has to say goes to standard error; nothing to standard output.`,
 		Example: `  mkube create cluster
-  mkube create cluster --name blue --kubernetes-version v1.36.1
+  mkube create cluster --name blue --kubernetes-version v1.36.4
+  mkube create cluster --control-planes 3 --workers 2
   mkube create cluster --config cluster.yaml --wait 2m
+  mkube create cluster --addon metrics-server
+  mkube create cluster --until kubelet     # and then mkube stage
+  mkube create cluster --provider vagrant --cpus 2 --memory 2048
   mkube create cluster --config - --progress json < cluster.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := knownComponent(cmd, o.until); err != nil {
+				return err
+			}
+			if o.dryRun {
+				return h.dryRun(cmd.Context(), o)
+			}
 			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.createCluster(ctx, s, o) })
 		},
 	}
 	h.nameFlag(cmd, &o.name)
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", "", `the cluster's configuration file, "-" for standard input`)
+	f.IntVar(&o.controlPlanes, "control-planes", 1, "how many control planes, if no file lists nodes; several get a load balancer")
+	f.IntVar(&o.workers, "workers", 0, "how many workers, if no file lists nodes")
 	f.StringVar(&o.image, "image", "", "the node image of nodes whose image the file does not say")
 	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "the Kubernetes release, if not --image (default "+kubernetesVersion+")")
+	f.StringSliceVar(&o.addons, "addon", nil, "an addon, besides those of the file: "+alternatives(config.Addons())+"; may be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
+	h.providerFlags(cmd, &o.providerOptions)
 	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 returns when the API server is ready")
 	f.BoolVar(&o.retain, "retain", false, "keep the nodes of a cluster that does not come up")
+	untilFlag(cmd, &o.until)
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "leave kubectl's current context as it is")
+	f.BoolVar(&o.dryRun, "dry-run", false, "make nothing; print the shell lines that make the cluster, or what its provider has to show")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
 	return cmd
+}
+
+// dryRun prints what createCluster would do.
+func (h host) dryRun(ctx context.Context, o createOptions) error {
+	cfg, err := h.clusterConfig(o)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	p, err := h.chosen(o.providerOptions)
+	if err != nil {
+		return err
+	}
+	// What it can show is the chosen one's alone to say.
+	if e, ok := p.(*everywhere); ok {
+		if p, err = e.maker(); err != nil {
+			return err
+		}
+	}
+	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until}, h.out)
 }
 
 func (h host) createCluster(ctx context.Context, s *stage, o createOptions) error {
@@ -66,12 +107,15 @@ func (h host) createCluster(ctx context.Context, s *stage, o createOptions) erro
 	if err != nil {
 		return &usageError{err: err}
 	}
-	p, err := h.provider()
+	p, err := h.chosen(o.providerOptions)
 	if err != nil {
 		return err
 	}
 	if o.verbose {
 		p = s.traced(p)
+	}
+	for _, w := range cfg.Warnings() {
+		s.warn(w)
 	}
 	start := time.Now()
 	if err := h.bringUp(ctx, s, p, cfg, o); err != nil {
@@ -97,7 +141,7 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 		fmt.Fprintln(s.words(), "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.")
 	})()
 	_, err := h.create(ctx, p, cfg, bootstrap.Options{
-		Wait: o.wait, Retain: o.retain, SwitchContext: !o.noSwitchContext,
+		Wait: o.wait, Retain: o.retain, Until: o.until, SwitchContext: !o.noSwitchContext,
 		Kubeconfig: kubeconfig.Paths(o.kubeconfig, h.getenv, h.home),
 		On:         s.recorder.On,
 	})
@@ -106,6 +150,10 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 
 // greet says that the cluster is there, and the one next command.
 func (h host) greet(s *stage, name string, o createOptions, took time.Duration) {
+	if o.until != "" {
+		fmt.Fprintf(s.people(), "\nCluster %q is built up to %s after %.1f s. See what is there and what comes next:\n\n  mkube stage%s\n", name, o.until, took.Seconds(), h.forName(name))
+		return
+	}
 	state, rest := "is ready", ""
 	if o.wait == 0 {
 		state, rest = "has an API server", "; the rest is on its way"

@@ -24,18 +24,42 @@ func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
 		errs = append(errs, err)
 	}
 	c.Name = cmp.Or(o.name, c.Name, h.clusterName(""))
+	if err := countNodes(&c, o); err != nil {
+		errs = append(errs, err)
+	}
+	for _, name := range o.addons {
+		c.Addons = append(c.Addons, without([]string{name}, c.Addons)...)
+	}
 	c = c.Default()
 	for i := range c.Nodes {
 		c.Nodes[i].Image = cmp.Or(c.Nodes[i].Image, image)
 	}
-	errs = append(errs, c.Validate(), notYet(c))
+	if err := o.apply(&c); err != nil {
+		errs = append(errs, err)
+	}
+	errs = append(errs, c.Validate())
 	return c, errors.Join(errs...)
 }
 
-// notYet names what a configuration may say and mkube cannot do yet.
-func notYet(c config.Cluster) error {
-	if len(c.Nodes) > 1 {
-		return fmt.Errorf("several nodes are not supported yet: nodes must be one, not %d", len(c.Nodes))
+// countNodes makes the nodes that the flags count.
+func countNodes(c *config.Cluster, o createOptions) error {
+	switch {
+	case o.controlPlanes == 1 && o.workers == 0:
+		return nil // as without a flag
+	case len(c.Nodes) > 0:
+		return errors.New("--control-planes and --workers exclude the file's nodes: count them there, or take the list out")
+	case o.controlPlanes < 1:
+		return fmt.Errorf("--control-planes must be at least 1, not %d", o.controlPlanes)
+	case o.workers < 0:
+		return fmt.Errorf("--workers must not be negative: %d", o.workers)
+	case o.controlPlanes > 1000 || o.workers > 1000:
+		return errors.New("--control-planes and --workers are far more than a machine has room for")
+	}
+	for range o.controlPlanes {
+		c.Nodes = append(c.Nodes, config.Node{Role: config.ControlPlane})
+	}
+	for range o.workers {
+		c.Nodes = append(c.Nodes, config.Node{Role: config.Worker})
 	}
 	return nil
 }

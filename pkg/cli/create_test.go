@@ -99,6 +99,25 @@ func TestCreateOptions(t *testing.T) {
 	}
 }
 
+// TestCreateAddons: what a flag asks for comes to what the file does, once.
+func TestCreateAddons(t *testing.T) {
+	t.Parallel()
+	const header = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\n"
+	for _, tt := range []struct{ line, file string }{
+		{"--addon metrics-server", ""},
+		{"--addon metrics-server --addon metrics-server", ""},
+		{"--config -", header + "addons: [metrics-server]\n"},
+		{"--config - --addon metrics-server", header + "addons: [metrics-server]\n"},
+	} {
+		w := newWorld(t)
+		w.in = strings.NewReader(tt.file)
+		a := w.creates()
+		if code := w.run(t, "create cluster "+tt.line); code != OK || !slices.Equal(a.cfg.Addons, []string{"metrics-server"}) {
+			t.Errorf("%s: exit code %d, addons %q: %s", tt.line, code, a.cfg.Addons, w.err.String())
+		}
+	}
+}
+
 // TestCreateTellsAllMistakes of flags and file at once, and makes nothing.
 func TestCreateTellsAllMistakes(t *testing.T) {
 	t.Parallel()
@@ -110,11 +129,19 @@ Error: name must be lower-case letters, digits and inner hyphens, as in host nam
 `},
 		{"--config - --wait -1s", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnaem: blue\nnodes: [{role: wroker}]\n", `Error: --wait must not be negative: -1s
 Error: standard input:3: unknown field "naem": did you mean "name"?
-Error: standard input:4: nodes[0].role must be "control-plane" or "worker", not "wroker": did you mean "worker"?
+Error: standard input:4: nodes[0].role must be "control-plane", "worker" or "external-load-balancer", not "wroker": did you mean "worker"?
+`},
+		{"--addon metric-server --addon dashboard", "", `Error: addons[0] must be an addon, not "metric-server": did you mean "metrics-server"?
+Error: addons[1] must be an addon, not "dashboard": the addons are metrics-server
 `},
 		{"--config no/such.yaml", "", `Error: --config: open no/such.yaml: no such file or directory
 `},
-		{"--config -", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: several nodes are not supported yet: nodes must be one, not 2
+		{"--config - --workers 2", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: --control-planes and --workers exclude the file's nodes: count them there, or take the list out
+`},
+		{"--control-planes 0 --wait -1s", "", `Error: --wait must not be negative: -1s
+Error: --control-planes must be at least 1, not 0
+`},
+		{"--workers -1", "", `Error: --workers must not be negative: -1
 `},
 	} {
 		t.Run(tt.line, func(t *testing.T) {

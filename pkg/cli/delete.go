@@ -14,7 +14,7 @@ import (
 )
 
 func (h host) deleteCommand() *cobra.Command {
-	return group("delete", "Delete clusters", h.deleteClusterCommand(), h.deleteClustersCommand())
+	return group("delete", "Delete clusters, or a node of one", h.deleteClusterCommand(), h.deleteClustersCommand(), h.deleteNodeCommand())
 }
 
 func (h host) deleteClusterCommand() *cobra.Command {

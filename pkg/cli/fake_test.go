@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
@@ -63,6 +64,7 @@ type fakeNode struct {
 func (n *fakeNode) Name() string      { return n.name }
 func (n *fakeNode) Role() config.Role { return n.role }
 func (n *fakeNode) IP() netip.Addr    { return netip.MustParseAddr(n.ip) }
+func (n *fakeNode) IPs() []netip.Addr { return []netip.Addr{n.IP()} }
 func (n *fakeNode) Versions() provider.Versions {
 	return provider.Versions{Kubernetes: "v1.37.2"}
 }
@@ -123,8 +125,8 @@ users: [{name: blue, user: {client-certificate-data: Y2VydA==, client-key-data: 
 func nodesOf(cluster string) []provider.Node {
 	return []provider.Node{
 		&fakeNode{name: cluster + "-control-plane", role: config.ControlPlane, ip: "10.89.0.2", script: map[string]func(provider.Cmd) error{
-			"cat /etc/kubernetes/admin.conf": says(adminConf),
-			"crictl images":                  says(`{"images":[{"id":"sha256:1","repoTags":["docker.io/library/web:1"]}]}`),
+			"cat /etc/kubernetes/admin.conf":     says(adminConf),
+			"ctr --namespace k8s.io images list": says("docker.io/library/web:1 manifest sha256:m\nsha256:1 manifest sha256:m\n"),
 		}},
 		&fakeNode{name: cluster + "-worker", role: config.Worker, ip: "10.89.0.3", script: map[string]func(provider.Cmd) error{}},
 	}
@@ -148,8 +150,10 @@ func newWorld(t *testing.T, clusters ...string) *world {
 		in: strings.NewReader(""), out: &w.out, err: &w.err,
 		getenv:   func(string) string { return "" },
 		home:     t.TempDir(),
+		now:      time.Now,
 		lookPath: func(string) (string, error) { return "", exec.ErrNotFound },
 		provider: func() (provider.Provider, error) { return w.fake, nil },
+		open:     bootstrap.Open,
 		engine:   func() (engine, error) { return nil, errors.New("no engine here") },
 		create: func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error) {
 			return nil, errors.New("no cluster is made here")

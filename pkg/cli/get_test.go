@@ -101,6 +101,7 @@ func TestDaemonIsDown(t *testing.T) {
 	for _, line := range []string{
 		"get clusters", "get nodes", "get nodes -A", "get kubeconfig", "delete cluster", "delete clusters --all",
 		"export kubeconfig", "export logs", "load image web:1", "exec control-plane -- ls", "kubectl -- version",
+		"tree pod/web", "trace pod web", "pki", "etcd ls",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -37,7 +37,7 @@ func (h host) kubectl(ctx context.Context, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := bootstrap.ControlPlane(nodes)
+	n, err := bootstrap.ControlPlane(ctx, nodes)
 	if err != nil {
 		return err
 	}

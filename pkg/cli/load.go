@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -158,10 +159,11 @@ func closeAll(list []io.ReadCloser) {
 	}
 }
 
-// chosenNodes are the nodes that the flags mean.
+// chosenNodes are the nodes that the flags mean, all that run pods by default.
 func (h host) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, error) {
 	name := h.clusterName(o.name)
 	nodes, err := h.nodes(ctx, name)
+	nodes = cluster.KubernetesNodes(nodes)
 	if err != nil || len(o.nodes) == 0 {
 		return nodes, err
 	}

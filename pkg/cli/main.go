@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
@@ -40,12 +41,16 @@ type host struct {
 	// home is "" if it is not known.
 	home     string
 	lookPath func(string) (string, error)
+	now      func() time.Time
 
-	// provider and engine are opened by the commands that need them.
-	provider func() (provider.Provider, error)
-	engine   func() (engine, error)
-	create   func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error)
-	build    func(context.Context, nodeimage.Options, progress.Func) (nodeimage.Result, error)
+	// provider, containers and engine are opened by the commands that need them: all
+	// providers as one, Docker's, and Docker's images.
+	provider   func() (provider.Provider, error)
+	containers func() (provider.Provider, error)
+	engine     func() (engine, error)
+	create     func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error)
+	open       func(context.Context, provider.Provider, string) (*cluster.Cluster, error)
+	build      func(context.Context, nodeimage.Options, progress.Func) (nodeimage.Result, error)
 }
 
 // engine is a container engine as a place for images.
@@ -56,12 +61,14 @@ type engine interface {
 
 func newHost(in io.Reader, out, err io.Writer) host {
 	home, _ := os.UserHomeDir()
-	return host{
+	h := host{
 		in: in, out: out, err: err,
-		getenv: os.Getenv, home: home, lookPath: exec.LookPath,
-		provider: dockerProvider, engine: dockerEngine,
-		create: bootstrap.Create, build: nodeimage.Build,
+		getenv: os.Getenv, home: home, lookPath: exec.LookPath, now: time.Now,
+		containers: dockerProvider, engine: dockerEngine,
+		create: bootstrap.Create, open: bootstrap.Open, build: nodeimage.Build,
 	}
+	h.provider = h.everyProvider
+	return h
 }
 
 func dockerProvider() (provider.Provider, error) {

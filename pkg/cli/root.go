@@ -11,9 +11,14 @@ import (
 
 // root is the whole command line.
 func (h host) root() *cobra.Command {
-	root := group("mkube", "mkube runs Kubernetes clusters in containers",
-		h.createCommand(), h.deleteCommand(), h.getCommand(), h.exportCommand(), h.loadCommand(),
-		h.buildCommand(), h.execCommand(), h.kubectlCommand(), h.versionCommand())
+	root := group("mkube", "mkube runs Kubernetes clusters in containers", h.versionCommand())
+	for _, g := range h.commandGroups() {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+	}
 	root.Long = `mkube makes Kubernetes clusters on this machine, of containers for nodes.
 
 A cluster is called "mkube" unless --name or $MKUBE_CLUSTER_NAME says otherwise.
@@ -31,6 +36,25 @@ Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.`
 	root.SetErr(h.err)
 	root.SetFlagErrorFunc(flagError)
 	return root
+}
+
+// commandGroup is commands that help shows together.
+type commandGroup struct {
+	title    string
+	commands []*cobra.Command
+}
+
+func (h host) commandGroups() []commandGroup {
+	return []commandGroup{
+		{"Clusters:", []*cobra.Command{
+			h.createCommand(), h.addCommand(), h.deleteCommand(), h.getCommand(), h.exportCommand(), h.loadCommand(),
+			h.startCommand(), h.stopCommand(), h.buildCommand(), h.execCommand(), h.kubectlCommand(),
+		}},
+		{"Learning what a cluster is made of:", []*cobra.Command{
+			h.tourCommand(), h.stageCommand(), h.explainCommand(), h.graphCommand(), h.treeCommand(), h.pkiCommand(), h.etcdCommand(), h.traceCommand(),
+			h.diffCommand(), h.runCommand(), h.breakCommand(), h.fixCommand(),
+		}},
+	}
 }
 
 // group is a command that needs another word behind it.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component/componenttest"
@@ -145,6 +147,62 @@ func TestAPIApply(t *testing.T) {
 				t.Errorf("Apply created %q; want %q", created, test.created)
 			}
 		})
+	}
+}
+
+// TestAPIPut: what is there is replaced.
+func TestAPIPut(t *testing.T) {
+	t.Parallel()
+	const at = "/api/v1/namespaces/kube-system/configmaps/m"
+	api := componenttest.NewAPI(t, config.Cluster{})
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "m", "namespace": "kube-system"},
+	}}
+	for _, value := range []string{"1", "2"} {
+		object.Object["data"] = map[string]any{"key": value}
+		if err := api.Cluster.API.Put(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		maps, err := api.Cluster.API.Resource(t.Context(), schema.GroupVersionResource{Version: "v1", Resource: "configmaps"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := maps.Namespace("kube-system").Get(t.Context(), "m", metav1.GetOptions{})
+		if err != nil || got.Object["data"].(map[string]any)["key"] != value {
+			t.Errorf("it is %v, %v; want the value %s", got, err, value)
+		}
+	}
+	api.Handle(at, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	if got := componenttest.Message(api.Cluster.API.Put(t.Context(), object)); !strings.HasPrefix(got, "applying ConfigMap m: ") {
+		t.Errorf("refused: %s", got)
+	}
+}
+
+// TestAPIApplyNamespacesFirst: what lies in a namespace is created after it, wherever
+// the manifest has it; and kinds are called by their plurals.
+func TestAPIApplyNamespacesFirst(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	const manifest = `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: s}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: ns}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: ns}
+`
+	if err := api.Cluster.API.Apply(t.Context(), []byte(manifest)); err != nil {
+		t.Fatal(err)
+	}
+	created := api.Created()
+	slices.Sort(created[1:])
+	want := []string{"/api/v1/namespaces/ns", "/apis/networking.k8s.io/v1/namespaces/ns/networkpolicies/p", "/apis/storage.k8s.io/v1/storageclasses/s"}
+	if !slices.Equal(created, want) {
+		t.Errorf("Apply created %q; want %q", created, want)
 	}
 }
 

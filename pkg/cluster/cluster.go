@@ -19,9 +19,15 @@ const APIServerPort = 6443
 // many goroutines.
 type Cluster struct {
 	Config config.Cluster
-	// Nodes are in the order of Config.Nodes.
+	// Nodes are those that there are, in the order of Config.Nodes.
 	Nodes []provider.Node
 	PKI   *PKI
+	// Joining is the name of the node that comes into a cluster that is up already, ""
+	// where all nodes begin together.
+	Joining string
+	// Stage is the last component that is meant to be there, "" for all: see
+	// bootstrap.Next.
+	Stage string
 	// API speaks to the API server as an administrator. It may be used before the
 	// server is up: calls then fail.
 	API *API
@@ -37,8 +43,21 @@ func New(cfg config.Cluster, nodes []provider.Node, keys *PKI) *Cluster {
 // ControlPlanes are the nodes that run the control plane.
 func (c *Cluster) ControlPlanes() []provider.Node { return c.with(config.ControlPlane) }
 
-// AllNodes are all nodes; a method value of it is what a Component's On wants.
-func (c *Cluster) AllNodes() []provider.Node { return c.Nodes }
+// KubernetesNodes are the nodes that run a kubelet: all but the load balancer.
+func (c *Cluster) KubernetesNodes() []provider.Node { return KubernetesNodes(c.Nodes) }
+
+// KubernetesNodes are those of a list that run a kubelet.
+func KubernetesNodes(nodes []provider.Node) []provider.Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n provider.Node) bool { return n.Role() == config.LoadBalancer })
+}
+
+// LoadBalancer is the node that leads to all API servers, nil where there is none.
+func (c *Cluster) LoadBalancer() provider.Node {
+	if list := c.with(config.LoadBalancer); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}
 
 func (c *Cluster) with(role config.Role) []provider.Node {
 	var list []provider.Node
@@ -50,36 +69,69 @@ func (c *Cluster) with(role config.Role) []provider.Node {
 	return list
 }
 
+// Node is the node of a name, nil if there is none.
+func (c *Cluster) Node(name string) provider.Node {
+	for _, n := range c.Nodes {
+		if n.Name() == name {
+			return n
+		}
+	}
+	return nil
+}
+
 // Spec is what the configuration says of a node.
 func (c *Cluster) Spec(n provider.Node) config.Node {
 	return c.Config.Nodes[c.index(n)]
 }
 
-// PodCIDR is the part of the pod network that a node's pods live in.
-func (c *Cluster) PodCIDR(n provider.Node) netip.Prefix {
-	return c.Config.PodCIDR(c.index(n))
+// PodCIDRs are the parts of the pod network that a node's pods live in, one of each
+// family that the cluster has.
+func (c *Cluster) PodCIDRs(n provider.Node) []netip.Prefix {
+	return c.Config.PodCIDRs(c.index(n))
 }
 
 func (c *Cluster) index(n provider.Node) int {
-	return slices.IndexFunc(c.Nodes, func(other provider.Node) bool { return other.Name() == n.Name() })
+	return slices.Index(c.Config.NodeNames(), n.Name())
 }
 
 // Server is the API server's URL for components on a node: the node's own, where it
 // has one.
 func (c *Cluster) Server(n provider.Node) string {
 	if n.Role() != config.ControlPlane {
-		n = c.ControlPlanes()[0]
+		n = Entrance(c.Nodes)
 	}
 	return "https://" + netip.AddrPortFrom(n.IP(), APIServerPort).String()
 }
 
+// HostPort is where a server listens.
+type HostPort struct{ Host, Port string }
+
+// ServerOfPods is where the pods of the system reach the API server. Its Service leads there
+// too, but only once kube-proxy has written the rules, if there is one: a pod that asked a moment
+// before would ask again a second later.
+func (c *Cluster) ServerOfPods() HostPort {
+	return HostPort{Entrance(c.Nodes).IP().String(), fmt.Sprint(APIServerPort)}
+}
+
+// Entrance is the node through which the API is reached from outside: the load
+// balancer, or the first control plane where there is none. It is nil for no nodes.
+func Entrance(nodes []provider.Node) provider.Node {
+	var entrance provider.Node
+	for _, n := range nodes {
+		if n.Role() == config.LoadBalancer || n.Role() == config.ControlPlane && entrance == nil {
+			entrance = n
+		}
+	}
+	return entrance
+}
+
 // ExternalServer is the API server's URL for the host.
 func (c *Cluster) ExternalServer(ctx context.Context) (string, error) {
-	planes := c.ControlPlanes()
-	if len(planes) == 0 {
+	entrance := Entrance(c.Nodes)
+	if entrance == nil {
 		return "", fmt.Errorf("cluster %s has no control plane", c.Config.Name)
 	}
-	endpoint, err := planes[0].Endpoint(ctx, APIServerPort)
+	endpoint, err := entrance.Endpoint(ctx, APIServerPort)
 	if err != nil {
 		return "", err
 	}

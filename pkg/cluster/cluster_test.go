@@ -32,19 +32,22 @@ func TestNodes(t *testing.T) {
 	t.Parallel()
 	c := three(t)
 	all := []string{"c-worker", "c-control-plane", "c-control-plane2"}
-	if got := names(c.AllNodes()); !slices.Equal(got, all) {
-		t.Errorf("AllNodes = %q; want %q", got, all)
+	if lb := c.LoadBalancer(); lb == nil || lb.Name() != "c-external-load-balancer" {
+		t.Errorf("LoadBalancer = %v", lb)
+	}
+	if got := names(c.KubernetesNodes()); !slices.Equal(got, all) {
+		t.Errorf("KubernetesNodes = %q; want %q", got, all)
 	}
 	if got := names(c.ControlPlanes()); !slices.Equal(got, all[1:]) {
 		t.Errorf("ControlPlanes = %q; want %q", got, all[1:])
 	}
-	for i, want := range []string{"https://10.89.0.3:6443", "https://10.89.0.3:6443", "https://10.89.0.4:6443"} {
+	for i, want := range []string{"https://10.89.0.5:6443", "https://10.89.0.3:6443", "https://10.89.0.4:6443"} {
 		n := c.Nodes[i]
 		if got := c.Server(n); got != want {
 			t.Errorf("Server(%s) = %s; want %s", n.Name(), got, want)
 		}
-		if got, want := c.PodCIDR(n).String(), fmt.Sprintf("10.244.%d.0/24", i); got != want {
-			t.Errorf("PodCIDR(%s) = %s; want %s", n.Name(), got, want)
+		if got, want := fmt.Sprint(c.PodCIDRs(n)), fmt.Sprintf("[10.244.%d.0/24]", i); got != want {
+			t.Errorf("PodCIDRs(%s) = %s; want %s", n.Name(), got, want)
 		}
 	}
 	if got := c.Spec(c.Nodes[0]).Labels["a"]; got != "b" {
@@ -54,8 +57,8 @@ func TestNodes(t *testing.T) {
 
 func TestExternalServer(t *testing.T) {
 	t.Parallel()
-	if got, err := three(t).ExternalServer(t.Context()); got != "https://10.89.0.3:6443" || err != nil {
-		t.Errorf("ExternalServer = %s, %v; want the first control plane's", got, err)
+	if got, err := three(t).ExternalServer(t.Context()); got != "https://10.89.0.5:6443" || err != nil {
+		t.Errorf("ExternalServer = %s, %v; want the load balancer's", got, err)
 	}
 	none := componenttest.Cluster(t, config.Cluster{Name: "w", Nodes: []config.Node{{Role: config.Worker}}})
 	if _, err := none.ExternalServer(t.Context()); fmt.Sprint(err) != "cluster w has no control plane" {

@@ -19,6 +19,9 @@ type Component struct {
 	// Uses are further components that it cannot become ready without, though it
 	// can start: a pod may be asked for before there is a scheduler.
 	Uses []string
+	// Background says that a cluster is usable before it is ready: what uses it waits
+	// by itself, as a pod does for its volume.
+	Background bool
 	// Short is its responsibility, in one line.
 	Short string
 	// Lesson is what it teaches, in Markdown.
@@ -27,28 +30,59 @@ type Component struct {
 	// Unit is its unit of systemd. Empty means that it runs as a container of its name
 	// in the namespace kube-system, or not as a process at all.
 	Unit string
-	// On is its nodes. Nil means all.
+	// AtBoot says that its unit starts when the node boots, by itself.
+	AtBoot bool
+	// Neighbours says that its files on a node, or what Start does, name other nodes:
+	// they are written, and it is started, again when the cluster's nodes change. A
+	// static pod stays as it is.
+	Neighbours bool
+	// On is its nodes. Nil means all nodes of Kubernetes.
 	On func(*cluster.Cluster) []provider.Node
+	// Flags are those that its process on a node is given, each with a reason. Nil means
+	// that it has none, or is no process.
+	Flags func(*cluster.Cluster, provider.Node) []Flag
+	// Ports are those that it listens on.
+	Ports []Port
 	// Files are what must lie on a node before it starts; they do nothing by
-	// themselves. It does no I/O and gives the same each time. Nil means none.
+	// themselves. One of an earlier component with the same path gives way. It does no I/O and
+	// gives the same each time. Nil means none.
 	Files func(*cluster.Cluster, provider.Node) ([]provider.File, error)
-	// Manifest is its static pod: putting it on a node starts it. It does no I/O.
-	// Nil means that it is no static pod.
+	// Objects are what it has in the API, as YAML documents, created before it starts. Nil
+	// means none.
+	Objects func(*cluster.Cluster) ([]byte, error)
+	// Data are folders that it fills on its nodes.
+	Data []string
+	// Manifest is what starts it on a node, at once and at each boot: its static pod, or
+	// the file that its unit waits for. It does no I/O. Nil means that there is none.
 	Manifest func(*cluster.Cluster, provider.Node) (provider.File, error)
 	// Start starts it on a node. Nil means that Files or Manifest do. It may be
 	// called again for one that has started.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
+	// Stop takes back on a node what Start did, and what the component leaves behind, once
+	// its unit has ended or its static pod is gone, and its files are. Nil means nothing.
+	Stop func(context.Context, *cluster.Cluster, provider.Node) error
 	// Serves is nil once what needs it may begin to use it on a node, which may be
 	// before it is ready. Nil means that this is the same.
 	Serves func(context.Context, *cluster.Cluster, provider.Node) error
+	// Effect is what works by it.
+	Effect Effect
 	// Ready is nil once it does all that it should on a node, else it says why not yet.
 	Ready func(context.Context, *cluster.Cluster, provider.Node) error
+}
+
+// A Port is one that a component listens on.
+type Port struct {
+	Number int
+	// Protocol is "TCP", "UDP" or both, as "TCP, UDP".
+	Protocol string
+	// For is what it is for, and who comes there.
+	For string
 }
 
 // Nodes are the nodes that the component runs on.
 func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 	if c.On == nil {
-		return cl.Nodes
+		return cl.KubernetesNodes()
 	}
 	return c.On(cl)
 }

@@ -23,17 +23,13 @@ func (e *CrashError) Error() string {
 // before what it needs is there.
 const enough = 2
 
-// crashed is a *CrashError if the component's process keeps ending on a node, nil
-// if not or if it cannot be known.
-func crashed(ctx context.Context, c Component, n provider.Node) error {
-	find := crashedContainer
+// crashed says how the component's process keeps ending on a node. Nil means that it does
+// not, or that it cannot be known.
+func crashed(ctx context.Context, c Component, n provider.Node) *CrashError {
 	if c.Unit != "" {
-		find = crashedUnit
+		return crashedUnit(ctx, c, n)
 	}
-	if crash := find(ctx, c, n); crash != nil {
-		return crash
-	}
-	return nil
+	return crashedContainer(ctx, c, n)
 }
 
 // crashedUnit asks systemd how often it has restarted the unit.
@@ -57,8 +53,21 @@ func crashedUnit(ctx context.Context, c Component, n provider.Node) *CrashError 
 }
 
 // restarted is a cheap look, without a client of the runtime: the kubelet keeps a
-// log file for each start of a container, named by how often it was restarted.
-const restarted = `ls /var/log/pods/kube-system_"$1"-*/"$1"/[1-9]*.log >/dev/null 2>&1 || exit 0
+// log file for each start of a container, named by how often it was started before, and
+// throws old ones away. Those from before the node booted, when mkube wrote the file that they
+// are compared with, say nothing of how it comes up now.
+const restarted = `last=-1 before=-1
+for f in /var/log/pods/kube-system_"$1"-*/"$1"/*.log; do
+  [ -e "$f" ] || continue
+  n=${f##*/}
+  n=${n%.log}
+  if [ "$f" -nt /run/mkube/kubelet.env ]; then
+    [ "$n" -le "$last" ] || last=$n
+  else
+    [ "$n" -le "$before" ] || before=$n
+  fi
+done
+[ $((last - before)) -ge 2 ] || exit 0
 exec crictl ps --all --name "^$1\$" --output json`
 
 func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashError {
@@ -78,7 +87,7 @@ func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashE
 	}
 	last, id, running := -1, "", false
 	for _, container := range list.Containers {
-		running = running || container.State == "CONTAINER_RUNNING"
+		running = running || container.State != "CONTAINER_EXITED" // or about to
 		if container.Metadata.Attempt > last {
 			last, id = container.Metadata.Attempt, container.ID
 		}
@@ -86,7 +95,13 @@ func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashE
 	if running || last+1 < enough {
 		return nil
 	}
-	return &CrashError{Times: last + 1, Code: exitCode(ctx, n, id)}
+	code := exitCode(ctx, n, id)
+	if code <= 0 {
+		// That is not known, or it ended in order, as who loses the election of a leader does: on a busy machine
+		// that happens, and it comes again.
+		return nil
+	}
+	return &CrashError{Times: last + 1, Code: code}
 }
 
 func exitCode(ctx context.Context, n provider.Node, id string) int {

@@ -1,19 +1,28 @@
 package component
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // script runs one of the scripts that run on nodes, in this host's shell: with a
-// folder in place of /var/log/pods, and a crictl that says how it was called.
+// folder in place of /var/log/pods, and a crictl that says how it was called. Logs of a
+// path that begins with "old " are from before the node's boot.
 func script(t *testing.T, text, name string, logs map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
+	boot := time.Now().Add(-time.Minute)
+	env := filepath.Join(dir, "kubelet.env")
+	if err := errors.Join(os.WriteFile(env, nil, 0o644), os.Chtimes(env, boot, boot)); err != nil {
+		t.Fatal(err)
+	}
 	for path, content := range logs {
+		path, old := strings.CutPrefix(path, "old ")
 		path = filepath.Join(dir, "pods", path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -21,12 +30,17 @@ func script(t *testing.T, text, name string, logs map[string]string) string {
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		if earlier := boot.Add(-time.Minute); old {
+			if err := os.Chtimes(path, earlier, earlier); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	crictl := filepath.Join(dir, "crictl")
 	if err := os.WriteFile(crictl, []byte("#!/bin/sh\necho crictl \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(text, "/var/log/pods", dir+"/pods"), "sh", name)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.NewReplacer("/var/log/pods", dir+"/pods", "/run/mkube", dir).Replace(text), "sh", name)
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -43,11 +57,13 @@ func TestRestartedScript(t *testing.T) {
 		logs map[string]string
 		want string
 	}{
-		"no pod":            {nil, ""},
-		"never restarted":   {map[string]string{pod + "0.log": ""}, ""},
-		"restarted":         {map[string]string{pod + "0.log": "", pod + "1.log": ""}, asked},
-		"restarted often":   {map[string]string{pod + "12.log": ""}, asked},
-		"another restarted": {map[string]string{pod + "0.log": "", "kube-system_etcd-x_abc/else/1.log": ""}, ""},
+		"no pod":                {nil, ""},
+		"never restarted":       {map[string]string{pod + "0.log": ""}, ""},
+		"restarted":             {map[string]string{pod + "0.log": "", pod + "1.log": ""}, asked},
+		"its first log is gone": {map[string]string{pod + "1.log": ""}, asked},
+		"restarted often":       {map[string]string{pod + "11.log": "", pod + "12.log": ""}, asked},
+		"booted again":          {map[string]string{"old " + pod + "3.log": "", pod + "4.log": ""}, ""},
+		"another restarted":     {map[string]string{pod + "0.log": "", "kube-system_etcd-x_abc/else/1.log": ""}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

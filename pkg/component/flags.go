@@ -38,6 +38,16 @@ func Args(cfg config.Cluster, component string, flags []Flag) []string {
 	return args
 }
 
+// Environment writes arguments so that systemd splits the variable into them again,
+// see systemd.exec(5), EnvironmentFile=.
+func Environment(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(arg) + "'"
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(strings.Join(quoted, " ")) + `"`
+}
+
 // FeatureGates is the flag that hands the cluster's feature gates to a component,
 // or none.
 func FeatureGates(cfg config.Cluster) []Flag {

@@ -50,9 +50,27 @@ func (g Graph) Until(name string) (Graph, error) {
 	return g[:i+1], nil
 }
 
-// A Step brings one component up. It may call serves once what needs the component
+// A Step brings one component up. It may call turn.Serves once what needs the component
 // may begin; when it returns nil, that may be at the latest.
-type Step func(ctx context.Context, c Component, serves func()) error
+type Step func(ctx context.Context, c Component, turn Turn) error
+
+// A Turn is how a component that comes up and the rest of its graph hear of each
+// other. The zero value is that of one that comes up alone. Its functions may be called at
+// any time, by any goroutine.
+type Turn struct {
+	// Serves says that what needs the component may begin.
+	Serves func()
+	// Settled tells whether all that the component needs is ready, and does not merely serve.
+	Settled func() bool
+}
+
+func (t Turn) serves() {
+	if t.Serves != nil {
+		t.Serves()
+	}
+}
+
+func (t Turn) settled() bool { return t.Settled == nil || t.Settled() }
 
 // Run calls f for every component, each as soon as all that it needs serves, and all
 // that it comes after is ready. After
@@ -72,8 +90,11 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	errs := make([]error, len(g))
 	var wait sync.WaitGroup
 	for i, c := range g {
-		// Closed only on success: what needs this must not begin otherwise.
-		serves := sync.OnceFunc(func() { close(serving[c.Name]) })
+		turn := Turn{
+			// Closed only on success: what needs this must not begin otherwise.
+			Serves:  sync.OnceFunc(func() { close(serving[c.Name]) }),
+			Settled: func() bool { return closed(c.Needs, ready) },
+		}
 		wait.Go(func() {
 			if errs[i] = await(ctx, c.Needs, serving); errs[i] != nil {
 				return
@@ -81,14 +102,14 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 			if errs[i] = await(ctx, c.After, ready); errs[i] != nil {
 				return
 			}
-			if errs[i] = f(ctx, c, serves); errs[i] != nil {
+			if errs[i] = f(ctx, c, turn); errs[i] != nil {
 				if errors.Is(context.Cause(ctx), errSibling) && errors.Is(errs[i], context.Canceled) {
 					errs[i] = errSibling // it was ended in the midst of something
 				}
 				cancel(errSibling)
 				return
 			}
-			serves()
+			turn.Serves()
 			close(ready[c.Name])
 		})
 	}
@@ -110,6 +131,18 @@ func await(ctx context.Context, needs []string, serving map[string]chan struct{}
 	return nil
 }
 
+// closed tells whether all the channels of some names are.
+func closed(names []string, channels map[string]chan struct{}) bool {
+	for _, name := range names {
+		select {
+		case <-channels[name]:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // first is the first error that is not the mere consequence of another.
 func first(errs []error) error {
 	var any error
@@ -127,20 +160,4 @@ func first(errs []error) error {
 // bare reports whether an error only says that the time was up.
 func bare(err error) bool {
 	return err == context.Canceled || err == context.DeadlineExceeded //nolint:errorlint // the very ones, not what wraps them
-}
-
-// Walk calls f for one component after the other and ends at the first error.
-func (g Graph) Walk(ctx context.Context, f Step) error {
-	if err := g.Check(); err != nil {
-		return err
-	}
-	for _, c := range g {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f(ctx, c, func() {}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ func (t *trail) add(what string) {
 // takes gives each component its seconds; a component fails if there is an error
 // for it, and when its context ends.
 func (t *trail) takes(seconds map[string]int, failing map[string]error) component.Step {
-	return func(ctx context.Context, c component.Component, _ func()) error {
+	return func(ctx context.Context, c component.Component, _ component.Turn) error {
 		t.add("+" + c.Name)
 		select {
 		case <-time.After(time.Duration(seconds[c.Name]) * time.Second):
@@ -101,15 +101,15 @@ func TestRunDoesNotWaitForMoreThanServing(t *testing.T) {
 					g = graph("a", "b:a", "b2:b")
 					test.want = slices.Insert(slices.Clone(test.want), 4, "3 +b2")
 				}
-				err := g.Run(t.Context(), func(ctx context.Context, c component.Component, serves func()) error {
+				err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
 					if c.Name != "a" {
-						return others(ctx, c, serves)
+						return others(ctx, c, turn)
 					}
 					trail.add("+a")
 					time.Sleep(time.Second)
 					trail.add("serves")
-					serves()
-					serves()
+					turn.Serves()
+					turn.Serves()
 					time.Sleep(4 * time.Second)
 					trail.add("-a")
 					return test.fails
@@ -131,14 +131,40 @@ func TestRunGoesAfterWhatIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trail := &trail{start: time.Now()}
 		g := component.Graph{{Name: "a"}, {Name: "needs", Needs: []string{"a"}}, {Name: "after", After: []string{"a"}}}
-		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, serves func()) error {
+		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
 			trail.add("+" + c.Name)
-			serves()
+			turn.Serves()
 			time.Sleep(time.Second)
 			return nil
 		})
 		slices.Sort(trail.list)
 		if want := []string{"0 +a", "0 +needs", "1 +after"}; err != nil || !slices.Equal(trail.list, want) {
+			t.Errorf("Run = %v and went %q; want %q", err, trail.list, want)
+		}
+	})
+}
+
+// TestRunTellsWhatIsSettled: what a component needs has settled when it is ready, not when
+// it serves.
+func TestRunTellsWhatIsSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		trail := &trail{start: time.Now()}
+		g := component.Graph{{Name: "a"}, {Name: "b", Needs: []string{"a"}}}
+		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
+			turn.Serves()
+			trail.add(fmt.Sprintf("%s %v", c.Name, turn.Settled()))
+			time.Sleep(2 * time.Second)
+			if c.Name == "a" {
+				return nil
+			}
+			time.Sleep(time.Second)
+			trail.add(fmt.Sprintf("%s %v", c.Name, turn.Settled()))
+			return nil
+		})
+		slices.Sort(trail.list)
+		want := []string{"0 a true", "0 b false", "3 b true"}
+		if err != nil || !slices.Equal(trail.list, want) {
 			t.Errorf("Run = %v and went %q; want %q", err, trail.list, want)
 		}
 	})
@@ -170,7 +196,7 @@ func TestRunReportsTheRootCause(t *testing.T) {
 		f    component.Step
 		want error
 	}{
-		"the earlier fails later": {func(ctx context.Context, c component.Component, _ func()) error {
+		"the earlier fails later": {func(ctx context.Context, c component.Component, _ component.Turn) error {
 			switch c.Name {
 			case "a":
 				<-ctx.Done()
@@ -180,14 +206,14 @@ func TestRunReportsTheRootCause(t *testing.T) {
 			}
 			return nil
 		}, first},
-		"the earlier only ends": {func(ctx context.Context, c component.Component, _ func()) error {
+		"the earlier only ends": {func(ctx context.Context, c component.Component, _ component.Turn) error {
 			if c.Name == "a" {
 				<-ctx.Done()
 				return fmt.Errorf("a: %w", context.Cause(ctx))
 			}
 			return second
 		}, second},
-		"the time is up for all": {func(ctx context.Context, c component.Component, _ func()) error {
+		"the time is up for all": {func(ctx context.Context, c component.Component, _ component.Turn) error {
 			<-ctx.Done()
 			if c.Name == "b" {
 				return fmt.Errorf("b is not ready: %w", ctx.Err())
@@ -225,32 +251,6 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestWalk(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("broken")
-	synctest.Test(t, func(t *testing.T) {
-		trail := &trail{start: time.Now()}
-		seconds := map[string]int{"a": 1, "b": 2, "c": 3}
-		if err := graph("a", "b", "c:a").Walk(t.Context(), trail.takes(seconds, nil)); err != nil {
-			t.Fatal(err)
-		}
-		if want := []string{"0 +a", "1 -a", "1 +b", "3 -b", "3 +c", "6 -c"}; !slices.Equal(trail.list, want) {
-			t.Errorf("Walk went %q; want %q", trail.list, want)
-		}
-		trail.list = nil
-		err := graph("a", "b").Walk(t.Context(), trail.takes(nil, map[string]error{"a": broken}))
-		if !errors.Is(err, broken) || len(trail.list) != 2 {
-			t.Errorf("Walk = %v after %q; want it to end at the first error", err, trail.list)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		trail.list = nil
-		if err := graph("a").Walk(ctx, trail.takes(nil, nil)); err != context.Canceled || trail.list != nil {
-			t.Errorf("Walk = %v after %q; want nothing to begin", err, trail.list)
-		}
-	})
-}
-
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -262,14 +262,14 @@ func TestCheck(t *testing.T) {
 		"bad": {graph("a:b", "b", "a", "c:c"), "component a needs b, which is not listed before it\n" +
 			"component a is listed twice\ncomponent c needs c, which is not listed before it"},
 	} {
-		never := func(context.Context, component.Component, func()) error {
+		never := func(context.Context, component.Component, component.Turn) error {
 			if name == "bad" {
 				t.Error("a component of a bad graph begins")
 			}
 			return nil
 		}
 		for method, err := range map[string]error{
-			"Check": test.graph.Check(), "Run": test.graph.Run(t.Context(), never), "Walk": test.graph.Walk(t.Context(), never),
+			"Check": test.graph.Check(), "Run": test.graph.Run(t.Context(), never),
 		} {
 			if got := componenttest.Message(err); got != test.want {
 				t.Errorf("%s of the %s graph = %q; want %q", method, name, got, test.want)

@@ -2,6 +2,7 @@ package component
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"text/template"
 
@@ -17,6 +18,10 @@ const ManifestDir = "/etc/kubernetes/manifests"
 // Registry is where upstream's images are named, and the preloaded ones too.
 const Registry = "registry.k8s.io/"
 
+// OwnRegistry is where mkube's own preloaded images are named. There is no such
+// registry, and none is asked: no image of it is ever pulled.
+const OwnRegistry = "mkube.dev/"
+
 // StaticPod fills in a manifest's template and puts it in the kubelet's folder
 // under the component's name. In the template, {{quote .X}} writes any string as a
 // YAML scalar.
@@ -30,9 +35,11 @@ func StaticPod(name, manifest string, values any) (provider.File, error) {
 	return provider.File{Path: ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, nil
 }
 
-// Render fills in a template.
+// Render fills in a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}}
+// a []byte as the fields of Kubernetes' objects have it that hold bytes.
 func Render(name, text string, values any) ([]byte, error) {
-	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"quote": quote}).Parse(text)
+	funcs := template.FuncMap{"quote": quote, "base64": base64.StdEncoding.EncodeToString}
+	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of %s: %w", name, err)
 	}

@@ -57,6 +57,14 @@ func TestRenderErrors(t *testing.T) {
 	}
 }
 
+func TestRenderFunctions(t *testing.T) {
+	t.Parallel()
+	got, err := component.Render("x", "{{quote .S}} {{base64 .B}}", map[string]any{"S": []string{"a: b"}, "B": []byte("a\n")})
+	if want := `["a: b"] YQo=`; string(got) != want || err != nil {
+		t.Errorf("Render = %s, %v; want %s", got, err, want)
+	}
+}
+
 func TestStaticPod(t *testing.T) {
 	t.Parallel()
 	f, err := component.StaticPod("etcd", "a: {{quote .A}}\n", map[string]any{"A": "b"})
@@ -68,8 +76,8 @@ func TestStaticPod(t *testing.T) {
 func TestKubeconfig(t *testing.T) {
 	t.Parallel()
 	cl := componenttest.Cluster(t, config.Cluster{Name: "k", Nodes: []config.Node{{Role: config.Worker}, {}, {}}})
-	// Each control plane asks its own API server, a worker the first one's.
-	for i, server := range []string{"10.89.0.3", "10.89.0.3", "10.89.0.4"} {
+	// Each control plane asks its own API server, a worker the load balancer.
+	for i, server := range []string{"10.89.0.5", "10.89.0.3", "10.89.0.4"} {
 		f, err := component.Kubeconfig(cl, cl.Nodes[i], "/path", pki.Request{CommonName: "me"})
 		if err != nil {
 			t.Fatal(err)

@@ -13,31 +13,48 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Probe asks a health endpoint that only the node itself reaches, by plain HTTP. It
-// waits a second or two for a good answer, in the node: a command on a node costs
-// more than the question.
-func Probe(ctx context.Context, n provider.Node, port int, path string) error {
-	_, err := provider.Output(ctx, n, "mkube-probe", strconv.Itoa(port), path)
+// Probe asks a health endpoint that only the node itself reaches, by "http" or, without a look at
+// the certificate, "https". It waits a second or two for a good answer, in the node: a
+// command on a node costs more than the question.
+func Probe(ctx context.Context, n provider.Node, scheme string, port int, path string) error {
+	_, err := provider.Output(ctx, n, "mkube-probe", scheme, strconv.Itoa(port), path)
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) && exit.Stderr != "" {
 		return errors.New(exit.Reason()) // which names the endpoint
 	}
 	return err
 }
 
-// PodReady is the Ready of a static pod, once there is an API server: the kubelet
-// shows the pod there, with what its probes say.
-func PodReady(name string) func(context.Context, *cluster.Cluster, provider.Node) error {
+// Healthy is the Ready of a static pod that has a health endpoint on its node. It asks
+// what the kubelet's probes ask: their word comes to the API up to a second later. Where there is
+// no good answer, and the API server knows why the container does not run, the error says it.
+func Healthy(name, scheme string, port int, path string) func(context.Context, *cluster.Cluster, provider.Node) error {
 	return func(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
-		pods, err := c.API.Resource(ctx, cluster.Pods)
-		if err != nil {
+		err := Probe(ctx, n, scheme, port, path)
+		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		pod, err := pods.Namespace("kube-system").Get(ctx, name+"-"+n.Name(), metav1.GetOptions{})
-		if err != nil {
-			return err
+		if why := waiting(ctx, c, name+"-"+n.Name()); why != nil {
+			return why
 		}
-		return PodState(pod)
+		return err
 	}
+}
+
+// waiting says why the container of a pod of the system waits, nil if it does not, or if that
+// cannot be known.
+func waiting(ctx context.Context, c *cluster.Cluster, name string) error {
+	pods, err := c.API.Resource(ctx, cluster.Pods)
+	if err != nil {
+		return nil
+	}
+	pod, err := pods.Namespace("kube-system").Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil
+	}
+	if reason := containerReason(pod); reason != "" {
+		return fmt.Errorf("pod %s: %s", name, reason)
+	}
+	return nil
 }
 
 // PodState is nil for a pod that is Ready, else why it is not.

@@ -17,16 +17,16 @@ func TestProbe(t *testing.T) {
 	t.Parallel()
 	code := 0
 	cl := componenttest.ClusterOf(t, config.Cluster{}, &fake.Provider{Answer: func(args []string) (string, int, bool) {
-		return "", code, strings.Join(args, " ") == "mkube-probe 10248 /healthz"
+		return "", code, strings.Join(args, " ") == "mkube-probe http 10248 /healthz"
 	}})
 	probe := func(path string) string {
-		return componenttest.Message(component.Probe(t.Context(), cl.Nodes[0], 10248, path))
+		return componenttest.Message(component.Probe(t.Context(), cl.Nodes[0], "http", 10248, path))
 	}
 	if got := probe("/healthz"); got != "" {
 		t.Errorf("Probe = %s", got)
 	}
 	code = 22
-	if got, want := probe("/healthz"), "running mkube-probe 10248 /healthz on mkube-control-plane: exit code 22"; got != want {
+	if got, want := probe("/healthz"), "running mkube-probe http 10248 /healthz on mkube-control-plane: exit code 22"; got != want {
 		t.Errorf("Probe = %s; want %s", got, want)
 	}
 	if got, want := probe("/x"), "mkube-probe: command not found"; got != want {
@@ -70,19 +70,30 @@ func TestCondition(t *testing.T) {
 	}
 }
 
-func TestPodReady(t *testing.T) {
+// TestHealthy: the endpoint's word counts; what the API knows says why there is none.
+func TestHealthy(t *testing.T) {
 	t.Parallel()
-	api := componenttest.NewAPI(t, config.Cluster{})
-	ready := func() string {
-		return componenttest.Message(component.PodReady("etcd")(t.Context(), api.Cluster, api.Cluster.Nodes[0]))
+	const (
+		pod   = "/api/v1/namespaces/kube-system/pods/kube-scheduler-mkube-control-plane"
+		probe = "running mkube-probe https 10259 /healthz on mkube-control-plane: exit code 1"
+	)
+	code := 1
+	api := componenttest.NewAPIOf(t, config.Cluster{}, componenttest.Probed(&code))
+	ready := func(want string) {
+		t.Helper()
+		healthy := component.Healthy("kube-scheduler", "https", 10259, "/healthz")
+		if got := componenttest.Message(healthy(t.Context(), api.Cluster, api.Cluster.Nodes[0])); got != want {
+			t.Errorf("Healthy = %q; want %q", got, want)
+		}
 	}
-	if got := ready(); !strings.Contains(got, "could not find") {
-		t.Errorf("without a pod, PodReady = %q", got)
-	}
-	api.Object("/api/v1/namespaces/kube-system/pods/etcd-mkube-control-plane", componenttest.ReadyPod)
-	if got := ready(); got != "" {
-		t.Errorf("PodReady = %q", got)
-	}
+	ready(probe) // there is no pod
+	api.Object(pod, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},"status":{"phase":"Running"}}`)
+	ready(probe)
+	api.Object(pod, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},
+		"status":{"containerStatuses":[{"state":{"waiting":{"reason":"CreateContainerError","message":"no such file"}}}]}}`)
+	ready("pod kube-scheduler-mkube-control-plane: CreateContainerError: no such file")
+	code = 0
+	ready("")
 }
 
 func TestNodesAndInert(t *testing.T) {

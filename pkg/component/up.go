@@ -30,13 +30,16 @@ type Up struct {
 
 // Do brings one component up, until the context ends. It is a Step of a graph. An
 // error of one that did not become ready is a *NotReadyError.
-func (u Up) Do(ctx context.Context, c Component, serves func()) error {
+func (u Up) Do(ctx context.Context, c Component, turn Turn) error {
 	start := time.Now()
 	u.event(progress.Event{Step: c.Name, State: progress.Running})
-	err := u.on(ctx, c, u.begin)
+	err := u.objects(ctx, c)
+	if err == nil {
+		err = u.on(ctx, c, turn, u.begin)
+	}
 	if err == nil && c.Serves != nil {
-		serves()
-		err = u.on(ctx, c, u.finish)
+		turn.serves()
+		err = u.on(ctx, c, turn, u.finish)
 	}
 	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
 	if err != nil {
@@ -56,38 +59,53 @@ func (u Up) event(e progress.Event) {
 	}
 }
 
+// objects creates what the component has in the API.
+func (u Up) objects(ctx context.Context, c Component) error {
+	if c.Objects == nil {
+		return nil
+	}
+	objects, err := c.Objects(u.Cluster)
+	if err != nil {
+		return fmt.Errorf("rendering the objects of %s: %w", c.Name, err)
+	}
+	if err := u.Cluster.API.Apply(ctx, objects); err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return nil
+}
+
 // on does something for a component on all its nodes at once.
-func (u Up) on(ctx context.Context, c Component, do func(context.Context, Component, provider.Node) error) error {
+func (u Up) on(ctx context.Context, c Component, turn Turn, do func(context.Context, Component, Turn, provider.Node) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range c.Nodes(u.Cluster) {
-		g.Go(func() error { return do(ctx, c, n) })
+		g.Go(func() error { return do(ctx, c, turn, n) })
 	}
 	return g.Wait()
 }
 
 // begin starts a component on a node and waits until it serves.
-func (u Up) begin(ctx context.Context, c Component, n provider.Node) error {
+func (u Up) begin(ctx context.Context, c Component, turn Turn, n provider.Node) error {
 	if u.Started == nil || !u.Started(c) {
-		if err := u.start(ctx, c, n); err != nil {
+		if err := u.Start(ctx, c, n); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
 	if c.Serves == nil {
-		return u.finish(ctx, c, n)
+		return u.finish(ctx, c, turn, n)
 	}
-	return u.wait(ctx, c, n, c.Serves)
+	return u.wait(ctx, c, turn, n, c.Serves)
 }
 
 // finish waits until a component is ready on a node.
-func (u Up) finish(ctx context.Context, c Component, n provider.Node) error {
+func (u Up) finish(ctx context.Context, c Component, turn Turn, n provider.Node) error {
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
 	}
-	return u.wait(ctx, c, n, c.Ready)
+	return u.wait(ctx, c, turn, n, c.Ready)
 }
 
-// start puts the component's files on a node and starts it.
-func (u Up) start(ctx context.Context, c Component, n provider.Node) error {
+// Start puts the component's files on a node and starts it. It waits for nothing.
+func (u Up) Start(ctx context.Context, c Component, n provider.Node) error {
 	files, err := c.Inert(u.Cluster, n)
 	if err != nil {
 		return err

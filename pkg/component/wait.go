@@ -42,7 +42,9 @@ func (e *NotReadyError) Unwrap() error { return e.Cause }
 
 const (
 	// pause is the least time between two probes; a slow probe is given twice its own
-	// time, up to maxPause, so that asking does not hold up what is asked for.
+	// time, up to maxPause, so that asking does not hold up what is asked for. Who has
+	// waited for minutes, as on an emulated processor, asks less often: in a fiftieth of
+	// that time, and for crashes in a tenth.
 	pause    = 100 * time.Millisecond
 	maxPause = 300 * time.Millisecond
 	// patience is how long a component is waited for before its crashes are looked
@@ -50,12 +52,20 @@ const (
 	patience = 4 * time.Second
 )
 
+// breath is the time until the next probe of who waits since start, and whose last probe
+// began then.
+func breath(start, began time.Time) time.Duration {
+	return min(max(pause, 2*time.Since(began)), max(maxPause, time.Since(start)/50))
+}
+
 // wait probes until the probe is nil, the component crashes for good, or the context
-// ends.
-func (u Up) wait(ctx context.Context, c Component, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
+// ends. Ends before all that it needs is ready are no fault of its own, and do not count: on a slow
+// machine kube-controller-manager gives up three times while the API server comes up.
+func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
 	start := time.Now()
 	look := start.Add(patience)
 	said := ""
+	unsettled, excused := false, 0
 	var last error
 	for {
 		began := time.Now()
@@ -71,15 +81,21 @@ func (u Up) wait(ctx context.Context, c Component, n provider.Node, probe func(c
 			u.event(progress.Event{Step: c.Name, State: progress.Running, Detail: said})
 		}
 		if time.Now().After(look) {
-			if err := crashed(ctx, c, n); err != nil {
-				return u.notReady(ctx, c, n, start, last, err)
+			// Those before this look happened, in part, before it was settled.
+			excuse := unsettled
+			unsettled = !turn.settled()
+			if crash := crashed(ctx, c, n); crash != nil {
+				if !excuse && !unsettled && crash.Times > excused {
+					return u.notReady(ctx, c, n, start, last, crash)
+				}
+				excused = crash.Times
 			}
-			look = time.Now().Add(patience)
+			look = time.Now().Add(max(patience, time.Since(start)/10))
 		}
 		select {
 		case <-ctx.Done():
 			return u.notReady(ctx, c, n, start, last, context.Cause(ctx))
-		case <-time.After(min(max(pause, 2*time.Since(began)), maxPause)):
+		case <-time.After(breath(start, began)):
 		}
 	}
 }

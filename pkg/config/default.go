@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // controlPlaneTaint keeps pods off control planes where there are workers for them, see
@@ -28,8 +29,15 @@ func (c Cluster) Default() Cluster {
 	for component, args := range c.ExtraArgs {
 		c.ExtraArgs[component] = maps.Clone(args)
 	}
+	c.CloudControllerManager = new(c.HasCloudControllerManager())
 	c.ContainerdConfigPatches = slices.Clone(c.ContainerdConfigPatches)
+	c.Addons = slices.Clone(c.Addons)
 	return c
+}
+
+// HasCloudControllerManager reports whether the cluster has one, which is the default.
+func (c Cluster) HasCloudControllerManager() bool {
+	return c.CloudControllerManager == nil || *c.CloudControllerManager
 }
 
 func defaultNodes(nodes []Node) []Node {
@@ -41,7 +49,21 @@ func defaultNodes(nodes []Node) []Node {
 	for i, n := range nodes {
 		defaulted[i] = n.defaulted(hasWorkers)
 	}
+	if c := (Cluster{Nodes: defaulted}); c.Count(ControlPlane) > 1 && c.Count(LoadBalancer) == 0 {
+		defaulted = append(defaulted, Node{Role: LoadBalancer}.defaulted(hasWorkers))
+	}
 	return defaulted
+}
+
+// Count is how many nodes have a role.
+func (c Cluster) Count(role Role) int {
+	n := 0
+	for _, node := range c.Nodes {
+		if node.Role == role {
+			n++
+		}
+	}
+	return n
 }
 
 func (n Node) defaulted(hasWorkers bool) Node {
@@ -51,6 +73,7 @@ func (n Node) defaulted(hasWorkers bool) Node {
 	if n.Taints == nil {
 		n.Taints = n.Role.taints(hasWorkers)
 	}
+	n.KubeletConfigPatches = slices.Clone(n.KubeletConfigPatches)
 	n.ExtraMounts = slices.Clone(n.ExtraMounts)
 	for i := range n.ExtraMounts {
 		m := &n.ExtraMounts[i]
@@ -73,10 +96,30 @@ func (r Role) taints(hasWorkers bool) []Taint {
 	return []Taint{}
 }
 
+var defaultSubnets = map[IPFamily]struct{ pods, services string }{
+	IPv4:      {"10.244.0.0/16", "10.96.0.0/16"},
+	IPv6:      {"fd00:10:244::/56", "fd00:10:96::/112"},
+	DualStack: {"10.244.0.0/16,fd00:10:244::/56", "10.96.0.0/16,fd00:10:96::/112"},
+}
+
+// familyOf is that of a subnet, or of two with a comma between them; "" for none.
+func familyOf(subnets string) IPFamily {
+	switch {
+	case subnets == "":
+		return ""
+	case strings.Contains(subnets, ","):
+		return DualStack
+	case strings.Contains(subnets, ":"):
+		return IPv6
+	}
+	return IPv4
+}
+
 func (n Networking) defaulted() Networking {
 	n.APIServerAddress = cmp.Or(n.APIServerAddress, "127.0.0.1")
-	n.PodSubnet = cmp.Or(n.PodSubnet, "10.244.0.0/16")
-	n.ServiceSubnet = cmp.Or(n.ServiceSubnet, "10.96.0.0/16")
+	n.IPFamily = cmp.Or(n.IPFamily, familyOf(n.PodSubnet), familyOf(n.ServiceSubnet), IPv4)
+	n.PodSubnet = cmp.Or(n.PodSubnet, defaultSubnets[n.IPFamily].pods)
+	n.ServiceSubnet = cmp.Or(n.ServiceSubnet, defaultSubnets[n.IPFamily].services)
 	n.DNSDomain = cmp.Or(n.DNSDomain, "cluster.local")
 	n.KubeProxyMode = cmp.Or(n.KubeProxyMode, ProxyNFTables)
 	return n

@@ -16,11 +16,13 @@ func TestDefaultOfZero(t *testing.T) {
 		Nodes:      []Node{{Role: ControlPlane, Taints: []Taint{}}},
 		Networking: Networking{
 			APIServerAddress: "127.0.0.1",
+			IPFamily:         IPv4,
 			PodSubnet:        "10.244.0.0/16",
 			ServiceSubnet:    "10.96.0.0/16",
 			DNSDomain:        "cluster.local",
 			KubeProxyMode:    ProxyNFTables,
 		},
+		CloudControllerManager: new(true),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -42,9 +44,9 @@ func TestDefaultTaints(t *testing.T) {
 	}{
 		{"no nodes", nil, [][]Taint{none}},
 		{"one node", []Node{{}}, [][]Taint{none}},
-		{"control planes only", []Node{{}, {Role: ControlPlane}}, [][]Taint{none, none}},
-		{"workers", []Node{{}, {Role: Worker}, {Role: ControlPlane}}, [][]Taint{reserved, none, reserved}},
-		{"set", []Node{{Taints: none}, {Role: Worker, Taints: own}, {Taints: own}}, [][]Taint{none, own, own}},
+		{"control planes only", []Node{{}, {Role: ControlPlane}}, [][]Taint{none, none, none}},
+		{"workers", []Node{{}, {Role: Worker}, {Role: ControlPlane}}, [][]Taint{reserved, none, reserved, none}},
+		{"set", []Node{{Taints: none}, {Role: Worker, Taints: own}, {Taints: own}}, [][]Taint{none, own, own, none}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,6 +104,7 @@ func TestDefaultSharesNothing(t *testing.T) {
 	d.ExtraArgs["etcd"]["v"] = "changed"
 	d.ExtraArgs["kubelet"] = nil
 	d.ContainerdConfigPatches[0] = "changed"
+	d.Addons[0] = "changed"
 	after, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +131,7 @@ func everything() Cluster {
 		Networking: Networking{
 			APIServerAddress:  "0.0.0.0",
 			APIServerPort:     6443,
+			IPFamily:          IPv4,
 			PodSubnet:         "10.0.0.0/16",
 			ServiceSubnet:     "10.1.0.0/16",
 			DNSDomain:         "demo.example",
@@ -137,6 +141,8 @@ func everything() Cluster {
 		FeatureGates:            map[string]bool{"A": true},
 		RuntimeConfig:           map[string]string{"api/all": "true"},
 		ExtraArgs:               map[string]map[string]string{"etcd": {"v": "4"}, "coredns": nil},
+		CloudControllerManager:  new(false),
 		ContainerdConfigPatches: []string{"version = 3"},
+		Addons:                  []string{"metrics-server"},
 	}
 }

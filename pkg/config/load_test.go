@@ -113,10 +113,13 @@ func TestLoadFull(t *testing.T) {
 		ExtraArgs: map[string]map[string]string{
 			"kube-scheduler": {"v": "4", "leader-elect-renew-deadline": "1.10"},
 			"kubelet":        nil,
+			"metrics-server": {"v": "2"},
 		},
+		CloudControllerManager: new(false),
 		ContainerdConfigPatches: []string{
 			"[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n",
 		},
+		Addons: []string{"metrics-server"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

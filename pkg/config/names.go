@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// NodeNames are the names of the cluster's nodes, in the order of Nodes: the
-// cluster's name, the role, and from the second node of a role on its number, as
-// in mkube-control-plane, mkube-worker, mkube-worker2.
+// NodeNames are the names of the cluster's nodes, in the order of Nodes: a node's own,
+// else the cluster's name, the role, and from the second node of a role on its number,
+// as in mkube-control-plane, mkube-worker, mkube-worker2.
 func (c Cluster) NodeNames() []string {
 	names := make([]string, len(c.Nodes))
 	seen := map[Role]int{}
@@ -18,15 +18,21 @@ func (c Cluster) NodeNames() []string {
 		if seen[role] > 1 {
 			names[i] += fmt.Sprint(seen[role])
 		}
+		names[i] = cmp.Or(n.Name, names[i])
 	}
 	return names
 }
 
-// Components are the components that ExtraArgs may name, as Kubernetes calls them,
-// in the order in which they come up. The caller may change the list.
+// Components are the components that ExtraArgs may name besides the addons, as
+// Kubernetes calls them, in the order in which they come up. The caller may change
+// the list.
 func Components() []string {
 	return []string{
 		"kubelet", "etcd", "kube-apiserver", "kube-controller-manager",
-		"kube-scheduler", "kube-proxy", "coredns",
+		"kube-scheduler", "kube-network-policies", "kube-proxy", "cloud-controller-manager", "coredns", "local-path-provisioner",
 	}
 }
+
+// Addons are the components that a cluster may be asked to have, besides those that
+// every cluster has. The caller may change the list.
+func Addons() []string { return []string{"metrics-server"} }

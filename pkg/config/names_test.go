@@ -30,12 +30,15 @@ func TestNodeNames(t *testing.T) {
 
 func TestComponentsIsTheCallersOwn(t *testing.T) {
 	t.Parallel()
-	Components()[0] = "changed"
+	Components()[0], Addons()[0] = "changed", "changed"
 	want := []string{
 		"kubelet", "etcd", "kube-apiserver", "kube-controller-manager",
-		"kube-scheduler", "kube-proxy", "coredns",
+		"kube-scheduler", "kube-network-policies", "kube-proxy", "cloud-controller-manager", "coredns", "local-path-provisioner",
 	}
 	if got := Components(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := Addons(), []string{"metrics-server"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -3,34 +3,58 @@ package config
 import (
 	"math/big"
 	"net/netip"
+	"strings"
 )
 
-// APIServerServiceIP is the first address of the service subnet, which
+// PodSubnets are the pod subnets, the preferred one first. What is no subnet is left
+// out; valid networking has one, or one of each family.
+func (n Networking) PodSubnets() []netip.Prefix { return prefixes(n.PodSubnet) }
+
+// ServiceSubnets are the service subnets, as PodSubnets.
+func (n Networking) ServiceSubnets() []netip.Prefix { return prefixes(n.ServiceSubnet) }
+
+func prefixes(list string) []netip.Prefix {
+	var all []netip.Prefix
+	for s := range strings.SplitSeq(list, ",") {
+		if p, err := netip.ParsePrefix(s); err == nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// APIServerServiceIP is the first address of the first service subnet, which
 // kube-apiserver gives to the Service "kubernetes". The networking must be valid;
 // otherwise the address is not, as its IsValid tells.
 func (n Networking) APIServerServiceIP() netip.Addr {
-	return addressAt(n.ServiceSubnet, 1)
+	return addressAt(n.ServiceSubnets(), 1)
 }
 
-// DNSServiceIP is the tenth address of the service subnet, by custom that of the
+// DNSServiceIP is the tenth address of the first service subnet, by custom that of the
 // cluster's DNS, see https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/.
 // The networking must be valid; otherwise the address is not, as its IsValid tells.
 func (n Networking) DNSServiceIP() netip.Addr {
-	return addressAt(n.ServiceSubnet, 10)
+	return addressAt(n.ServiceSubnets(), 10)
 }
 
-// PodCIDR is the part of the pod subnet that belongs to node i, counted from 0: a
-// /24; of an IPv6 subnet a /64, or where that is smaller than a /64, a part that
-// leaves room for 65,536 nodes, or else for 256 pods a node. The zero Prefix is
-// returned where the pod subnet has no such part, which a valid cluster's has for
-// each of its nodes.
-func (c Cluster) PodCIDR(i int) netip.Prefix {
-	subnet, err := netip.ParsePrefix(c.Networking.PodSubnet)
-	if err != nil || i < 0 || i >= capacity(subnet) {
-		return netip.Prefix{}
+// PodCIDRs are the parts of the pod subnets that belong to node i, counted from 0 (a
+// load balancer has none and is not counted), in the order of PodSubnets: a /24; of
+// an IPv6 subnet a /64, or where that is smaller than a /64, a part that leaves room
+// for 65,536 nodes, or else for 256 pods a node. A pod subnet that has no such part is
+// left out; a valid cluster's have one for each of its nodes.
+func (c Cluster) PodCIDRs(i int) []netip.Prefix {
+	if i >= 0 && i < len(c.Nodes) {
+		i -= Cluster{Nodes: c.Nodes[:i]}.Count(LoadBalancer)
 	}
-	bits := nodeBits(subnet)
-	return netip.PrefixFrom(advance(subnet.Addr(), i, subnet.Addr().BitLen()-bits), bits)
+	var list []netip.Prefix
+	for _, subnet := range c.Networking.PodSubnets() {
+		if i < 0 || i >= capacity(subnet) {
+			continue
+		}
+		bits := nodeBits(subnet)
+		list = append(list, netip.PrefixFrom(advance(subnet.Addr(), i, subnet.Addr().BitLen()-bits), bits))
+	}
+	return list
 }
 
 // maxNodeBits is how many bits may tell nodes apart, a limit that
@@ -58,12 +82,13 @@ func capacity(subnet netip.Prefix) int {
 	return 1 << spare
 }
 
-// addressAt is the subnet's address of this number, the zero Addr where there is none.
-func addressAt(subnet string, i int) netip.Addr {
-	p, err := netip.ParsePrefix(subnet)
-	if err != nil {
+// addressAt is the first subnet's address of this number, the zero Addr where there is
+// none.
+func addressAt(subnets []netip.Prefix, i int) netip.Addr {
+	if len(subnets) == 0 {
 		return netip.Addr{}
 	}
+	p := subnets[0]
 	if a := advance(p.Addr(), i, 0); p.Contains(a) {
 		return a
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 )
@@ -58,8 +59,57 @@ func TestPodCIDR(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := Cluster{Networking: Networking{PodSubnet: tt.subnet}}
-		if got := c.PodCIDR(tt.node).String(); got != tt.want {
+		if got := part(c, tt.node).String(); got != tt.want {
 			t.Errorf("node %d of %q: got %s, want %s", tt.node, tt.subnet, got, tt.want)
+		}
+	}
+}
+
+// part is a node's only pod CIDR, invalid where it has none.
+func part(c Cluster, node int) netip.Prefix {
+	for _, p := range c.PodCIDRs(node) {
+		return p
+	}
+	return netip.Prefix{}
+}
+
+func TestDualStack(t *testing.T) {
+	t.Parallel()
+	c := Cluster{Nodes: make([]Node, 2), Networking: Networking{IPFamily: DualStack}}.Default()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for node, want := range map[int]string{0: "[10.244.0.0/24 fd00:10:244::/64]", 1: "[10.244.1.0/24 fd00:10:244:1::/64]"} {
+		if got := fmt.Sprint(c.PodCIDRs(node)); got != want {
+			t.Errorf("node %d has %s, want %s", node, got, want)
+		}
+	}
+	if got := c.Networking.DNSServiceIP().String(); got != "10.96.0.10" {
+		t.Errorf("DNS is at %s", got)
+	}
+}
+
+// TestFamilies: what is written of the three decides what is not.
+func TestFamilies(t *testing.T) {
+	t.Parallel()
+	const pods4, pods6, services4, services6 = "10.1.0.0/16", "fd01::/56", "10.2.0.0/16", "fd02::/112"
+	for _, tt := range []struct{ given, want Networking }{
+		{Networking{}, Networking{IPFamily: IPv4, PodSubnet: "10.244.0.0/16", ServiceSubnet: "10.96.0.0/16"}},
+		{Networking{IPFamily: IPv6}, Networking{IPFamily: IPv6, PodSubnet: "fd00:10:244::/56", ServiceSubnet: "fd00:10:96::/112"}},
+		{Networking{PodSubnet: pods6}, Networking{IPFamily: IPv6, PodSubnet: pods6, ServiceSubnet: "fd00:10:96::/112"}},
+		{Networking{ServiceSubnet: services4}, Networking{IPFamily: IPv4, PodSubnet: "10.244.0.0/16", ServiceSubnet: services4}},
+		{
+			Networking{PodSubnet: pods6 + "," + pods4, ServiceSubnet: services6 + "," + services4},
+			Networking{IPFamily: DualStack, PodSubnet: pods6 + "," + pods4, ServiceSubnet: services6 + "," + services4},
+		},
+	} {
+		c := Cluster{Networking: tt.given}.Default()
+		got := Networking{IPFamily: c.Networking.IPFamily, PodSubnet: c.Networking.PodSubnet, ServiceSubnet: c.Networking.ServiceSubnet}
+		if got != tt.want {
+			t.Errorf("%+v becomes %+v, want %+v", tt.given, got, tt.want)
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", tt.given, err)
 		}
 	}
 }
@@ -71,21 +121,21 @@ func TestPodCIDRsOfValidClusters(t *testing.T) {
 	for _, start := range []string{"20.0.0.0", "fd01::"} {
 		addr := netip.MustParseAddr(start)
 		for bits := range addr.BitLen() + 1 {
-			c := Cluster{Nodes: make([]Node, 5)}.Default()
+			c := Cluster{Nodes: workersAfterOne(5)}.Default()
 			c.Networking.PodSubnet = netip.PrefixFrom(addr, bits).Masked().String()
 			if addr.Is6() {
-				c.Networking.ServiceSubnet = "fd00::/112"
+				c.Networking.ServiceSubnet, c.Networking.IPFamily = "fd00::/112", IPv6
 			}
 			if c.Validate() != nil {
 				continue
 			}
 			subnet := netip.MustParsePrefix(c.Networking.PodSubnet)
 			for i := range c.Nodes {
-				p := c.PodCIDR(i)
+				p := part(c, i)
 				if !p.IsValid() || p != p.Masked() || !subnet.Contains(p.Addr()) || p.Bits() < subnet.Bits() {
 					t.Errorf("%s: node %d has %s", subnet, i, p)
 				}
-				if i > 0 && p.Overlaps(c.PodCIDR(i-1)) {
+				if i > 0 && p.Overlaps(part(c, i-1)) {
 					t.Errorf("%s: nodes %d and %d share %s", subnet, i-1, i, p)
 				}
 			}

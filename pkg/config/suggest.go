@@ -67,3 +67,11 @@ func didYouMean(word string, candidates []string) string {
 	}
 	return ""
 }
+
+// didYouMeanOr is didYouMean or, where no word is close, all that there are.
+func didYouMeanOr(word string, candidates []string, all string) string {
+	if meant := didYouMean(word, candidates); meant != "" {
+		return meant
+	}
+	return ": " + all + strings.Join(candidates, ", ")
+}

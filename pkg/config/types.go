@@ -2,6 +2,8 @@
 // their validation, and the strict loading of the YAML file that spells them.
 package config
 
+import "k8s.io/apimachinery/pkg/api/resource"
+
 // APIVersion and Kind are what every configuration file begins with.
 const (
 	APIVersion = "mkube.dev/v1alpha1"
@@ -16,7 +18,8 @@ type Cluster struct {
 	Kind       string `json:"kind"`
 	// Name is the cluster's name, and the prefix of its nodes'. Empty means "mkube".
 	Name string `json:"name,omitempty"`
-	// Nodes are the cluster's nodes in order. Empty means one control plane.
+	// Nodes are the cluster's nodes in order. Empty means one control plane. Several
+	// control planes get a load balancer, if none is listed.
 	Nodes      []Node     `json:"nodes,omitzero"`
 	Networking Networking `json:"networking,omitzero"`
 	// FeatureGates are given to every Kubernetes component.
@@ -27,9 +30,14 @@ type Cluster struct {
 	// ExtraArgs are flags by component name, added to mkube's own or put in their
 	// place: {"kube-scheduler": {"v": "4"}}.
 	ExtraArgs map[string]map[string]string `json:"extraArgs,omitzero"`
+	// CloudControllerManager is nil for true. Without one, no Service of type
+	// LoadBalancer gets an address, and no node a provider ID.
+	CloudControllerManager *bool `json:"cloudControllerManager,omitempty"`
 	// ContainerdConfigPatches are TOML documents merged into containerd's
 	// configuration, in order.
 	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitzero"`
+	// Addons are components that a cluster has only if it is asked for, see Addons.
+	Addons []string `json:"addons,omitzero"`
 }
 
 // Role is what a node is for.
@@ -40,12 +48,21 @@ const (
 	ControlPlane Role = "control-plane"
 	// Worker runs pods only.
 	Worker Role = "worker"
+	// LoadBalancer leads to the API servers of several control planes. It is no node
+	// of Kubernetes. A cluster that needs one is given it by Default.
+	LoadBalancer Role = "external-load-balancer"
 )
 
 // Node is one node of a cluster.
 type Node struct {
 	// Role is empty for a control plane.
 	Role Role `json:"role,omitempty"`
+	// Name is the node's name, as a host and in Kubernetes. Empty means the one that
+	// NodeNames makes of the cluster's name and the role.
+	Name string `json:"name,omitempty"`
+	// Address is the node's IPv4 address on the cluster's network, where the provider
+	// lets it be chosen: a virtual machine's. Empty means the next free one.
+	Address string `json:"address,omitempty"`
 	// Image is the node image. Empty means the one of mkube's Kubernetes version.
 	Image string `json:"image,omitempty"`
 	// Labels are put on the Kubernetes node when it registers.
@@ -57,6 +74,35 @@ type Node struct {
 	ExtraMounts []Mount `json:"extraMounts,omitzero"`
 	// ExtraPortMappings are ports of the host that lead to ports of the node.
 	ExtraPortMappings []PortMapping `json:"extraPortMappings,omitzero"`
+	// Resources are what the node may use of the host. Zero means all.
+	Resources Resources `json:"resources,omitzero"`
+	// KubeletConfigPatches are YAML documents merged into the kubelet's configuration
+	// file on this node, in order.
+	KubeletConfigPatches []string `json:"kubeletConfigPatches,omitzero"`
+}
+
+// Resources are limits of a node, which the kubelet reports as the node's capacity.
+// Both are quantities as Kubernetes writes them, see
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/.
+type Resources struct {
+	// CPUs is as "2" or "1500m". Empty means all.
+	CPUs string `json:"cpus,omitempty"`
+	// Memory is as "2Gi". Empty means all.
+	Memory string `json:"memory,omitempty"`
+}
+
+// MilliCPUs are the CPUs in thousandths, 0 for all. The resources must be valid.
+func (r Resources) MilliCPUs() int64 { return quantity(r.CPUs).MilliValue() }
+
+// MemoryBytes is the memory in bytes, 0 for all. The resources must be valid.
+func (r Resources) MemoryBytes() int64 { return quantity(r.Memory).Value() }
+
+func quantity(s string) *resource.Quantity {
+	q, err := resource.ParseQuantity(s)
+	if err != nil {
+		return new(resource.Quantity)
+	}
+	return &q
 }
 
 // Taint keeps pods off a node, see
@@ -104,6 +150,19 @@ const (
 	ProxyNone ProxyMode = "none"
 )
 
+// IPFamily is which kind of addresses pods and Services have, see
+// https://kubernetes.io/docs/concepts/services-networking/dual-stack/.
+type IPFamily string
+
+const (
+	// IPv4 is IPv4 only.
+	IPv4 IPFamily = "ipv4"
+	// IPv6 is IPv6 only.
+	IPv6 IPFamily = "ipv6"
+	// DualStack is both: every pod has an address of each.
+	DualStack IPFamily = "dual"
+)
+
 // Networking is the cluster's networks.
 type Networking struct {
 	// APIServerAddress is the host's address at which the API server is published.
@@ -111,9 +170,12 @@ type Networking struct {
 	APIServerAddress string `json:"apiServerAddress,omitempty"`
 	// APIServerPort is 0 for a free port of the host.
 	APIServerPort int32 `json:"apiServerPort,omitempty"`
-	// PodSubnet is empty for 10.244.0.0/16.
+	// IPFamily is empty for that of the subnets, or ipv4 without any.
+	IPFamily IPFamily `json:"ipFamily,omitempty"`
+	// PodSubnet is empty for 10.244.0.0/16 or fd00:10:244::/56, or both with a comma
+	// between them. The first is the family that the cluster prefers.
 	PodSubnet string `json:"podSubnet,omitempty"`
-	// ServiceSubnet is empty for 10.96.0.0/16.
+	// ServiceSubnet is empty for 10.96.0.0/16 or fd00:10:96::/112, or both.
 	ServiceSubnet string `json:"serviceSubnet,omitempty"`
 	// DNSDomain is empty for cluster.local.
 	DNSDomain string `json:"dnsDomain,omitempty"`

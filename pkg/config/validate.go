@@ -10,10 +10,10 @@ import (
 const (
 	// maxName leaves room in a host name, at most 63 characters (RFC 1123), for
 	// the longest ending of a node's name.
-	maxName = 63 - len("-control-plane999")
-	// maxNodes keeps node numbers at three digits. A Linux bridge, which joins
-	// nodes that are containers, has 1023 ports (BR_MAX_PORTS in net/bridge).
-	maxNodes = 999
+	maxName = 63 - len("-external-load-balancer")
+	// maxNodes is how many addresses of the cluster's network, a /24, are for nodes.
+	// The upper ones are for Services of type LoadBalancer.
+	maxNodes = 180
 )
 
 // Validate checks a defaulted cluster. Its error holds every mistake, each one line
@@ -32,6 +32,7 @@ func (c Cluster) mistakes() mistakes {
 	m.runtimeConfig(c.RuntimeConfig)
 	m.extraArgs(c.ExtraArgs)
 	m.containerdConfigPatches(c.ContainerdConfigPatches)
+	m.addons(c.Addons)
 	return m
 }
 
@@ -55,7 +56,7 @@ func (m *mistakes) name(name string) {
 		m.addf("name", "must be lower-case letters, digits and inner hyphens, as in host names, not %s", quote(name))
 	}
 	if len(name) > maxName {
-		m.addf("name", "must have at most %d characters, not %d: host names such as NAME-control-plane2 have at most 63", maxName, len(name))
+		m.addf("name", "must have at most %d characters, not %d: host names such as NAME-external-load-balancer have at most 63", maxName, len(name))
 	}
 }
 
@@ -66,20 +67,40 @@ func (m *mistakes) nodes(c Cluster) {
 	}
 	names := c.NodeNames()
 	needsControlPlane := true
+	loadBalancers := 0
 	for i, n := range c.Nodes {
 		path := itemPath("nodes", i)
 		// A misspelt role may be meant as the control plane.
-		valid := m.oneOf(fieldPath(path, "role"), string(n.Role), string(ControlPlane), string(Worker))
+		valid := m.oneOf(fieldPath(path, "role"), string(n.Role), string(ControlPlane), string(Worker), string(LoadBalancer))
 		needsControlPlane = needsControlPlane && valid && n.Role != ControlPlane
+		if n.Role == LoadBalancer {
+			m.loadBalancer(path, n, loadBalancers)
+			loadBalancers++
+		}
+		m.nodeName(fieldPath(path, "name"), n.Name, slices.Index(names, names[i]), i)
+		m.nodeAddress(fieldPath(path, "address"), c.Nodes, i)
 		m.printable(fieldPath(path, "image"), n.Image, "")
 		m.labels(fieldPath(path, "labels"), n.Labels, names[i])
 		m.taints(fieldPath(path, "taints"), n.Taints)
 		m.mounts(fieldPath(path, "extraMounts"), n.ExtraMounts)
+		m.resources(fieldPath(path, "resources"), n)
+		m.kubeletConfigPatches(fieldPath(path, "kubeletConfigPatches"), n.KubeletConfigPatches)
 	}
 	if needsControlPlane {
 		m.addf("nodes", `must have a control plane: add "- role: %s"`, ControlPlane)
 	}
 	m.ports(c)
+}
+
+// loadBalancer checks one that has others before it. What the kubelet would do with
+// its fields, nobody does there.
+func (m *mistakes) loadBalancer(path string, n Node, others int) {
+	if others > 0 {
+		m.addf(path, "is a second %s: a cluster has at most one", LoadBalancer)
+	}
+	if len(n.Labels) > 0 || len(n.Taints) > 0 || len(n.KubeletConfigPatches) > 0 {
+		m.addf(path, "has labels, taints or a kubelet's configuration: the %s is no node of Kubernetes", LoadBalancer)
+	}
 }
 
 var gateName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
@@ -111,18 +132,26 @@ func (m *mistakes) runtimeConfig(versions map[string]string) {
 var flagName = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
 
 func (m *mistakes) extraArgs(args map[string]map[string]string) {
+	known := append(Components(), Addons()...)
 	for _, component := range slices.Sorted(maps.Keys(args)) {
 		path := keyPath("extraArgs", component)
-		if !slices.Contains(Components(), component) {
-			next := didYouMean(component, Components())
-			if next == "" {
-				next = ": the components are " + strings.Join(Components(), ", ")
-			}
-			m.addf(path, "is no component%s", next)
+		if !slices.Contains(known, component) {
+			m.addf(path, "is no component%s", didYouMeanOr(component, known, "the components are "))
 		}
 		for _, flag := range slices.Sorted(maps.Keys(args[component])) {
 			m.flag(keyPath(path, flag), flag)
 			m.printable(keyPath(path, flag), args[component][flag], "")
+		}
+	}
+}
+
+func (m *mistakes) addons(names []string) {
+	for i, name := range names {
+		path := itemPath("addons", i)
+		if !slices.Contains(Addons(), name) {
+			m.addf(path, "must be an addon, not %s%s", quote(name), didYouMeanOr(name, Addons(), "the addons are "))
+		} else if slices.Contains(names[:i], name) {
+			m.addf(path, "names %s again", quote(name))
 		}
 	}
 }

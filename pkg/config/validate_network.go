@@ -15,20 +15,18 @@ const (
 
 func (m *mistakes) networking(c Cluster) {
 	n := c.Networking
-	pods, podsOK := m.subnet(podPath, n.PodSubnet)
-	services, servicesOK := m.subnet(servicePath, n.ServiceSubnet)
-	if podsOK && len(c.Nodes) <= maxNodes {
-		m.podSubnetSize(pods, len(c.Nodes))
+	pods, podsOK := m.subnets(podPath, n.PodSubnet)
+	services, servicesOK := m.subnets(servicePath, n.ServiceSubnet)
+	for _, p := range pods {
+		if len(c.Nodes) <= maxNodes {
+			m.podSubnetSize(p, len(c.Nodes)-c.Count(LoadBalancer))
+		}
 	}
-	if servicesOK {
-		m.serviceSubnetSize(services)
+	for _, s := range services {
+		m.serviceSubnetSize(s)
 	}
-	switch {
-	case !podsOK || !servicesOK:
-	case pods.Addr().Is4() != services.Addr().Is4():
-		m.addf(podPath, "%q and networking.serviceSubnet %q must both be IPv4 or both IPv6", pods, services)
-	case pods.Overlaps(services):
-		m.addf(podPath, "%q must not overlap networking.serviceSubnet %q", pods, services)
+	if m.oneOf("networking.ipFamily", string(n.IPFamily), string(IPv4), string(IPv6), string(DualStack)) && podsOK && servicesOK {
+		m.families(n, pods, services)
 	}
 	if len(content.IsDNS1123Subdomain(n.DNSDomain)) > 0 {
 		m.addf("networking.dnsDomain", `must be a domain of lower-case letters, digits, inner hyphens and dots, such as "cluster.local", not %s`, quote(n.DNSDomain))
@@ -36,14 +34,34 @@ func (m *mistakes) networking(c Cluster) {
 	m.oneOf("networking.kubeProxyMode", string(n.KubeProxyMode), string(ProxyNFTables), string(ProxyIPTables), string(ProxyNone))
 }
 
-// subnet parses one, and returns whether it can be used. Two, one of each family
-// and with a comma between them, is how Kubernetes writes dual stack:
+// families checks that pods and Services have addresses of the same families, the
+// same one first, and none in common.
+func (m *mistakes) families(n Networking, pods, services []netip.Prefix) {
+	switch {
+	case familyOf(n.PodSubnet) != familyOf(n.ServiceSubnet) || pods[0].Addr().Is4() != services[0].Addr().Is4():
+		m.addf(podPath, "%q and networking.serviceSubnet %q must be of the same families, in the same order", n.PodSubnet, n.ServiceSubnet)
+	case familyOf(n.PodSubnet) != n.IPFamily:
+		m.addf("networking.ipFamily", "is %s, but networking.podSubnet %q is %s: leave one of them out", n.IPFamily, n.PodSubnet, familyOf(n.PodSubnet))
+	}
+	for _, p := range pods {
+		for _, s := range services {
+			if p.Overlaps(s) {
+				m.addf(podPath, "%q must not overlap networking.serviceSubnet %q", p, s)
+			}
+		}
+	}
+}
+
+// subnets parses one or two, and returns whether they can be used. Two, one of each
+// family and with a comma between them, is how Kubernetes writes dual stack:
 // https://kubernetes.io/docs/concepts/services-networking/dual-stack/.
-func (m *mistakes) subnet(path, value string) (netip.Prefix, bool) {
+func (m *mistakes) subnets(path, value string) ([]netip.Prefix, bool) {
 	first, second, isPair := strings.Cut(value, ",")
 	p, ok := m.singleSubnet(path, first)
-	if !isPair {
-		return p, ok
+	if !isPair && ok {
+		return []netip.Prefix{p}, true
+	} else if !isPair {
+		return nil, false
 	}
 	q, secondOK := m.singleSubnet(path, second)
 	switch {
@@ -51,9 +69,9 @@ func (m *mistakes) subnet(path, value string) (netip.Prefix, bool) {
 	case p.Addr().Is4() == q.Addr().Is4():
 		m.addf(path, "must be one subnet, not two of one family: %s", quote(value))
 	default:
-		m.addf(path, "must be one subnet, not %s: dual stack is not supported yet", quote(value))
+		return []netip.Prefix{p, q}, true
 	}
-	return netip.Prefix{}, false
+	return nil, false
 }
 
 func (m *mistakes) singleSubnet(path, value string) (netip.Prefix, bool) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,34 @@ const (
 	keyRule   = `must be up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, and may have a DNS name and '/' in front, such as "example.com/tier"`
 	valueRule = "must be empty or up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 )
+
+// nodeName checks a name that a node was given; first is the first node that is called
+// so, this one or another.
+func (m *mistakes) nodeName(at, name string, first, i int) {
+	switch {
+	case name == "":
+	case !dnsLabel.MatchString(name):
+		m.addf(at, "must be lower-case letters, digits and inner hyphens, as in host names, not %s", quote(name))
+	case len(name) > 63:
+		m.addf(at, "must have at most 63 characters, as host names, not %d", len(name))
+	}
+	if first != i {
+		m.addf(at, "is that of nodes[%d]: each node has its own", first)
+	}
+}
+
+func (m *mistakes) nodeAddress(at string, nodes []Node, i int) {
+	address := nodes[i].Address
+	if address == "" {
+		return
+	}
+	if a, err := netip.ParseAddr(address); err != nil || !a.Is4() || !a.IsGlobalUnicast() {
+		m.addf(at, "must be an IPv4 address of a machine, such as 192.168.56.10, not %s", quote(address))
+	}
+	if first := slices.IndexFunc(nodes, func(n Node) bool { return n.Address == address }); first != i {
+		m.addf(at, "is that of nodes[%d]: each node has its own", first)
+	}
+}
 
 // labels checks those that the kubelet puts on its node when it registers.
 func (m *mistakes) labels(parent string, labels map[string]string, node string) {

@@ -11,8 +11,8 @@ import (
 
 func TestValidateName(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"a", "0", "a-b", "a--b", "1a", strings.Repeat("a", 46)} {
-		c := Cluster{Name: name, Nodes: make([]Node, 999)}.Default()
+	for _, name := range []string{"a", "0", "a-b", "a--b", "1a", strings.Repeat("a", 40)} {
+		c := Cluster{Name: name, Nodes: make([]Node, maxNodes-1)}.Default()
 		c.Networking.PodSubnet = "20.0.0.0/8"
 		if err := c.Validate(); err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -23,7 +23,7 @@ func TestValidateName(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"-", "-a", "a-", "A", "a.b", "a_b", "ä", "a\n", strings.Repeat("a", 47)} {
+	for _, name := range []string{"-", "-a", "a-", "A", "a.b", "a_b", "ä", "a\n", strings.Repeat("a", 41)} {
 		err := Cluster{Name: name}.Default().Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), "name must ") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: got %v", name, err)
@@ -39,14 +39,14 @@ func TestValidateSubnets(t *testing.T) {
 		want           string
 	}{
 		{"10.244.0.0/24", "10.96.0.0/28", 1, ""},
-		{"20.0.0.0/8", "10.0.0.0/12", 999, ""},
-		{"10.244.0.0/16", "10.245.0.0/16", 256, ""},
-		{"10.244.0.0/16", "10.245.0.0/16", 257, `networking.podSubnet "10.244.0.0/16" is too small for 257 nodes with a /24 each: take a /15 or larger`},
+		{"20.0.0.0/8", "10.0.0.0/12", maxNodes, ""},
+		{"10.244.0.0/17", "10.245.0.0/16", 128, ""},
+		{"10.244.0.0/17", "10.245.0.0/16", 129, `networking.podSubnet "10.244.0.0/17" is too small for 129 nodes with a /24 each: take a /16 or larger`},
 		{"10.244.0.0/25", "10.96.0.0/16", 1, `networking.podSubnet "10.244.0.0/25" is too small for 1 node with a /24 each: take a /24 or larger`},
-		{"fd01::/48", "fd00::/108", 999, ""},
+		{"fd01::/48", "fd00::/108", maxNodes, ""},
 		{"fd01::/64", "fd00::/124", 1, ""},
 		{"fd01::/64", "fd00::/124", 2, `networking.podSubnet "fd01::/64" is too small for 2 nodes with a /64 each: take a /63 or larger`},
-		{"fd01::/65", "fd00::/112", 999, ""},
+		{"fd01::/65", "fd00::/112", maxNodes, ""},
 		{"fd01::/120", "fd00::/112", 1, ""},
 		{"fd01::/119", "fd00::/112", 3, `networking.podSubnet "fd01::/119" is too small for 3 nodes with a /120 each: take a /118 or larger`},
 		{"fe80::/64", "fd00::/112", 1, `networking.podSubnet must be a network that can be routed to, such as "10.244.0.0/16", not "fe80::/64"`},
@@ -57,7 +57,7 @@ func TestValidateSubnets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := Cluster{
-			Nodes:      make([]Node, tt.nodes),
+			Nodes:      workersAfterOne(tt.nodes),
 			Networking: Networking{PodSubnet: tt.pods, ServiceSubnet: tt.services},
 		}
 		got := ""
@@ -103,10 +103,19 @@ func TestValidateLabels(t *testing.T) {
 	}
 }
 
+// workersAfterOne is a control plane and workers.
+func workersAfterOne(nodes int) []Node {
+	list := make([]Node, nodes)
+	for i := range list[1:] {
+		list[i+1].Role = Worker
+	}
+	return list
+}
+
 func TestValidateTooManyNodes(t *testing.T) {
 	t.Parallel()
-	err := Cluster{Nodes: make([]Node, 1000)}.Default().Validate()
-	wantError(t, err, "nodes must be at most 999, not 1000")
+	err := Cluster{Nodes: make([]Node, maxNodes)}.Default().Validate()
+	wantError(t, err, "nodes must be at most 180, not 181")
 }
 
 // TestValidateJoins wants each mistake to be an error of its own, and the order to

@@ -17,7 +17,7 @@ import (
 )
 
 // formatVersion changes when the same parts are laid out in another way.
-const formatVersion = "3"
+const formatVersion = "6"
 
 // layer is one layer of the image: an archive that may be written many times over,
 // the same each time.
@@ -51,7 +51,7 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 		return nil, err
 	}
 	return []layer{
-		{"base", func(w io.Writer) error { return copyFile(w, base) }},
+		{"base", func(w io.Writer) error { return copyBase(w, base) }},
 		{partsLayer, func(w io.Writer) error {
 			return writeTar(w, func(t *tree) {
 				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
@@ -59,6 +59,8 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 				t.programs(outputs["crictl"], binDir, "usr/local/bin")
 				t.programs(filepath.Join(extra, "bin"), binDir, "usr/local/bin")
 				t.dir(filepath.Join(extra, "data"), partsDir)
+				t.link("/"+path.Join(binDir, "containerd"), "usr/local/bin/ctr")
+				t.link("/"+path.Join(binDir, "runc"), runcPath)
 				t.dir(preloaded, preloadedDir)
 				for _, name := range programs {
 					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)
@@ -73,6 +75,21 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 
 // partsLayer is the layer that holds partsDir.
 const partsLayer = "parts"
+
+// runcPath is runc in the base, and in the image a link to where it lies among the
+// parts.
+const runcPath = "usr/sbin/runc"
+
+// copyBase writes the base's archive less runc, whose 9 MB need not be in the image
+// twice.
+func copyBase(w io.Writer, base string) error {
+	f, err := os.Open(base)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return filterTar(tar.NewReader(f), tar.NewWriter(w), func(h *tar.Header) bool { return path.Clean(h.Name) != runcPath })
+}
 
 func copyFile(w io.Writer, path string) error {
 	f, err := os.Open(path)
@@ -105,7 +122,7 @@ func writeTar(w io.Writer, fill func(*tree)) error {
 	return t.w.Close()
 }
 
-// dir adds all that is in a folder, save some files at its top.
+// dir adds all that is in a folder, save some of its files and folders.
 func (t *tree) dir(source, target string, except ...string) {
 	if t.err != nil {
 		return
@@ -119,11 +136,28 @@ func (t *tree) dir(source, target string, except ...string) {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(except, rel) {
+		if slices.Contains(except, filepath.ToSlash(rel)) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
 			return nil
 		}
 		return t.add(file, path.Join(target, filepath.ToSlash(rel)), d)
 	})
+}
+
+// file adds one file.
+func (t *tree) file(source, name string) {
+	if t.err != nil {
+		return
+	}
+	t.parents(name)
+	info, err := os.Lstat(source)
+	if err != nil {
+		t.err = err
+		return
+	}
+	t.err = t.add(source, name, fs.FileInfoToDirEntry(info))
 }
 
 func (t *tree) add(file, name string, d fs.DirEntry) error {
@@ -227,10 +261,12 @@ func imageConfig(b *builder) config {
 	// An overlay cannot be stacked on an overlay: containers' layers need a volume.
 	c.Config.Volumes = map[string]struct{}{"/var": {}}
 	c.Config.Labels = map[string]string{
-		LabelKubernetes: b.versions.Kubernetes,
-		LabelEtcd:       b.versions.Etcd,
-		LabelCoreDNS:    b.versions.CoreDNS,
-		LabelPause:      b.versions.Pause,
+		LabelKubernetes:    b.versions.Kubernetes,
+		LabelEtcd:          b.versions.Etcd,
+		LabelCoreDNS:       b.versions.CoreDNS,
+		LabelPause:         b.versions.Pause,
+		LabelLocalPath:     b.versions.LocalPath,
+		LabelMetricsServer: b.versions.MetricsServer,
 	}
 	c.RootFS.Type = "layers"
 	return c

@@ -47,7 +47,7 @@ func sum(data []byte) string {
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	dir := makeTree(t)
-	b := &builder{Options: Options{Tag: "mkube/node:test"}, versions: Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4"}}
+	b := &builder{Options: Options{Tag: "mkube/node:test"}, versions: Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4", LocalPath: "v5", MetricsServer: "v6"}}
 	layers := []layer{
 		{"one", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.dir(dir, "opt/x") }) }},
 		{"two", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.link("/opt/x/run", "usr/bin/run") }) }},
@@ -82,7 +82,10 @@ func TestArchive(t *testing.T) {
 	if c.RootFS.Type != "layers" || !slices.Equal(c.RootFS.DiffIDs, diffIDs) {
 		t.Errorf("the configuration has the layers %q; want %q", c.RootFS.DiffIDs, diffIDs)
 	}
-	want := map[string]string{LabelInputs: "the inputs", LabelKubernetes: "v1", LabelEtcd: "2", LabelCoreDNS: "v3", LabelPause: "4"}
+	want := map[string]string{
+		LabelInputs: "the inputs", LabelKubernetes: "v1", LabelEtcd: "2", LabelCoreDNS: "v3", LabelPause: "4",
+		LabelLocalPath: "v5", LabelMetricsServer: "v6",
+	}
 	if !reflect.DeepEqual(c.Config.Labels, want) {
 		t.Errorf("the labels are %v; want %v", c.Config.Labels, want)
 	}
@@ -179,14 +182,18 @@ func TestLayers(t *testing.T) {
 		write(t, path, "x", 0o755)
 		outputs[filepath.Base(filepath.Dir(path))] = filepath.Dir(path)
 	}
-	write(t, dir+"/base.tar", "the base", 0o644)
+	var base bytes.Buffer
+	if err := writeTar(&base, func(tr *tree) { tr.link("else", "the/base") }); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/base.tar", base.String(), 0o644)
 	b := &builder{Options: Options{Source: dir + "/source"}}
 	layers, err := b.layers(dir+"/base.tar", dir+"/preloaded", dir+"/extra", outputs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := layers[0].write(&out); err != nil || out.String() != "the base" {
+	if err := layers[0].write(&out); err != nil || out.String() != base.String() {
 		t.Errorf("the first layer is %q, %v; want the base", out.String(), err)
 	}
 	var rest []string
@@ -200,7 +207,7 @@ func TestLayers(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/share/mkube/bin/runc", "usr/local/bin/runc",
+		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/local/bin/ctr", "usr/share/mkube/bin/runc", "usr/local/bin/runc", "usr/sbin/runc",
 		"usr/share/mkube/rbac.jsonl", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "etc/x",
 	} {
 		if !slices.Contains(rest, want) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +16,7 @@ import (
 // the daemon has one of the same inputs.
 func (b *builder) assemble(ctx context.Context, base string) (result Result, err error) {
 	result = Result{Tag: b.Tag, Versions: b.versions}
-	err = b.step("image", func() (string, error) {
+	err = b.step(b.product(), func() (string, error) {
 		inputs, outputs, err := b.inputs(base)
 		if err != nil {
 			return "", err
@@ -47,13 +48,33 @@ func (b *builder) inputs(base string) (string, map[string]string, error) {
 		outputs[p.name] = dir
 		fmt.Fprintln(hash, p.name, filepath.Base(dir))
 	}
-	if err := hashTree(hash, filepath.Join(b.Source, "rootfs")); err != nil {
-		return "", nil, err
+	folders := []string{"rootfs"}
+	if b.Bundle != "" {
+		folders = append(folders, "vm")
+	}
+	for _, folder := range folders {
+		if err := hashTree(hash, filepath.Join(b.Source, folder)); err != nil {
+			return "", nil, err
+		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), outputs, nil
 }
 
 func (b *builder) load(ctx context.Context, base, inputs string, outputs map[string]string) error {
+	return b.withLayers(ctx, base, outputs, func(layers []layer) error {
+		reader, writer := io.Pipe()
+		go func() { writer.CloseWithError(b.archive(writer, inputs, layers)) }()
+		err := b.Daemon.Load(ctx, reader)
+		reader.CloseWithError(context.Canceled) // ends the writer if the daemon did not read to the end
+		if err != nil {
+			return fmt.Errorf("loading %s: %w", b.Tag, err)
+		}
+		return nil
+	})
+}
+
+// withLayers puts together what is made of base and parts, for as long as use takes.
+func (b *builder) withLayers(ctx context.Context, base string, outputs map[string]string, use func([]layer) error) error {
 	tmp, err := os.MkdirTemp(b.Cache, ".image-")
 	if err != nil {
 		return err
@@ -72,8 +93,12 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 	if err != nil {
 		return fmt.Errorf("gathering kube-proxy's tools: %w", err)
 	}
+	x := extras{tools: tools, busybox: filepath.Join(tmp, "busybox"), page: filepath.Join(tmp, "index.html")}
+	if err := errors.Join(r.extract("usr/bin/busybox", x.busybox), os.WriteFile(x.page, webPage, 0o644)); err != nil {
+		return err
+	}
 	preloaded := filepath.Join(tmp, "containerd")
-	if err := b.preload(ctx, preloaded, outputs, tools); err != nil {
+	if err := b.preload(ctx, preloaded, outputs, x); err != nil {
 		return err
 	}
 	extra := filepath.Join(tmp, "extra")
@@ -84,21 +109,14 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 	if err != nil {
 		return err
 	}
-	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(b.archive(writer, inputs, layers)) }()
-	err = b.Daemon.Load(ctx, reader)
-	reader.CloseWithError(context.Canceled) // ends the writer if the daemon did not read to the end
-	if err != nil {
-		return fmt.Errorf("loading %s: %w", b.Tag, err)
-	}
-	return nil
+	return use(layers)
 }
 
 // gather makes two folders of files that no part holds: bin with the base's runc,
 // which is run several times for each container, and data with what the release's
 // API server will grant its components (see node-image/kubernetes/rbac.go).
 func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string) error {
-	if err := r.extract("usr/sbin/runc", filepath.Join(dir, "bin", "runc")); err != nil {
+	if err := r.extract(runcPath, filepath.Join(dir, "bin", "runc")); err != nil {
 		return err
 	}
 	rules, err := exec.CommandContext(ctx, filepath.Join(kubernetes, "kubernetes"), "bootstrap-rbac").Output()

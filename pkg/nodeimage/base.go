@@ -18,12 +18,15 @@ import (
 const suite = "bookworm"
 
 // baseVersion changes when the base is made in another way of the same packages.
-const baseVersion = "2"
+const baseVersion = "3"
+
+// packagesFile lists the base's packages.
+const packagesFile = "packages.txt"
 
 // base makes the root file system that the image begins with, and returns its
 // archive.
 func (b *builder) base(ctx context.Context) (archive string, err error) {
-	packages, err := readPackages(filepath.Join(b.Source, "packages.txt"))
+	packages, err := readPackages(filepath.Join(b.Source, packagesFile))
 	if err != nil {
 		return "", err
 	}
@@ -60,8 +63,9 @@ func (b *builder) mmdebstrap(ctx context.Context, packages []string, target stri
 		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
 		"--include=" + strings.Join(packages, ","),
 	}
-	for _, path := range []string{"doc", "info", "locale", "man"} {
-		args = append(args, "--dpkgopt=path-exclude=/usr/share/"+path+"/*")
+	// Nobody reads documentation here, and nobody converts character sets (gconv).
+	for _, path := range []string{"share/doc", "share/info", "share/locale", "share/man", "lib/*/gconv"} {
+		args = append(args, "--dpkgopt=path-exclude=/usr/"+path+"/*")
 	}
 	return b.run(ctx, b.Source, nil, append(args, suite, target)...)
 }

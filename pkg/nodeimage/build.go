@@ -35,7 +35,10 @@ type Options struct {
 	Tag string
 	// Cache is where built parts are kept. Empty means DefaultCache.
 	Cache string
-	// Daemon is where the image goes, and where BaseImage comes from.
+	// Bundle is the file to write a bundle for virtual machines to, instead of an image.
+	Bundle string
+	// Daemon is where the image goes, and where BaseImage comes from. A bundle without a
+	// BaseImage needs none.
 	Daemon Daemon
 	// Log takes what the build tools print. Nil throws it away: its end is part of
 	// the error when a tool fails.
@@ -55,11 +58,13 @@ type Daemon interface {
 
 // Labels of a node image. A node container inherits them.
 const (
-	LabelInputs     = "dev.mkube.inputs"
-	LabelKubernetes = "dev.mkube.kubernetes"
-	LabelEtcd       = "dev.mkube.etcd"
-	LabelCoreDNS    = "dev.mkube.coredns"
-	LabelPause      = "dev.mkube.pause"
+	LabelInputs        = "dev.mkube.inputs"
+	LabelKubernetes    = "dev.mkube.kubernetes"
+	LabelEtcd          = "dev.mkube.etcd"
+	LabelCoreDNS       = "dev.mkube.coredns"
+	LabelPause         = "dev.mkube.pause"
+	LabelLocalPath     = "dev.mkube.local-path-provisioner"
+	LabelMetricsServer = "dev.mkube.metrics-server"
 	// LabelParts is the digest of the layer that holds /usr/share/mkube.
 	LabelParts = "dev.mkube.parts"
 )
@@ -79,9 +84,10 @@ func DefaultCache() (string, error) {
 
 // Result is what a build made.
 type Result struct {
+	// Tag is the image's name, or the bundle's file.
 	Tag      string
 	Versions Versions
-	// Fresh is false when the daemon already had this very image.
+	// Fresh is false when this very image or bundle was there already.
 	Fresh bool
 }
 
@@ -119,6 +125,11 @@ func newBuilder(o Options, on progress.Func) (*builder, error) {
 	}
 	if o.Cache, err = filepath.Abs(o.Cache); err != nil {
 		return nil, err
+	}
+	if o.Bundle != "" {
+		if o.Bundle, err = filepath.Abs(o.Bundle); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkTools(o.BaseImage == ""); err != nil {
 		return nil, err
@@ -159,7 +170,18 @@ func (b *builder) build(ctx context.Context) (Result, error) {
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
+	if b.Bundle != "" {
+		return b.assembleBundle(ctx, base)
+	}
 	return b.assemble(ctx, base)
+}
+
+// product is the step that puts everything together.
+func (b *builder) product() string {
+	if b.Bundle != "" {
+		return "bundle"
+	}
+	return "image"
 }
 
 func (b *builder) announce() {
@@ -169,7 +191,11 @@ func (b *builder) announce() {
 		b.event(progress.Event{Step: p.name, State: progress.Pending, Short: p.short})
 		needs = append(needs, p.name)
 	}
-	b.event(progress.Event{Step: "image", State: progress.Pending, Short: "the layers, into the daemon", Needs: needs})
+	short := "the layers, into the daemon"
+	if b.Bundle != "" {
+		short = "all of them, in one file"
+	}
+	b.event(progress.Event{Step: b.product(), State: progress.Pending, Short: short, Needs: needs})
 }
 
 func (b *builder) event(e progress.Event) {

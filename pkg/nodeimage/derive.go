@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,9 +28,22 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	if err != nil {
 		return "", err
 	}
-	mod, err := deriveMod(upstream, version)
+	pinned, err := os.ReadFile(filepath.Join(source, "go.mod"))
 	if err != nil {
 		return "", err
+	}
+	local, err := locals(source)
+	if err != nil {
+		return "", err
+	}
+	mod, err := deriveMod(upstream, pinned, version, slices.Sorted(maps.Keys(local)))
+	if err != nil {
+		return "", err
+	}
+	for module, dir := range local {
+		if err := copyModule(files, module, dir, mod); err != nil {
+			return "", fmt.Errorf("copying %s: %w", module, err)
+		}
 	}
 	// go mod tidy rewrites go.mod; derived.mod is what it was made from.
 	files["go.mod"], files["derived.mod"] = mod, mod
@@ -40,7 +54,11 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	dir := filepath.Join(b.Cache, "modules", fmt.Sprintf("kubernetes-%s-%x", version, hash.Sum(nil)[:8]))
 	_, err = b.cached(dir, func(tmp string) error {
 		for name, data := range files {
-			if err := os.WriteFile(filepath.Join(tmp, name), data, 0o644); err != nil {
+			file := filepath.Join(tmp, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(file, data, 0o644); err != nil {
 				return err
 			}
 		}
@@ -86,8 +104,10 @@ func download(ctx context.Context, module, version string) ([]byte, error) {
 // deriveMod turns the go.mod of k8s.io/kubernetes into one that depends on it: the
 // same versions of everything, and for each staging module (whose source lies in
 // the Kubernetes repository and is required there as v0.0.0) the twin published
-// with that release.
-func deriveMod(upstream []byte, version string) ([]byte, error) {
+// with that release. Each is also replaced by itself: what else mkube's own module
+// pins is added, may want newer ones, and must do with what the release was tested
+// with. Each local module is required, from a folder in this one.
+func deriveMod(upstream, pinned []byte, version string, local []string) ([]byte, error) {
 	up, err := modfile.Parse("go.mod", upstream, nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading the go.mod of Kubernetes %s: %w", version, err)
@@ -108,17 +128,42 @@ func deriveMod(upstream []byte, version string) ([]byte, error) {
 	if err := out.AddRequire("k8s.io/kubernetes", version); err != nil {
 		return nil, err
 	}
+	for _, module := range local {
+		if err := errors.Join(out.AddRequire(module, "v0.0.0"), out.AddReplace(module, "", "./"+path.Base(module), "")); err != nil {
+			return nil, err
+		}
+	}
 	staging := "v0." + strings.SplitN(version, ".", 2)[1]
 	for _, r := range up.Require {
 		v := r.Mod.Version
 		if v == "v0.0.0" {
 			v = staging
-			if err := out.AddReplace(r.Mod.Path, "", r.Mod.Path, v); err != nil {
-				return nil, err
-			}
+		}
+		if err := out.AddReplace(r.Mod.Path, "", r.Mod.Path, v); err != nil {
+			return nil, err
 		}
 		out.AddNewRequire(r.Mod.Path, v, r.Indirect)
 	}
+	if err := addPinned(out, up, pinned, local); err != nil {
+		return nil, err
+	}
 	out.Cleanup()
 	return out.Format()
+}
+
+// addPinned adds what mkube's own go.mod pins and Kubernetes' does not, such as
+// metrics-server. What turns out not to be needed, go mod tidy takes away.
+func addPinned(out, up *modfile.File, pinned []byte, local []string) error {
+	own, err := modfile.Parse("go.mod", pinned, nil)
+	if err != nil {
+		return fmt.Errorf("reading mkube's own go.mod: %w", err)
+	}
+	for _, r := range own.Require {
+		known := slices.ContainsFunc(up.Require, func(u *modfile.Require) bool { return u.Mod.Path == r.Mod.Path })
+		// A staging module that the release does not have is one of a later release.
+		if !known && !strings.HasPrefix(r.Mod.Path, "k8s.io/") && !slices.Contains(local, r.Mod.Path) {
+			out.AddNewRequire(r.Mod.Path, r.Mod.Version, r.Indirect)
+		}
+	}
+	return nil
 }

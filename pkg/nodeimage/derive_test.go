@@ -16,7 +16,9 @@ func TestDeriveMod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := deriveMod(upstream, "v1.36.4")
+	pinned := []byte("module x\n\nrequire (\n\texample.com/addon v1.2.3\n\tgithub.com/spf13/cobra v1.99.0\n\tgithub.com/mkube/mkube/images/beside v0.0.0\n\tk8s.io/kubernetes v1.37.2\n)\n")
+	local := []string{"github.com/mkube/mkube/images/beside"}
+	got, err := deriveMod(upstream, pinned, "v1.36.4", local)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +34,14 @@ func TestDeriveMod(t *testing.T) {
 	if string(got) != string(want) {
 		t.Errorf("deriveMod gave\n%s; want\n%s", got, want)
 	}
-	if again, err := deriveMod(upstream, "v1.36.4"); err != nil || string(again) != string(got) {
+	if again, err := deriveMod(upstream, pinned, "v1.36.4", local); err != nil || string(again) != string(got) {
 		t.Errorf("the second time deriveMod gave\n%s, %v", again, err)
 	}
 }
 
 func TestDeriveModOfNoMod(t *testing.T) {
 	t.Parallel()
-	_, err := deriveMod([]byte("modul x"), "v1.36.4")
+	_, err := deriveMod([]byte("modul x"), []byte("module x"), "v1.36.4", nil)
 	if want := "reading the go.mod of Kubernetes v1.36.4: "; !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Errorf("deriveMod = %v; want %s", err, want)
 	}

@@ -3,6 +3,7 @@ package nodeimage
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,12 +31,29 @@ type entry struct {
 }
 
 // programs are what the multi-call binary answers to.
-var programs = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet"}
+var programs = []string{
+	"cloud-controller-manager", "etcd", "kube-apiserver", "kube-controller-manager", "kube-network-policies", "kube-proxy",
+	"kube-scheduler", "kubectl", "kubelet", "metrics-server", "mkube-etcd",
+}
 
-// preload makes containerd's root directory with the control plane's images. tools
-// are the files that kube-proxy runs.
-func (b *builder) preload(ctx context.Context, dir string, outputs map[string]string, tools []entry) error {
-	list, err := json.Marshal(b.images(outputs, tools))
+// WebImage is a small web server, for who has no registry to get one from: it serves one
+// page on port 80.
+const WebImage = "mkube.dev/web:1"
+
+//go:embed web.html
+var webPage []byte
+
+// extras are what images are made of beside the parts.
+type extras struct {
+	// tools are the files that kube-proxy runs.
+	tools []entry
+	// busybox and page are files: the program of that name, and webPage.
+	busybox, page string
+}
+
+// preload makes containerd's root directory with the control plane's images.
+func (b *builder) preload(ctx context.Context, dir string, outputs map[string]string, x extras) error {
+	list, err := json.Marshal(b.images(outputs, x))
 	if err != nil {
 		return err
 	}
@@ -51,9 +69,9 @@ func (b *builder) preload(ctx context.Context, dir string, outputs map[string]st
 	return nil
 }
 
-// images are the preloaded images under their upstream names. All of Kubernetes
-// and etcd share the layer of the one binary.
-func (b *builder) images(outputs map[string]string, tools []entry) []image {
+// images are the preloaded images, those of others under their upstream names. All of
+// Kubernetes and etcd share the layer of the one binary.
+func (b *builder) images(outputs map[string]string, x extras) []image {
 	const registry = "registry.k8s.io/"
 	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	multicall := []entry{{Path: "usr/local/bin/kubernetes", Mode: 0o755, Source: filepath.Join(outputs["kubernetes"], "kubernetes")}}
@@ -65,7 +83,7 @@ func (b *builder) images(outputs map[string]string, tools []entry) []image {
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
 		i := image{Name: registry + name + ":" + b.versions.Kubernetes, Layers: [][]entry{multicall}, Entrypoint: []string{"/usr/local/bin/" + name}, Env: env}
 		if name == "kube-proxy" {
-			i.Layers = append(i.Layers, withFolders(tools))
+			i.Layers = append(i.Layers, withFolders(x.tools))
 		}
 		list = append(list, i)
 	}
@@ -73,11 +91,36 @@ func (b *builder) images(outputs map[string]string, tools []entry) []image {
 		return image{Name: registry + name, Env: env, Entrypoint: []string{"/" + path},
 			Layers: [][]entry{withFolders([]entry{{Path: path, Mode: 0o755, Source: source}})}}
 	}
+	if v := b.versions.MetricsServer; v != "" {
+		list = append(list, image{Name: registry + "metrics-server/metrics-server:" + v, Layers: [][]entry{multicall}, Entrypoint: []string{"/usr/local/bin/metrics-server"}, Env: env})
+	}
 	return append(list,
+		image{Name: "mkube.dev/cloud-controller-manager:" + b.versions.Kubernetes, Layers: [][]entry{multicall}, Entrypoint: []string{"/usr/local/bin/cloud-controller-manager"}, Env: env},
 		image{Name: registry + "etcd:" + b.versions.Etcd, Layers: [][]entry{multicall}, Entrypoint: []string{"/usr/local/bin/etcd"}, Env: env},
+		image{
+			Name: "docker.io/rancher/local-path-provisioner:" + b.versions.LocalPath, Entrypoint: []string{"/usr/bin/local-path-provisioner"}, Env: env,
+			Layers: [][]entry{
+				shell(x.busybox),
+				withFolders([]entry{{Path: "usr/bin/local-path-provisioner", Mode: 0o755, Source: filepath.Join(outputs["local-path-provisioner"], "local-path-provisioner")}}),
+			},
+		},
+		image{
+			Name: WebImage, Entrypoint: []string{"/bin/httpd", "-f", "-h", "/srv"}, Env: env,
+			Layers: [][]entry{shell(x.busybox), withFolders([]entry{{Path: "srv/index.html", Mode: 0o644, Source: x.page}})},
+		},
 		single("coredns/coredns:"+b.versions.CoreDNS, "coredns", filepath.Join(outputs["coredns"], "coredns")),
 		single("pause:"+b.versions.Pause, "pause", filepath.Join(outputs["pause"], "pause")),
 	)
+}
+
+// shell is the layer of images with a shell. local-path-provisioner has one as in
+// upstream's image: the pods that make and remove its folders are of the same image.
+func shell(busybox string) []entry {
+	layer := []entry{{Path: "bin/busybox", Mode: 0o755, Source: busybox}}
+	for _, applet := range []string{"cat", "chmod", "chown", "hostname", "httpd", "ip", "ls", "mkdir", "nslookup", "ps", "rm", "sh", "sleep", "wget"} {
+		layer = append(layer, entry{Path: "bin/" + applet, Link: "busybox"})
+	}
+	return withFolders(layer)
 }
 
 // withFolders puts every folder above an entry before it, and sorts.

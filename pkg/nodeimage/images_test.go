@@ -27,30 +27,37 @@ func TestWithFolders(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	t.Parallel()
-	b := &builder{versions: Versions{Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2"}}
-	outputs := map[string]string{"kubernetes": "/k", "coredns": "/c", "pause": "/p"}
+	b := &builder{versions: Versions{Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0"}}
+	outputs := map[string]string{"kubernetes": "/k", "coredns": "/c", "pause": "/p", "local-path-provisioner": "/l"}
 	tools := []entry{{Path: "usr/sbin/nft", Mode: 0o755, Source: "/t/nft"}}
-	list := b.images(outputs, tools)
+	list := b.images(outputs, extras{tools: tools, busybox: "/b", page: "/p"})
 	var names []string
 	for _, i := range list {
 		names = append(names, strings.TrimPrefix(i.Name, "registry.k8s.io/"))
 		program, _, _ := strings.Cut(names[len(names)-1], ":")
-		if program = program[strings.LastIndex(program, "/")+1:]; !strings.HasSuffix(i.Entrypoint[0], "/"+program) {
+		if program = program[strings.LastIndex(program, "/")+1:]; i.Name != WebImage && !strings.HasSuffix(i.Entrypoint[0], "/"+program) {
 			t.Errorf("%s begins with %q", i.Name, i.Entrypoint)
 		}
-		if !has(i.Layers[0], strings.TrimPrefix(i.Entrypoint[0], "/")) {
+		if !has(slices.Concat(i.Layers...), strings.TrimPrefix(i.Entrypoint[0], "/")) {
 			t.Errorf("%s has no %s", i.Name, i.Entrypoint[0])
 		}
 	}
 	want := []string{
 		"kube-apiserver:v1.37.2", "kube-controller-manager:v1.37.2", "kube-scheduler:v1.37.2", "kube-proxy:v1.37.2",
-		"etcd:3.7.0-0", "coredns/coredns:v1.14.6", "pause:3.10.2",
+		"metrics-server/metrics-server:v0.9.0", "mkube.dev/cloud-controller-manager:v1.37.2", "etcd:3.7.0-0", "docker.io/rancher/local-path-provisioner:v0.0.30",
+		"mkube.dev/web:1", "coredns/coredns:v1.14.6", "pause:3.10.2",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("images are %q; want %q", names, want)
 	}
-	if !reflect.DeepEqual(list[0].Layers, list[4].Layers) {
-		t.Error("kube-apiserver and etcd do not share the layer of the one binary")
+	for _, i := range list[4:7] {
+		if !reflect.DeepEqual(list[0].Layers, i.Layers) {
+			t.Errorf("kube-apiserver and %s do not share the layer of the one binary", i.Name)
+		}
+	}
+	storage, web := list[7], list[8]
+	if !has(storage.Layers[0], "bin/sh") || !reflect.DeepEqual(storage.Layers[0], web.Layers[0]) {
+		t.Errorf("local-path-provisioner and the web server share no shell: %v, %v", storage.Layers, web.Layers)
 	}
 	if proxy := list[3]; len(proxy.Layers) != 2 || !has(proxy.Layers[1], "usr/sbin/nft") {
 		t.Errorf("kube-proxy has the layers %v; want the tools in its second", proxy.Layers)

@@ -47,9 +47,15 @@ func (b *builder) buildPart(ctx context.Context, p part) (detail string, err err
 	}
 	return b.cached(out, func(dir string) error {
 		b.event(progress.Event{Step: p.name, State: progress.Running, Detail: p.wait})
-		args := []string{"go", "build", "-trimpath", "-ldflags", "-s -w " + p.ldflags, "-tags", p.tags, "-o", dir + "/"}
-		return b.run(ctx, p.dir, goEnv, append(args, p.packages...)...)
+		return b.compile(ctx, p, dir, "build")
 	})
+}
+
+// compile lets a go command (build, or test -c) write a part's binaries into dir.
+func (b *builder) compile(ctx context.Context, p part, dir string, command ...string) error {
+	args := append([]string{"go"}, command...)
+	args = append(args, "-trimpath", "-ldflags", "-s -w "+p.ldflags, "-tags", p.tags, "-o", dir+"/")
+	return b.run(ctx, p.dir, goEnv, append(args, p.packages...)...)
 }
 
 // goEnv makes static binaries, and keeps a workspace or flags of the user's from
@@ -112,6 +118,9 @@ func (b *builder) output(p part) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s linux/%s %q %q %q\n", version, runtime.GOARCH, p.packages, p.ldflags, p.tags)
 	if err := hashTree(hash, p.dir); err != nil {
+		return "", err
+	}
+	if err := hashLocals(hash, p.dir); err != nil {
 		return "", err
 	}
 	return filepath.Join(b.Cache, p.name, hex.EncodeToString(hash.Sum(nil))[:24]), nil

@@ -175,7 +175,7 @@ func TestCachedPrunes(t *testing.T) {
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	b := &builder{Options: Options{Cache: "/cache"}}
-	p := part{name: "part", dir: makeTree(t), packages: []string{"tool"}}
+	p := part{name: "part", dir: makeModules(t) + "/main", packages: []string{"tool"}}
 	first, err := b.output(p)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +185,14 @@ func TestOutput(t *testing.T) {
 	}
 	for name, change := range map[string]func(*part){
 		"packages": func(p *part) { p.packages = []string{"."} }, "ldflags": func(p *part) { p.ldflags = "-X a=b" },
-		"tags": func(p *part) { p.tags = "a" }, "files": func(p *part) { p.dir = t.TempDir() },
+		"tags": func(p *part) { p.tags = "a" }, "files": func(p *part) {
+			p.dir = makeModules(t) + "/main"
+			write(t, p.dir+"/main.go", "package main\n", 0o644)
+		},
+		"files beside it": func(p *part) {
+			p.dir = makeModules(t) + "/main"
+			write(t, p.dir+"/../beside/b.go", "package beside\n", 0o644)
+		},
 	} {
 		other := p
 		change(&other)

@@ -11,11 +11,20 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Versions are those of what the image holds. Etcd, CoreDNS and Pause are image
-// tags as the upstream registry has them.
+// Versions are those of what the image holds. All but that of
+// Kubernetes are image tags as the upstream registries have them.
 type Versions struct {
-	Kubernetes, Etcd, CoreDNS, Pause string
+	Kubernetes, Etcd, CoreDNS, Pause, LocalPath, MetricsServer string
 }
+
+// metricsServerModule is the one part of the multi-call binary that comes neither
+// with Kubernetes nor with what Kubernetes requires.
+const metricsServerModule = "sigs.k8s.io/metrics-server"
+
+// hasMetricsServer says whether metrics-server can be built with a Kubernetes release.
+// v0.9.0 needs types of the API that came with v1.36, and v0.8.0 does not start with the
+// libraries of v1.35, which name models of the API in another way.
+func hasMetricsServer(release string) bool { return semver.Compare(release, "v1.36.0") >= 0 }
 
 // pauseTag is the release of upstream's pause image whose contract
 // node-image/pause keeps.
@@ -27,35 +36,31 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	if err != nil {
 		return nil, Versions{}, err
 	}
-	containerd, err := required(filepath.Join(b.Source, "containerd"), "github.com/containerd/containerd/v2")
-	if err != nil {
-		return nil, Versions{}, err
+	pinned := map[string]string{
+		"containerd": "github.com/containerd/containerd/v2", "coredns": "github.com/coredns/coredns", "crictl": "sigs.k8s.io/cri-tools",
+		"local-path-provisioner": "github.com/rancher/local-path-provisioner",
 	}
-	coredns, err := required(filepath.Join(b.Source, "coredns"), "github.com/coredns/coredns")
-	if err != nil {
-		return nil, Versions{}, err
+	for name, module := range pinned {
+		if pinned[name], err = required(filepath.Join(b.Source, name), module); err != nil {
+			return nil, Versions{}, err
+		}
 	}
-	crictl, err := required(filepath.Join(b.Source, "crictl"), "sigs.k8s.io/cri-tools")
-	if err != nil {
-		return nil, Versions{}, err
-	}
-	versions.CoreDNS, versions.Pause = coredns, pauseTag
+	versions.CoreDNS, versions.Pause, versions.LocalPath = pinned["coredns"], pauseTag, pinned["local-path-provisioner"]
 	module := func(name, short string) part {
 		return part{name: name, short: short, wait: "compiling, once", dir: filepath.Join(b.Source, name), packages: []string{"tool"}}
 	}
-	c := module("containerd", "containerd "+containerd+", its shim and ctr")
-	c.packages = append(c.packages, "./preload")
+	c := module("containerd", "containerd "+pinned["containerd"]+" and ctr, one binary, and the shim")
+	c.packages = append(c.packages, ".", "./preload")
 	c.tags = "no_aufs no_btrfs no_devmapper no_zfs"
-	c.ldflags = "-X github.com/containerd/containerd/v2/version.Version=" + containerd
-	cr := module("crictl", "crictl "+crictl)
-	cr.ldflags = "-X sigs.k8s.io/cri-tools/pkg/version.Version=" + crictl
+	c.ldflags = "-X github.com/containerd/containerd/v2/version.Version=" + pinned["containerd"]
+	cr := module("crictl", "crictl "+pinned["crictl"])
+	cr.ldflags = "-X sigs.k8s.io/cri-tools/pkg/version.Version=" + pinned["crictl"]
 	pause := module("pause", "the first process of every pod")
-	pause.packages = []string{"."}
-	return []part{
-		kubernetes, c, cr, pause,
-		module("coredns", "CoreDNS "+coredns),
-		module("cni-plugins", "the standard CNI plugins"),
-	}, versions, nil
+	dns := module("coredns", "CoreDNS "+pinned["coredns"])
+	pause.packages, dns.packages = []string{"."}, []string{"."}
+	storage := module("local-path-provisioner", "local-path-provisioner "+pinned["local-path-provisioner"])
+	storage.ldflags = "-X main.VERSION=" + pinned["local-path-provisioner"]
+	return []part{kubernetes, c, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage}, versions, nil
 }
 
 // required is the version of a module that a folder's go.mod pins.
@@ -101,14 +106,21 @@ func (b *builder) kubernetes(ctx context.Context) (part, Versions, error) {
 	if err != nil {
 		return part{}, Versions{}, err
 	}
+	metricsServer, err := required(dir, metricsServerModule)
+	if err != nil {
+		return part{}, Versions{}, err
+	}
 	p := part{
 		name: "kubernetes", dir: dir, packages: []string{"."},
 		short:   "Kubernetes " + version + " and etcd " + etcd + ", one binary",
 		wait:    "compiling Kubernetes, once: about 10 minutes on two cores",
 		ldflags: stamp(version),
 	}
+	if !hasMetricsServer(version) {
+		metricsServer, p.tags = "", "nometrics"
+	}
 	// Upstream's image tag is the release without its v and a build number.
-	return p, Versions{Kubernetes: version, Etcd: strings.TrimPrefix(etcd, "v") + "-0"}, nil
+	return p, Versions{Kubernetes: version, Etcd: strings.TrimPrefix(etcd, "v") + "-0", MetricsServer: metricsServer}, nil
 }
 
 // stamp are the linker's flags that tell the components their version, as

@@ -108,11 +108,13 @@ func (r *rootfs) resolve(name string) (real string, links []string, err error) {
 }
 
 // netfilterTools are the programs that kube-proxy runs in its modes nftables and
-// iptables.
+// iptables, and the names of protocols: without them nft says 6 for tcp, and kube-proxy takes a
+// Service's rule for a leftover that it deletes.
 var netfilterTools = []string{
 	"usr/sbin/nft",
 	"usr/sbin/iptables", "usr/sbin/iptables-save", "usr/sbin/iptables-restore",
 	"usr/sbin/ip6tables", "usr/sbin/ip6tables-save", "usr/sbin/ip6tables-restore",
+	"etc/protocols",
 }
 
 // tools writes the netfilter tools and every library they load into dir, and
@@ -166,7 +168,8 @@ func (c *closure) add(name string) error {
 	if err := os.WriteFile(source, data, 0o755); err != nil {
 		return err
 	}
-	c.entries = append(c.entries, entry{Path: real, Mode: 0o755, Source: source})
+	mode := c.rootfs.entries[real].header.FileInfo().Mode().Perm()
+	c.entries = append(c.entries, entry{Path: real, Mode: mode, Source: source})
 	return c.addLibraries(real, data)
 }
 

@@ -2,6 +2,7 @@ package nodeimage
 
 import (
 	"archive/tar"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ type member struct {
 	name, link string
 	data       []byte
 	hard       bool
+	mode       int64 // 0 means 0755
 }
 
 func makeRootfs(t *testing.T, members ...member) *rootfs {
@@ -29,7 +31,7 @@ func makeRootfs(t *testing.T, members ...member) *rootfs {
 	}
 	w := tar.NewWriter(f)
 	for _, m := range members {
-		h := &tar.Header{Name: "./" + m.name, Mode: 0o755, Linkname: m.link, Size: int64(len(m.data))}
+		h := &tar.Header{Name: "./" + m.name, Mode: cmp.Or(m.mode, 0o755), Linkname: m.link, Size: int64(len(m.data))}
 		switch {
 		case m.hard:
 			h.Typeflag = tar.TypeLink
@@ -84,6 +86,7 @@ func debian(t *testing.T, change ...member) *rootfs {
 		{name: triplet + "xtables/libxt_comment.so", data: makeELF(t, "", "libc.so.6")},
 		{name: triplet + "unneeded.so", data: makeELF(t, "")},
 		{name: "usr/share/xtables/readme", data: []byte("no library")},
+		{name: "etc/protocols", data: []byte("tcp 6 TCP\n"), mode: 0o644},
 	}
 	return makeRootfs(t, append(members, change...)...)
 }
@@ -104,7 +107,7 @@ func TestTools(t *testing.T) {
 		if e.Link != "" {
 			continue
 		}
-		if info, err := os.Stat(e.Source); err != nil || info.Size() == 0 || e.Mode != 0o755 {
+		if info, err := os.Stat(e.Source); err != nil || info.Size() == 0 || (e.Mode == 0o644) != (e.Path == "etc/protocols") {
 			t.Errorf("%s comes from %s: %v, mode %o", e.Path, e.Source, err, e.Mode)
 		}
 	}
@@ -115,7 +118,7 @@ func TestTools(t *testing.T) {
 		"usr/sbin/iptables": "/etc/alternatives/iptables", "etc/alternatives/iptables": "/usr/sbin/iptables-nft", "usr/sbin/iptables-nft": "xtables-nft-multi",
 		"usr/sbin/iptables-save": "xtables-nft-multi", "usr/sbin/iptables-restore": "xtables-nft-multi",
 		"usr/sbin/ip6tables": "", "usr/sbin/ip6tables-save": "", "usr/sbin/ip6tables-restore": "xtables-nft-multi",
-		triplet + "xtables/libxt_comment.so": "",
+		triplet + "xtables/libxt_comment.so": "", "etc/protocols": "",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("tools are\n%v; want\n%v", got, want)

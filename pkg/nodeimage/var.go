@@ -31,13 +31,15 @@ func emptyVar(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := rewriteVar(tar.NewReader(in), tar.NewWriter(out)); err != nil {
+	if err := filterTar(tar.NewReader(in), tar.NewWriter(out), relocate); err != nil {
 		return errors.Join(fmt.Errorf("emptying /var of the base: %w", err), out.Close())
 	}
 	return out.Close()
 }
 
-func rewriteVar(in *tar.Reader, out *tar.Writer) error {
+// filterTar copies the entries of an archive that keep, which may change their
+// headers, says to, and ends the copy.
+func filterTar(in *tar.Reader, out *tar.Writer, keep func(*tar.Header) bool) error {
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
@@ -46,7 +48,7 @@ func rewriteVar(in *tar.Reader, out *tar.Writer) error {
 		if err != nil {
 			return err
 		}
-		if !relocate(h) {
+		if !keep(h) {
 			continue
 		}
 		if err := out.WriteHeader(h); err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestRewriteVar(t *testing.T) {
+func TestRelocate(t *testing.T) {
 	t.Parallel()
 	var in, out bytes.Buffer
 	w := tar.NewWriter(&in)
@@ -32,12 +32,39 @@ func TestRewriteVar(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := rewriteVar(tar.NewReader(&in), tar.NewWriter(&out)); err != nil {
+	if err := filterTar(tar.NewReader(&in), tar.NewWriter(&out), relocate); err != nil {
 		t.Fatal(err)
 	}
 	want := "./etc/ ./etc/hostname=data ./var/ ./var/run usr/lib/sysimage/dpkg/ usr/lib/sysimage/dpkg/status=data ./var/lib/dpkg-not/"
 	if got := entriesOf(t, &out); got != want {
-		t.Errorf("rewriteVar kept %s; want %s", got, want)
+		t.Errorf("relocate kept %s; want %s", got, want)
+	}
+}
+
+// TestCopyBase: all of the base is copied but for runc.
+func TestCopyBase(t *testing.T) {
+	t.Parallel()
+	var in, out bytes.Buffer
+	w := tar.NewWriter(&in)
+	for _, name := range []string{"./usr/sbin/runc", "./usr/sbin/runc2", "./runc"} {
+		if err := addFile(w, name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	base := t.TempDir() + "/base.tar"
+	write(t, base, in.String(), 0o644)
+	if err := copyBase(&out, base); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := entriesOf(t, &out), "./usr/sbin/runc2=x ./runc=x"; got != want {
+		t.Errorf("copyBase kept %s; want %s", got, want)
+	}
+	write(t, base, "no archive", 0o644)
+	if err := copyBase(io.Discard, base); err == nil {
+		t.Error("what is no archive is copied")
 	}
 }
 

@@ -29,6 +29,10 @@ func Describe(certPEM []byte) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("describing a certificate: %w", err)
 	}
+	return info(cert), nil
+}
+
+func info(cert *x509.Certificate) Info {
 	info := Info{
 		Subject:   cert.Subject.String(),
 		Issuer:    cert.Issuer.String(),
@@ -43,7 +47,7 @@ func Describe(certPEM []byte) (Info, error) {
 			info.IPs = append(info.IPs, addr)
 		}
 	}
-	return info, nil
+	return info
 }
 
 // String is one line a fact, each ended by a newline; a certificate without names

@@ -7,15 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"path"
 	"sort"
 	"strings"
 )
 
-// Versions are those of what a node image holds. Etcd, CoreDNS and Pause are image
-// tags as the upstream registry has them.
+// Versions are those of what a node image holds. All but that of
+// Kubernetes are image tags as the upstream registries have them.
 type Versions struct {
-	Kubernetes, Etcd, CoreDNS, Pause string
+	Kubernetes, Etcd, CoreDNS, Pause, LocalPath, MetricsServer string
+}
+
+// IPOf is a node's address of a family, invalid where it has none.
+func IPOf(n Node, six bool) netip.Addr {
+	for _, ip := range n.IPs() {
+		if ip.Is6() == six {
+			return ip
+		}
+	}
+	return netip.Addr{}
 }
 
 // ExitError says that a command ran and failed.
@@ -95,6 +106,29 @@ func Archive(w io.Writer, files []File) error {
 		}
 	}
 	return out.Close()
+}
+
+// Archived are the regular files of the tar archive that a command writes, by their
+// path.
+func Archived(ctx context.Context, n Node, args ...string) (map[string][]byte, error) {
+	data, err := Output(ctx, n, args...)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for reader := tar.NewReader(bytes.NewReader(data)); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return files, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if header.Typeflag == tar.TypeReg {
+			if files["/"+strings.TrimPrefix(header.Name, "/")], err = io.ReadAll(reader); err != nil {
+				return nil, err
+			}
+		}
+	}
 }
 
 func addFolders(out *tar.Writer, made map[string]bool, dir string) error {

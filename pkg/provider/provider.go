@@ -39,8 +39,10 @@ type Seed func(nodes []Node) (map[string][]File, error)
 type Node interface {
 	Name() string
 	Role() config.Role
-	// IP is the node's address on the cluster's network.
+	// IP is the node's address on the cluster's network, of the family that the cluster
+	// prefers; IPs are all, that one first.
 	IP() netip.Addr
+	IPs() []netip.Addr
 	// Versions are those of what the node's image holds.
 	Versions() Versions
 	// Run runs a command on the node and waits for it. An exit code other than 0 is

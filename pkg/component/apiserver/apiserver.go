@@ -19,6 +19,10 @@ const (
 	dir  = component.PKIDir
 	// authentication is the file that says who may come without a name.
 	authentication = "/etc/kubernetes/authentication.yaml"
+	// auditPolicy is the file that says what the audit log has, auditDir where that is:
+	// pkg/inspect reads it there.
+	auditPolicy = "/etc/kubernetes/audit-policy.yaml"
+	auditDir    = "/var/log/kubernetes/audit"
 )
 
 //go:embed manifest.yaml
@@ -26,6 +30,9 @@ var manifest string
 
 //go:embed authentication.yaml
 var authenticationConfig []byte
+
+//go:embed audit-policy.yaml
+var auditPolicyConfig []byte
 
 //go:embed lesson.md
 var lesson string
@@ -38,8 +45,12 @@ func New() component.Component {
 		Short:    "the single point of contact: checks, admits and stores every object",
 		Lesson:   lesson,
 		On:       component.ControlPlanes,
+		Flags:    Flags,
+		Ports:    []component.Port{{Number: cluster.APIServerPort, Protocol: "TCP", For: "everybody: kubectl, kubelets, controllers, the scheduler, pods"}},
+		Data:     []string{auditDir},
 		Files:    files,
 		Manifest: staticPod,
+		Effect:   component.Effect{Claim: "an object can be stored and read back", Try: stores},
 		Serves:   serves,
 		Ready:    ready,
 	}
@@ -48,6 +59,7 @@ func New() component.Component {
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	list := []provider.File{
 		{Path: authentication, Data: authenticationConfig, Mode: 0o600},
+		{Path: auditPolicy, Data: auditPolicyConfig, Mode: 0o600},
 		{Path: dir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
 		{Path: dir + "/ca.key", Data: c.PKI.Cluster.KeyPEM(), Mode: 0o600},
 		{Path: dir + "/front-proxy-ca.crt", Data: c.PKI.FrontProxy.CertPEM()},
@@ -79,16 +91,21 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 
 // names are those by which pods, nodes and the host call the API server.
 func names(c *cluster.Cluster, n provider.Node) []string {
-	return []string{
+	list := []string{
 		n.Name(), "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 		"kubernetes.default.svc." + c.Config.Networking.DNSDomain,
 	}
+	if lb := c.LoadBalancer(); lb != nil {
+		list = append(list, lb.Name())
+	}
+	return list
 }
 
 func addresses(c *cluster.Cluster, n provider.Node) []netip.Addr {
-	list := []netip.Addr{
-		c.Config.Networking.APIServerServiceIP(), n.IP(),
-		netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback(),
+	list := append([]netip.Addr{c.Config.Networking.APIServerServiceIP()}, n.IPs()...)
+	list = append(list, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback())
+	if lb := c.LoadBalancer(); lb != nil {
+		list = append(list, lb.IPs()...)
 	}
 	published, err := netip.ParseAddr(c.Config.Networking.APIServerAddress)
 	if err == nil && !published.IsUnspecified() && !published.IsLoopback() {
@@ -104,6 +121,10 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "advertise-address", Value: n.IP().String(), Why: "What the Service \"kubernetes\" leads to."},
 		{Name: "secure-port", Value: "6443", Why: "The only port: since Kubernetes 1.20 there is none without TLS."},
 		{Name: "allow-privileged", Value: "true", Why: "Pods of the system, such as kube-proxy, need it."},
+		{Name: "audit-policy-file", Value: auditPolicy, Why: "Which requests are written down: those that a pod's story is made of."},
+		{Name: "audit-log-path", Value: auditDir + "/audit.log", Why: "Where; mkube trace reads it."},
+		{Name: "audit-log-maxsize", Value: "10", Why: "In megabytes: then a new file is begun."},
+		{Name: "audit-log-maxbackup", Value: "2", Why: "How many older files are kept."},
 		{Name: "authentication-config", Value: authentication, Why: "Requests without a name are let in to the health checks and nowhere else."},
 		{Name: "authorization-mode", Value: "Node,RBAC", Why: "A kubelet may see what its own pods need; all others what RBAC rules say."},
 		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "A client certificate of this authority is a name and its groups."},
@@ -151,15 +172,27 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 		"Command": append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
 		"Host":    n.IP().String(),
 		"PKIDir":  dir, "Authentication": authentication,
+		"AuditPolicy": auditPolicy, "AuditDir": auditDir,
 	})
 }
 
-func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
-	return c.API.Check(ctx, "/readyz?verbose")
+// ready asks the first server as the host does, through the load balancer if there
+// is one, and each further one on its node.
+func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if n.Name() == c.ControlPlanes()[0].Name() {
+		return c.API.Check(ctx, "/readyz?verbose")
+	}
+	url := "https://" + netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String() + "/readyz"
+	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--cacert", dir+"/ca.crt", url)
+	return err
 }
 
 // serves wants an answer of any use, and the roles of the components that come next.
+// One server's are all servers'.
 func serves(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if n.Name() != c.ControlPlanes()[0].Name() {
+		return nil
+	}
 	if err := c.API.Check(ctx, "/version"); err != nil {
 		return err
 	}

@@ -28,16 +28,17 @@ func createRoles(ctx context.Context, c *cluster.Cluster, n provider.Node) error
 	if err != nil {
 		return err
 	}
-	rules, err := rolesOf(data)
+	rules, err := Roles(data)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", rbacFile, err)
 	}
 	return c.API.Create(ctx, rules)
 }
 
-// rolesOf reads the rules, those first that the components need which start next.
-// Those of a namespace are left to the hook: the namespace may not exist yet.
-func rolesOf(data []byte) ([]unstructured.Unstructured, error) {
+// Roles reads what the server grants, a JSON object after the other: those roles and
+// bindings first that the components need which start next. Those of a namespace are
+// left to the hook: the namespace may not exist yet. None is no error.
+func Roles(data []byte) ([]unstructured.Unstructured, error) {
 	var urgent, others []unstructured.Unstructured
 	for decoder := json.NewDecoder(bytes.NewReader(data)); ; {
 		var object map[string]any

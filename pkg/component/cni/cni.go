@@ -2,21 +2,31 @@
 package cni
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"fmt"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"net/netip"
+	"strings"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-const name = "cni"
+const (
+	name = "cni"
+	unit = "mkube-pod-network.service"
+)
+
+const dir = "/etc/mkube/pod-network"
 
 //go:embed conflist.json
 var conflist string
+
+//go:embed rules.nft
+var rules string
 
 //go:embed lesson.md
 var lesson string
@@ -25,12 +35,18 @@ var lesson string
 // that a node is Ready without waiting for a pod.
 func New() component.Component {
 	return component.Component{
-		Name:   name,
-		Needs:  []string{"kube-apiserver"},
-		Short:  "gives every pod an address, and connects it",
-		Lesson: lesson,
-		Files:  files,
-		Ready:  ready,
+		Name:       name,
+		Needs:      []string{"containerd"},
+		Short:      "gives every pod an address, and connects it",
+		Lesson:     lesson,
+		Unit:       unit,
+		Files:      files,
+		AtBoot:     true,
+		Neighbours: true,
+		Start:      start,
+		Stop:       stop,
+		Effect:     component.Effect{Claim: "the runtime has a network for pods", Try: network},
+		Ready:      ready,
 	}
 }
 
@@ -38,27 +54,121 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if c.Config.Networking.DisableDefaultCNI {
 		return nil, nil
 	}
-	subnet := c.PodCIDR(n)
-	everywhere := "0.0.0.0/0"
-	if subnet.Addr().Is6() {
-		everywhere = "::/0"
+	conflist, err := component.Render(name, conflist, map[string]any{"Ranges": ranges(c.PodCIDRs(n))})
+	if err != nil {
+		return nil, err
 	}
-	data, err := component.Render(name, conflist, map[string]any{"Subnet": subnet.String(), "Everywhere": everywhere})
-	return []provider.File{{Path: "/etc/cni/net.d/10-mkube.conflist", Data: data}}, err
+	rules, err := component.Render(name, rules, map[string]any{
+		"Subnets": subnets(c.Config.Networking.PodSubnets()), "Services": subnets(c.Config.Networking.ServiceSubnets()),
+	})
+	return []provider.File{
+		{Path: "/etc/cni/net.d/10-mkube.conflist", Data: conflist},
+		{Path: dir + "/routes", Data: routes(c, n)},
+		{Path: dir + "/rules.nft", Data: rules},
+	}, err
 }
 
-// ready is the kubelet's own word: a node without a pod network is not Ready.
-func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
-	nodes, err := c.API.Resource(ctx, cluster.Nodes)
-	if err != nil {
-		return err
+// A subnet is one as nftables' rules name it.
+type subnet struct{ Family, CIDR, Multicast string }
+
+func subnets(cidrs []netip.Prefix) []subnet {
+	var list []subnet
+	for _, cidr := range cidrs {
+		s := subnet{"ip", cidr.String(), "224.0.0.0/4"}
+		if cidr.Addr().Is6() {
+			s.Family, s.Multicast = "ip6", "ff00::/8"
+		}
+		list = append(list, s)
 	}
-	node, err := nodes.Get(ctx, n.Name(), metav1.GetOptions{})
-	if err != nil {
-		return err
+	return list
+}
+
+// A podRange is what a node's pods have addresses of, and where they lead to.
+type podRange struct{ Subnet, Everywhere string }
+
+func ranges(cidrs []netip.Prefix) []podRange {
+	var list []podRange
+	for _, cidr := range cidrs {
+		everywhere := "0.0.0.0/0"
+		if cidr.Addr().Is6() {
+			everywhere = "::/0"
+		}
+		list = append(list, podRange{cidr.String(), everywhere})
 	}
-	if component.Condition(node, "Ready") != "True" {
-		return fmt.Errorf("node %s is not Ready: %s", n.Name(), component.ConditionMessage(node, "Ready"))
+	return list
+}
+
+// routes are those to the pods of all other nodes, as lines for ip -batch.
+func routes(c *cluster.Cluster, n provider.Node) []byte {
+	var lines bytes.Buffer
+	for _, other := range c.KubernetesNodes() {
+		for _, cidr := range c.PodCIDRs(other) {
+			via := provider.IPOf(other, cidr.Addr().Is6())
+			if other.Name() != n.Name() && via.IsValid() {
+				fmt.Fprintf(&lines, "route replace %s via %s\n", cidr, via)
+			}
+		}
+	}
+	return lines.Bytes()
+}
+
+// start also takes up routes that have changed.
+func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if c.Config.Networking.DisableDefaultCNI {
+		return nil
+	}
+	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
+		return fmt.Errorf("connecting the pods: %w", err)
+	}
+	return nil
+}
+
+// stop takes the node's part of the network away; no pod is on it any more.
+func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	const script = `nft delete table inet mkube-pod-network 2>/dev/null
+ip link delete cni0 2>/dev/null
+ip route | sed -n 's/^\([^ ]* via [^ ]*\) dev .*/\1/p' | grep -v ^default | while read -r route; do ip route delete $route; done
+rm -rf /var/lib/cni/networks /var/lib/cni/results`
+	if _, err := provider.Output(ctx, n, "sh", "-c", script); err != nil {
+		return fmt.Errorf("taking the pod network away: %w", err)
+	}
+	return nil
+}
+
+// ready wants routes and rules in place. Whether the plugins work, the kubelet says of
+// its node.
+func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	out, err := provider.Output(ctx, n, "systemctl", "is-active", unit)
+	if err != nil {
+		return fmt.Errorf("%s is %s", unit, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// network is what the runtime says of itself, see
+// https://github.com/kubernetes/cri-api (RuntimeStatus).
+func network(ctx context.Context, c *cluster.Cluster) error {
+	for _, n := range c.KubernetesNodes() {
+		out, err := provider.Output(ctx, n, "crictl", "info")
+		if err != nil {
+			return err
+		}
+		var info struct {
+			Status struct {
+				Conditions []struct {
+					Type, Message string
+					Status        bool
+				}
+			}
+		}
+		if err := json.Unmarshal(out, &info); err != nil {
+			return fmt.Errorf("reading what the runtime of %s says: %w", n.Name(), err)
+		}
+		for _, c := range info.Status.Conditions {
+			if c.Type == "NetworkReady" && !c.Status {
+				return fmt.Errorf("the runtime of %s says: %s", n.Name(), c.Message)
+			}
+		}
 	}
 	return nil
 }

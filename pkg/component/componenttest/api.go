@@ -26,8 +26,8 @@ const ReadyPod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"pod"},"sta
 
 // API is as much of an API server as mkube asks for: health endpoints that are
 // well, objects by their path, and what a test puts in place of them. An object
-// that is posted is kept, and refused when it is there already. The zero value has
-// no objects. Its methods may be called at once from many goroutines.
+// that is posted is kept, and refused when it is there already; one that is applied
+// is kept in any case. The zero value has no objects. Its methods may be called at once from many goroutines.
 type API struct {
 	// Cluster is the cluster whose API this is, where NewAPI made it.
 	Cluster *cluster.Cluster
@@ -36,6 +36,7 @@ type API struct {
 	objects  map[string]string
 	handlers map[string]http.HandlerFunc
 	created  []string
+	applied  []string
 }
 
 // NewAPI is the API of a new cluster: Cluster.API reaches it.
@@ -63,6 +64,11 @@ func NewAPIOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *API {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// Probed is a provider of nodes whose health endpoints answer well while code is 0.
+func Probed(code *int) *fake.Provider {
+	return &fake.Provider{Answer: func(args []string) (string, int, bool) { return "", *code, args[0] == "mkube-probe" }}
 }
 
 // Serve serves the API, with a certificate, to who has a client certificate of an
@@ -113,6 +119,20 @@ func (a *API) Created() []string {
 	return slices.Clone(a.created)
 }
 
+// At is the object at a path as JSON, "" for none.
+func (a *API) At(path string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.objects[path]
+}
+
+// Applied are the paths of the objects that were applied, in order.
+func (a *API) Applied() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.applied)
+}
+
 // ServeHTTP answers as an API server.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
@@ -137,6 +157,8 @@ func (a *API) Default(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost:
 		a.post(w, r)
+	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/apply-patch+yaml":
+		a.apply(w, r)
 	case found:
 		io.WriteString(w, object)
 	case slices.Contains([]string{"/readyz", "/livez", "/healthz", "/version"}, r.URL.Path):
@@ -145,6 +167,20 @@ func (a *API) Default(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"could not find `+r.URL.Path+`"}`)
 	}
+}
+
+// apply keeps what was applied in place of what was there.
+func (a *API) apply(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	a.mu.Lock()
+	a.applied = append(a.applied, r.URL.Path)
+	a.mu.Unlock()
+	a.Object(r.URL.Path, string(body))
+	w.Write(body)
 }
 
 func (a *API) post(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,8 @@
 // Package componenttest is what the tests of components share: a cluster whose
 // certificates are the same text each time, golden files, and the rules that every
-// static pod and every lesson keeps.
+// static pod and every lesson keeps. The tests are pkg/component/NAME_test.go, one
+// package: a package for each component would be a binary for each, and to link
+// client-go into it takes longer than the test.
 package componenttest
 
 import (
@@ -37,7 +39,7 @@ func ClusterOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *cluster.Clus
 	return cluster.New(cfg, nodes, keys)
 }
 
-// files are a component's files on a node and then its manifest, rendered twice for
+// files are a component's files on a node, then its manifest and its objects, rendered twice for
 // a new cluster and by a clock that stands still: at the midnight UTC that began
 // the year 2000.
 func files(t *testing.T, c component.Component, cfg config.Cluster, node int) []provider.File {
@@ -64,6 +66,13 @@ func render(t *testing.T, c component.Component, cl *cluster.Cluster, n provider
 			t.Fatal(err)
 		}
 		list = append(list, manifest)
+	}
+	if c.Objects != nil {
+		objects, err := c.Objects(cl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, provider.File{Path: "objects.yaml", Data: objects})
 	}
 	return list
 }

@@ -2,11 +2,13 @@ package componenttest
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 )
 
 // Lesson bounds.
@@ -16,22 +18,49 @@ const fewestWords, mostWords = 120, 200
 var headings = []string{"## What it is for", "## What it talks to", "## See it", "## What breaks without it"}
 
 // Described tests what every component says of itself: a name, what it does in one
-// line, and its lesson, which has the shape of all lessons.
+// line, why it has its flags, what its ports are for, and its lesson, which has the shape of all
+// lessons.
 func Described(t *testing.T, c component.Component) {
 	t.Helper()
 	if c.Name == "" || c.Short == "" || len(c.Short) > 100 || strings.Contains(c.Short, "\n") || strings.HasSuffix(c.Short, ".") {
 		t.Errorf("%q is described as %q: want one short line without a full stop", c.Name, c.Short)
 	}
-	file, err := os.ReadFile("lesson.md")
-	if err != nil {
-		t.Fatal(err)
+	if c.Flags != nil {
+		cl := Cluster(t, config.Cluster{
+			Nodes:        []config.Node{{Labels: map[string]string{"a": "b"}}},
+			FeatureGates: map[string]bool{"A": true}, RuntimeConfig: map[string]string{"api/all": "true"},
+		})
+		Flags(t, c.Flags(cl, cl.Nodes[0]))
 	}
-	if c.Lesson != string(file) {
-		t.Error("its lesson is not lesson.md")
+	for _, p := range c.Ports {
+		if p.Number == 0 || p.Protocol == "" || p.For == "" || strings.HasSuffix(p.For, ".") {
+			t.Errorf("port %+v is not described by a few words", p)
+		}
 	}
+	lesson := filepath.Join(folder(t, c), "lesson.md")
 	for _, mistake := range lessonMistakes(c.Name, c.Lesson) {
-		t.Errorf("lesson.md: %s", mistake)
+		t.Errorf("%s: %s", lesson, mistake)
 	}
+}
+
+// folder is a component's: the test's own or one in it, whichever has its lesson.
+func folder(t *testing.T, c component.Component) string {
+	t.Helper()
+	lessons := []string{"lesson.md"}
+	for _, pattern := range []string{"*/lesson.md", "*/*/lesson.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lessons = append(lessons, found...)
+	}
+	for _, path := range lessons {
+		if file, err := os.ReadFile(path); err == nil && string(file) == c.Lesson {
+			return filepath.Dir(path)
+		}
+	}
+	t.Fatalf("%s has a lesson that is no lesson.md of this folder or of one in it", c.Name)
+	return ""
 }
 
 // command is a line of a lesson's See it.

@@ -66,6 +66,7 @@ func TestReadable(t *testing.T) {
 		"a key":          {string(pair.Key), "<private key>\n"},
 		"a public key":   {string(cl.PKI.ServiceAccountPub), "<public key>\n"},
 		"a kubeconfig":   {"user:\n    client-key-data: " + embed(pair.Key) + "\nend: 1\n", "user:\n    client-key-data: |\n      <private key>\nend: 1\n"},
+		"a Secret":       {"data:\n  tls.key: " + embed(pair.Key) + "\n", "data:\n  tls.key: |\n    <private key>\n"},
 		"not of a block": {"# -----BEGIN X-----\n", "# -----BEGIN X-----\n"},
 	} {
 		if got, err := Readable([]byte(test.in)); got != test.want || err != nil {
@@ -115,7 +116,7 @@ func TestPodMistakes(t *testing.T) {
 		{"hostNetwork: true", "hostNetwork: false", "the pod is not on the node's network, which is there before any CNI"},
 		{"priority: 2000001000", "priority: 1", "the priority is not that of system-node-critical"},
 		{"priorityClassName: system-node-critical", "priorityClassName: x", "the priority class is not system-node-critical"},
-		{"registry.k8s.io/", "docker.io/", "the image is not one of registry.k8s.io/"},
+		{"registry.k8s.io/", "docker.io/", "the image is not one of registry.k8s.io/ or mkube.dev/"},
 		{"IfNotPresent", "Always", "the image would be pulled although it is preloaded"},
 		{"command: [x]", "command: [y]", "the command is not x"},
 		{"- name: x", "- name: y", "the container is not called x, by which its log is found"},

@@ -27,23 +27,24 @@ type Variant struct {
 	Node int
 }
 
-// Golden compares a component's files with testdata/default.golden for a default
-// cluster, and for each variant with testdata/NAME.golden, which shows only what the
-// variant changes: a file's lines that go and come, a new file as it is. The test's
-// flag -update writes the golden files instead. Certificates are shown as what they
-// say, keys not at all.
+// Golden compares a component's files with testdata/default.golden in its folder for
+// a default cluster, and for each variant with testdata/NAME.golden, which shows only
+// what the variant changes: a file's lines that go and come, a new file as it is. The
+// test's flag -update writes the golden files instead. Certificates are shown as what
+// they say, keys not at all.
 func Golden(t *testing.T, c component.Component, variants ...Variant) {
 	t.Helper()
+	dir := filepath.Join(folder(t, c), "testdata")
 	base := Sections(t, files(t, c, config.Cluster{}, 0))
-	compare(t, "default", base)
+	compare(t, dir, "default", base)
 	for _, v := range variants {
 		changed := changes(base, Sections(t, files(t, c, v.Config, v.Node)))
 		if len(changed) == 0 {
 			t.Errorf("variant %s changes nothing", v.Name)
 		}
-		compare(t, v.Name, changed)
+		compare(t, dir, v.Name, changed)
 	}
-	wantNoOther(t, variants)
+	wantNoOther(t, dir, variants)
 }
 
 // changes are the sections that others have in place of base's.
@@ -86,12 +87,12 @@ func Sections(t *testing.T, files []provider.File) []string {
 	return list
 }
 
-func compare(t *testing.T, name string, sections []string) {
+func compare(t *testing.T, dir, name string, sections []string) {
 	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
+	path := filepath.Join(dir, name+".golden")
 	got := []byte(strings.Join(sections, "\n"))
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -109,9 +110,9 @@ func compare(t *testing.T, name string, sections []string) {
 }
 
 // wantNoOther finds golden files that no variant has any more.
-func wantNoOther(t *testing.T, variants []Variant) {
+func wantNoOther(t *testing.T, dir string, variants []Variant) {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/*.golden")
+	paths, err := filepath.Glob(filepath.Join(dir, "*.golden"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 // no field that Kubernetes does not know, and keeps the rules of mkube's static pods.
 func StaticPod(t *testing.T, c component.Component) {
 	t.Helper()
+	c.Objects = nil
 	list := files(t, c, config.Cluster{}, 0)
 	manifest := list[len(list)-1]
 	if want := component.ManifestDir + "/" + c.Name + ".yaml"; manifest.Path != want || manifest.Mode != 0o600 {
@@ -56,7 +57,8 @@ func podMistakes(name string, pod corev1.Pod) []string {
 	}
 	c := pod.Spec.Containers[0]
 	want(c.Name == name, "the container is not called "+name+", by which its log is found")
-	want(strings.HasPrefix(c.Image, component.Registry), "the image is not one of "+component.Registry)
+	want(strings.HasPrefix(c.Image, component.Registry) || strings.HasPrefix(c.Image, component.OwnRegistry),
+		"the image is not one of "+component.Registry+" or "+component.OwnRegistry)
 	want(c.ImagePullPolicy == corev1.PullIfNotPresent, "the image would be pulled although it is preloaded")
 	want(len(c.Command) > 0 && c.Command[0] == name, "the command is not "+name)
 	return append(mistakes, probeMistakes(c)...)

@@ -11,12 +11,12 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// embedded is a line of a kubeconfig that holds a file.
-var embedded = regexp.MustCompile(`(?m)^( *)([a-z-]+-data): (\S+)$`)
+// embedded is a line of a kubeconfig, a Secret or an APIService that holds a file.
+var embedded = regexp.MustCompile(`(?m)^( *)([a-z-]+-data|tls\.(?:crt|key)|caBundle): (\S+)$`)
 
 // Readable is a file with what differs each time put in words: a certificate as
-// pki.Describe has it, "<private key>" and "<public key>"; in a kubeconfig too. It
-// is an error if a certificate cannot be read.
+// pki.Describe has it, "<private key>" and "<public key>"; in a kubeconfig
+// or an object too. It is an error if a certificate cannot be read.
 func Readable(data []byte) (string, error) {
 	var failed error
 	text := embedded.ReplaceAllFunc(data, func(line []byte) []byte {

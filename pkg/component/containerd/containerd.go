@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -29,6 +28,7 @@ func New() component.Component {
 		Unit:   unit,
 		Files:  files,
 		Start:  start,
+		Effect: component.Effect{Claim: "the runtime lists its containers", Try: lists},
 		Ready:  ready,
 	}
 }
@@ -48,7 +48,7 @@ func Config(versions provider.Versions, patches []string) ([]byte, error) {
 		if err := toml.Unmarshal([]byte(patch), &p); err != nil {
 			return nil, fmt.Errorf("reading containerdConfigPatches[%d]: %w", i, err)
 		}
-		config = merge(config, p)
+		config = component.Merge(config, p)
 	}
 	return toml.Marshal(config)
 }
@@ -82,21 +82,6 @@ func base(versions provider.Versions) map[string]any {
 	}
 }
 
-// merge changes neither of its arguments.
-func merge(into, patch map[string]any) map[string]any {
-	merged := maps.Clone(into)
-	for key, value := range patch {
-		table, isTable := value.(map[string]any)
-		old, wasTable := merged[key].(map[string]any)
-		if isTable && wasTable {
-			merged[key] = merge(old, table)
-			continue
-		}
-		merged[key] = value
-	}
-	return merged
-}
-
 // started waits some seconds in the node for its systemd, which has only just become
 // its first process: that costs less than asking again and again.
 const started = `for i in $(seq 40); do systemctl start "$1" 2>/dev/null && exit; sleep 0.05; done
@@ -114,4 +99,13 @@ func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 // started is to wait until it has.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return start(ctx, c, n)
+}
+
+func lists(ctx context.Context, c *cluster.Cluster) error {
+	for _, n := range c.KubernetesNodes() {
+		if _, err := provider.Output(ctx, n, "crictl", "ps", "--quiet"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -35,8 +35,11 @@ func New() component.Component {
 		Short:    "runs the control loops: makes ReplicaSets of Deployments, Pods of ReplicaSets, and much more",
 		Lesson:   lesson,
 		On:       component.ControlPlanes,
+		Flags:    Flags,
+		Ports:    []component.Port{{Number: 10257, Protocol: "TCP", For: "health and metrics, for the node itself"}},
 		Files:    files,
 		Manifest: staticPod,
+		Effect:   component.Effect{Claim: "a Deployment gets a ReplicaSet", Try: replicaSet},
 		Ready:    ready,
 	}
 }
@@ -54,10 +57,6 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
 		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
 		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
-		{Name: "allocate-node-cidrs", Value: "true", Why: "Each node gets its part of the pod network."},
-		{Name: "cluster-cidr", Value: c.Config.Networking.PodSubnet, Why: "The pod network."},
-		{Name: maskFlag(c, n), Value: fmt.Sprint(c.PodCIDR(n).Bits()), Why: "How large a node's part is."},
-		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Not to be given to nodes."},
 		{Name: "cluster-name", Value: c.Config.Name, Why: "What a cloud would call its load balancers after."},
 		{Name: "cluster-signing-cert-file", Value: dir + "/ca.crt", Why: "The authority that signs certificate requests that were approved."},
 		{Name: "cluster-signing-key-file", Value: dir + "/ca.key", Why: "The key of that authority."},
@@ -70,15 +69,30 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "kube-api-burst", Value: "1000", Why: "As above."},
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
+	flags = append(flags, nodeCIDRs(c, n)...)
 	return append(flags, component.FeatureGates(c.Config)...)
 }
 
-// maskFlag names the flag for the family of the pod network.
-func maskFlag(c *cluster.Cluster, n provider.Node) string {
-	if c.PodCIDR(n).Addr().Is6() {
-		return "node-cidr-mask-size-ipv6"
+// nodeCIDRs are the flags that decide who divides the pod network. With mkube's own,
+// the parts are known before there are nodes, and written into their routes; with
+// another, which reads them from the nodes' objects, the controller does it.
+func nodeCIDRs(c *cluster.Cluster, n provider.Node) []component.Flag {
+	if !c.Config.Networking.DisableDefaultCNI {
+		return []component.Flag{{Name: "allocate-node-cidrs", Value: "false", Why: "mkube has given each node its part of the pod network."}}
 	}
-	return "node-cidr-mask-size-ipv4"
+	flags := []component.Flag{
+		{Name: "allocate-node-cidrs", Value: "true", Why: "Each node gets its part of the pod network."},
+		{Name: "cluster-cidr", Value: c.Config.Networking.PodSubnet, Why: "The pod network."},
+		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Not to be given to nodes."},
+	}
+	for _, cidr := range c.PodCIDRs(n) {
+		name := "node-cidr-mask-size-ipv4"
+		if cidr.Addr().Is6() {
+			name = "node-cidr-mask-size-ipv6"
+		}
+		flags = append(flags, component.Flag{Name: name, Value: fmt.Sprint(cidr.Bits()), Why: "How large a node's part is."})
+	}
+	return flags
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
@@ -99,5 +113,5 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if _, err := accounts.Namespace("default").Get(ctx, "default", metav1.GetOptions{}); err != nil {
 		return fmt.Errorf("the default service account: %w", err)
 	}
-	return component.PodReady(name)(ctx, c, n)
+	return component.Healthy(name, "https", 10257, "/healthz")(ctx, c, n)
 }

@@ -6,9 +6,6 @@ import (
 	_ "embed"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
@@ -31,77 +28,48 @@ func New() component.Component {
 		// Before the server is ready there may be no namespace and no range of
 		// addresses for the Service.
 		After:  []string{"kube-apiserver"},
-		Uses:   []string{"kube-controller-manager", "kube-scheduler", "cni", "kube-proxy"},
+		Uses:   []string{"kube-controller-manager", "kube-scheduler", "node-registration", "kube-proxy"},
 		Short:  "answers for the names of Services and pods",
 		Lesson: lesson,
 		On:     func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
-		Start:  start,
-		Ready:  ready,
+		Ports: []component.Port{
+			{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns; the port is the pod's, as are the others"},
+			{Number: 8080, Protocol: "TCP", For: "health, for the kubelet's probe"},
+			{Number: 8181, Protocol: "TCP", For: "readiness, for the kubelet's probe"},
+			{Number: 9153, Protocol: "TCP", For: "metrics, for who gathers them"},
+		},
+		Objects: Objects,
+		Effect:  component.Effect{Claim: "the name of a Service resolves", Try: resolves},
+		Ready:   ready,
 	}
 }
 
 // Objects are CoreDNS's, as YAML documents.
 func Objects(c *cluster.Cluster) ([]byte, error) {
 	replicas := 1
-	if len(c.Nodes) > 1 {
+	if len(c.KubernetesNodes()) > 1 {
 		replicas = 2
 	}
 	return component.Render(name, manifest, map[string]any{
-		"Image":     component.Registry + "coredns/coredns:" + c.Nodes[0].Versions().CoreDNS,
+		"Image":     component.Registry + "coredns/coredns:" + c.ControlPlanes()[0].Versions().CoreDNS,
 		"Args":      append([]string{"-conf", "/etc/coredns/Corefile"}, component.Args(c.Config, name, nil)...),
 		"Replicas":  replicas,
+		"Server":    c.ServerOfPods(),
 		"Domain":    c.Config.Networking.DNSDomain,
 		"ClusterIP": c.Config.Networking.DNSServiceIP().String(),
 	})
 }
 
-func start(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
-	objects, err := Objects(c)
-	if err != nil {
-		return err
-	}
-	return c.API.Apply(ctx, objects)
-}
-
 // ready wants every pod of the Deployment Ready and a name resolved through the Service, on
 // the node and by the network that pods use.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
-	deployments, err := c.API.Resource(ctx, cluster.Deployments)
-	if err != nil {
+	if err := component.DeploymentReady(ctx, c, "kube-system", name); err != nil {
 		return err
-	}
-	d, err := deployments.Namespace("kube-system").Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	want, _, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
-	// The condition Available is no help: with one replica, none is enough for it.
-	if have, _, _ := unstructured.NestedInt64(d.Object, "status", "readyReplicas"); have < want {
-		return unavailable(ctx, c, d)
 	}
 	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
 		return nil // no Service answers: that is what was asked for
 	}
 	return resolve(ctx, c, n)
-}
-
-// unavailable says why a Deployment's pods are not Ready, in the words of one of
-// them.
-func unavailable(ctx context.Context, c *cluster.Cluster, d *unstructured.Unstructured) error {
-	pods, err := c.API.Resource(ctx, cluster.Pods)
-	if err != nil {
-		return err
-	}
-	list, err := pods.Namespace("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
-	if err != nil {
-		return err
-	}
-	for _, pod := range list.Items {
-		if err := component.PodState(&pod); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("deployment %s has no Ready pod", d.GetName())
 }
 
 // resolve asks the DNS Service for the API server's name.
@@ -112,4 +80,8 @@ func resolve(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 		return fmt.Errorf("asking %s for %s: %w", server, host, err)
 	}
 	return nil
+}
+
+func resolves(ctx context.Context, c *cluster.Cluster) error {
+	return component.Eventually(ctx, func() error { return resolve(ctx, c, c.ControlPlanes()[0]) })
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"net/netip"
+	"slices"
 	"sort"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -18,6 +20,7 @@ import (
 
 const (
 	name       = "kubelet"
+	unit       = "kubelet.service"
 	dir        = "/var/lib/kubelet"
 	kubeconfig = "/etc/kubernetes/kubelet.conf"
 	serving    = dir + "/pki/kubelet"
@@ -29,69 +32,71 @@ var configuration string
 //go:embed lesson.md
 var lesson string
 
-// New is the kubelet on every node: a service of the node's systemd, not a pod.
+// New is the kubelet on every node: a service of the node's systemd, not a pod. By
+// itself it runs static pods only, and is nobody's; see Registration.
 func New() component.Component {
 	return component.Component{
 		Name:   name,
 		Needs:  []string{"containerd"},
 		Short:  "runs the pods of its node, and keeps them running",
 		Lesson: lesson,
-		Unit:   "kubelet.service",
+		Unit:   unit,
+		Flags:  Flags,
+		Ports: []component.Port{
+			{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
+			{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward; metrics-server"},
+		},
 		Files:  files,
+		Data:   []string{dir},
 		Start:  start,
+		Stop:   stop,
+		Effect: component.Effect{Claim: "a pod whose file lies in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		Ready:  ready,
 	}
 }
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	// Group and name are what the Node authorizer knows a kubelet by, see
-	// https://kubernetes.io/docs/reference/access-authn-authz/node/.
-	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{
-		CommonName: "system:node:" + n.Name(), Organizations: []string{"system:nodes"},
-	})
-	if err != nil {
-		return nil, err
-	}
 	server, err := c.PKI.Issue(c.PKI.Cluster, pki.Request{
 		CommonName: "system:node:" + n.Name(), Organizations: []string{"system:nodes"},
-		DNSNames: []string{n.Name()}, IPs: []netip.Addr{n.IP()}, Usage: pki.Server,
+		DNSNames: []string{n.Name()}, IPs: n.IPs(), Usage: pki.Server,
 	})
 	if err != nil {
 		return nil, err
 	}
-	settings, err := settings(c, n)
-	if err != nil {
-		return nil, err
-	}
-	list := append(component.Certificate(serving, server), client, settings,
-		provider.File{Path: component.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
-		provider.File{Path: dir + "/flags.env", Data: []byte("KUBELET_FLAGS=" + environment(component.Args(c.Config, name, Flags(c, n))) + "\n")},
-	)
-	return list, nil
+	list, err := settings(c, n, Flags(c, n), false)
+	return slices.Concat(component.Certificate(serving, server), list, []provider.File{
+		{Path: component.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
+	}), err
 }
 
-// environment writes arguments so that systemd splits the variable into them again,
-// see systemd.exec(5), EnvironmentFile=.
-func environment(args []string) string {
-	quoted := make([]string, len(args))
-	for i, arg := range args {
-		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(arg) + "'"
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(strings.Join(quoted, " ")) + `"`
+// settings are the kubelet's two files: what has a field in its configuration, and the
+// flags.
+func settings(c *cluster.Cluster, n provider.Node, flags []component.Flag, registers bool) ([]provider.File, error) {
+	config, err := configFile(c, n, registers)
+	return []provider.File{config, {
+		Path: dir + "/flags.env", Data: []byte("KUBELET_FLAGS=" + component.Environment(component.Args(c.Config, name, flags)) + "\n"),
+	}}, err
 }
 
 // Flags are the kubelet's: what its configuration file has no field for. See
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the kubelet is to it. Without it, it runs static pods only."},
-		{Name: "node-ip", Value: n.IP().String(), Why: "A node container has one address that stays."},
+		{Name: "node-ip", Value: addresses(n), Why: "A node container has addresses that stay."},
 		{Name: "hostname-override", Value: n.Name(), Why: "The node is called as its container is."},
 	}
 	if labels := c.Spec(n).Labels; len(labels) > 0 {
 		flags = append(flags, component.Flag{Name: "node-labels", Value: joined(labels), Why: "The labels of the cluster's configuration."})
 	}
 	return flags
+}
+
+func addresses(n provider.Node) string {
+	var list []string
+	for _, ip := range n.IPs() {
+		list = append(list, ip.String())
+	}
+	return strings.Join(list, ",")
 }
 
 func joined(labels map[string]string) string {
@@ -103,26 +108,59 @@ func joined(labels map[string]string) string {
 	return strings.Join(list, ",")
 }
 
-func settings(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+func configFile(c *cluster.Cluster, n provider.Node, registers bool) (provider.File, error) {
 	taints := c.Spec(n).Taints
 	if taints == nil {
 		taints = []config.Taint{}
 	}
 	data, err := component.Render(name, configuration, map[string]any{
-		"CA": component.PKIDir + "/ca.crt", "Serving": serving,
+		"CA": component.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers,
 		"ClusterDNS": c.Config.Networking.DNSServiceIP().String(), "Domain": c.Config.Networking.DNSDomain,
 		"Manifests": component.ManifestDir, "Taints": taints, "FeatureGates": c.Config.FeatureGates,
 	})
+	if err == nil {
+		data, err = patched(data, c.Spec(n).KubeletConfigPatches)
+	}
 	return provider.File{Path: dir + "/config.yaml", Data: data, Mode: 0o600}, err
 }
 
+// patched is a YAML document with others merged into it. Without any it stays as it
+// is, with its comments.
+func patched(document []byte, patches []string) ([]byte, error) {
+	if len(patches) == 0 {
+		return document, nil
+	}
+	var merged map[string]any
+	if err := yaml.Unmarshal(document, &merged); err != nil {
+		return nil, err
+	}
+	for i, text := range patches {
+		var patch map[string]any
+		if err := yaml.Unmarshal([]byte(text), &patch); err != nil {
+			return nil, fmt.Errorf("reading kubeletConfigPatches[%d]: %w", i, err)
+		}
+		merged = component.Merge(merged, patch)
+	}
+	return yaml.Marshal(merged)
+}
+
 func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	if _, err := provider.Output(ctx, n, "systemctl", "start", "kubelet.service"); err != nil {
+	if _, err := provider.Output(ctx, n, "systemctl", "start", unit); err != nil {
 		return fmt.Errorf("starting the kubelet: %w", err)
 	}
 	return nil
 }
 
+// stop ends the pods that a kubelet leaves when it ends, and unmounts what was theirs.
+func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	const script = `crictl --timeout 30s rmp --all --force >/dev/null &&
+awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount`
+	if _, err := provider.Output(ctx, n, "sh", "-c", script, "sh", dir); err != nil {
+		return fmt.Errorf("ending the pods of %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
 func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-	return component.Probe(ctx, n, 10248, "/healthz")
+	return component.Probe(ctx, n, "http", 10248, "/healthz")
 }

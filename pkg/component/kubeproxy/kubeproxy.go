@@ -2,7 +2,9 @@
 package kubeproxy
 
 import (
+	"context"
 	_ "embed"
+	"fmt"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -33,21 +35,36 @@ func New() component.Component {
 		Name: name,
 		// It is needed only when the first Service has a pod: until then it would be in
 		// the way of what makes that pod.
-		After:    []string{"kube-apiserver"},
-		Short:    "makes a Service's address lead to its pods, on every node",
-		Lesson:   lesson,
-		On:       nodes,
+		After:  []string{"kube-apiserver"},
+		Short:  "makes a Service's address lead to its pods, on every node",
+		Lesson: lesson,
+		On:     nodes,
+		Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
+		Ports: []component.Port{
+			{Number: 10249, Protocol: "TCP", For: "metrics, for the node itself"},
+			{Number: 10256, Protocol: "TCP", For: "health, for load balancers and the kubelet's probes"},
+		},
 		Files:    files,
 		Manifest: staticPod,
-		Ready:    component.PodReady(name),
+		Stop:     stop,
+		Effect:   component.Effect{Claim: "a Service's address leads to its pods", Try: leads},
+		Ready:    component.Healthy(name, "http", 10256, "/healthz"),
 	}
+}
+
+// stop takes away the rules that outlive the process.
+func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, name, "--cleanup"); err != nil {
+		return fmt.Errorf("taking the rules of kube-proxy away: %w", err)
+	}
+	return nil
 }
 
 func nodes(c *cluster.Cluster) []provider.Node {
 	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
 		return nil
 	}
-	return c.Nodes
+	return c.KubernetesNodes()
 }
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {

@@ -30,9 +30,12 @@ func New() component.Component {
 		Short:    "chooses a node for every pod that has none",
 		Lesson:   lesson,
 		On:       component.ControlPlanes,
+		Flags:    Flags,
+		Ports:    []component.Port{{Number: 10259, Protocol: "TCP", For: "health and metrics, for the node itself"}},
 		Files:    files,
 		Manifest: staticPod,
-		Ready:    component.PodReady(name),
+		Effect:   component.Effect{Claim: "a pod gets a node", Try: places},
+		Ready:    component.Healthy(name, "https", 10259, "/healthz"),
 	}
 }
 
@@ -43,7 +46,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 
 // Flags are kube-scheduler's, see
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/.
-func Flags(c *cluster.Cluster) []component.Flag {
+func Flags(c *cluster.Cluster, _ provider.Node) []component.Flag {
 	flags := []component.Flag{
 		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the scheduler is to it."},
 		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
@@ -59,7 +62,7 @@ func Flags(c *cluster.Cluster) []component.Flag {
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	return component.StaticPod(name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
-		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c))...),
+		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
 		"Kubeconfig": kubeconfig, "PKIDir": dir,
 	})
 }

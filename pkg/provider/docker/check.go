@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,10 +31,35 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
 	if info.OSType != "linux" {
 		return fmt.Errorf("the Docker daemon runs %s containers: nodes need Linux ones; switch it over", info.OSType)
 	}
-	_, imageErr := p.nodeImages(ctx, cfg)
-	errs := []error{imageErr, p.checkSubnets(ctx, cfg)}
+	images, imageErr := p.nodeImages(ctx, cfg)
+	errs := []error{imageErr, checkAddons(cfg, images), p.checkSubnets(ctx, cfg), checkAddresses(cfg)}
 	if local(p.client) {
 		errs = append(errs, checkPorts(cfg), checkMemory(info, cfg), checkDisk(info, cfg), checkInotify(cfg))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddons refuses an addon that a node image does not hold.
+func checkAddons(cfg config.Cluster, images map[string]nodeImage) error {
+	if !slices.Contains(cfg.Addons, "metrics-server") {
+		return nil
+	}
+	for name, i := range images {
+		if i.versions.MetricsServer == "" {
+			return fmt.Errorf("addon metrics-server is not in node image %s: it can be built with Kubernetes v1.36 and newer", name)
+		}
+	}
+	return nil
+}
+
+// checkAddresses refuses addresses that were chosen: those of containers are of a subnet
+// that is free on the daemon.
+func checkAddresses(cfg config.Cluster) error {
+	var errs []error
+	for i, n := range cfg.Nodes {
+		if n.Address != "" {
+			errs = append(errs, fmt.Errorf("nodes[%d].address: a container's address is not to be chosen: leave it out, or make virtual machines by --provider vagrant", i))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -132,18 +158,14 @@ func clash(field, subnets string, taken map[netip.Prefix]string) error {
 const (
 	controlPlaneMemory = 900 << 20
 	workerMemory       = 400 << 20
+	loadBalancerMemory = 100 << 20
 	nodeDisk           = 1 << 30
 )
 
 func neededMemory(cfg config.Cluster) (bytes uint64) {
-	for _, n := range cfg.Nodes {
-		if n.Role == config.Worker {
-			bytes += workerMemory
-		} else {
-			bytes += controlPlaneMemory
-		}
-	}
-	return bytes
+	return uint64(cfg.Count(config.ControlPlane))*controlPlaneMemory +
+		uint64(cfg.Count(config.Worker))*workerMemory +
+		uint64(cfg.Count(config.LoadBalancer))*loadBalancerMemory
 }
 
 func checkMemory(info system.Info, cfg config.Cluster) error {

@@ -144,7 +144,7 @@ func TestBoundingSet(t *testing.T) {
 	if want := fmt.Sprintf("CapBnd:\t%016x\n", set); !strings.Contains(string(status), want) {
 		t.Errorf("the bounding set is not %q", want)
 	}
-	missing := privilegesOf(c).missing
+	missing := privilegesOf(t.Context(), c).missing
 	for i, name := range capabilities {
 		if has := set&(1<<i) != 0; has == slices.Contains(missing, name) {
 			t.Errorf("%s is missing: %t, in the set: %t", name, !has, has)
@@ -153,6 +153,27 @@ func TestBoundingSet(t *testing.T) {
 	for _, host := range []string{"tcp://192.0.2.1:2375", "unix:///no/such/socket"} {
 		if _, ok := boundingSet(host); ok {
 			t.Errorf("the bounding set of %s is known", host)
+		}
+	}
+}
+
+// TestPrivilegesWith: only an old engine is told what it cannot grant.
+func TestPrivilegesWith(t *testing.T) {
+	t.Parallel()
+	all := uint64(1)<<len(capabilities) - 1
+	for _, test := range []struct {
+		bounding uint64
+		api      string
+		missing  []string
+	}{
+		{all, "1.41", nil},
+		{all &^ (1 << 24), "1.41", []string{"SYS_RESOURCE"}},
+		{all &^ (1 << 24), "1.42", nil},
+		{all &^ (1 << 24), "1.56", nil},
+		{all &^ (1 << 24), "", []string{"SYS_RESOURCE"}},
+	} {
+		if got := privilegesWith(test.bounding, test.api).missing; !slices.Equal(got, test.missing) {
+			t.Errorf("privilegesWith(%x, %q) lacks %v; want %v", test.bounding, test.api, got, test.missing)
 		}
 	}
 }

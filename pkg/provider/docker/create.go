@@ -34,29 +34,35 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider
 	if err != nil {
 		return nil, err
 	}
-	subnet, err := createNetwork(ctx, p.client, cfg)
+	subnets, err := createNetwork(ctx, p.client, cfg)
 	if err != nil {
 		return nil, err
 	}
 	var nodes []provider.Node
 	made := make([]*node, len(cfg.Nodes))
-	for i, name := range cfg.NodeNames() {
-		made[i] = &node{
-			client: p.client, name: name, role: cfg.Nodes[i].Role,
-			ip: nodeAddr(subnet, i), versions: images[cfg.Nodes[i].Image].versions, parts: images[cfg.Nodes[i].Image].parts,
-		}
+	for i := range cfg.Nodes {
+		made[i] = p.newNode(cfg, i, subnets, images)
 		nodes = append(nodes, made[i])
 	}
 	files, err := seed(nodes)
 	if err != nil {
 		return nil, err
 	}
-	granted := privilegesOf(p.client)
+	granted := privilegesOf(ctx, p.client)
 	g, gctx := errgroup.WithContext(ctx)
 	for i, n := range made {
 		g.Go(func() error { return p.boot(gctx, cfg, i, n, granted, files[n.name]) })
 	}
 	return nodes, g.Wait()
+}
+
+// newNode is the i-th node, which does not exist yet.
+func (p *Provider) newNode(cfg config.Cluster, i int, subnets []netip.Prefix, images map[string]nodeImage) *node {
+	image := images[cfg.Nodes[i].Image]
+	return &node{
+		client: p.client, name: cfg.NodeNames()[i], role: cfg.Nodes[i].Role,
+		ips: nodeAddrs(cfg, i, subnets), attached: attachment(i, subnets), versions: image.versions, parts: image.parts,
+	}
 }
 
 // nodeImages looks at each node image of a configuration.
@@ -141,7 +147,7 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 		return err
 	}
 	endpoint := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-		networkName(cfg.Name): {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.ip.String()}},
+		networkName(cfg.Name): {IPAMConfig: n.attached},
 	}}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -202,7 +208,7 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 		Image:    cfg.Nodes[i].Image,
 		Labels: map[string]string{
 			labelCluster: cfg.Name, labelRole: string(n.role),
-			labelIP: n.ip.String(), labelIndex: strconv.Itoa(i),
+			labelIP: joinAddrs(n.ips), labelIndex: strconv.Itoa(i),
 		},
 		ExposedPorts: exposed,
 	}
@@ -218,12 +224,19 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: 1},
 		Binds:         []string{"/lib/modules:/lib/modules:ro"},
 	}
+	limits := cfg.Nodes[i].Resources
+	host.NanoCPUs, host.Memory = limits.MilliCPUs()*1e6, limits.MemoryBytes()
+	host.MemorySwap = host.Memory // no swap beyond it
+	if n.attached != nil && n.attached.IPv6Address != "" {
+		// Docker switches IPv6 off in a container whose other networks have none.
+		host.Sysctls = map[string]string{"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.all.forwarding": "1"}
+	}
 	granted.apply(host)
 	return spec, host, nil
 }
 
-// ports are the published ports of a node: the API server's on the first control
-// plane, and those that the configuration asks for.
+// ports are the published ports of a node: the API server's on the one that all
+// clients go to, and those that the configuration asks for.
 func ports(cfg config.Cluster, i int) (nat.PortSet, nat.PortMap, error) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
 	add := func(port int32, protocol, address string, hostPort int32) error {
@@ -240,7 +253,7 @@ func ports(cfg config.Cluster, i int) (nat.PortSet, nat.PortMap, error) {
 		bindings[key] = append(bindings[key], nat.PortBinding{HostIP: address, HostPort: portString(hostPort)})
 		return nil
 	}
-	if firstControlPlane(cfg) == i {
+	if entrance(cfg) == i {
 		if err := add(apiServerPort, "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort); err != nil {
 			return nil, nil, err
 		}
@@ -260,13 +273,14 @@ func portString(port int32) string {
 	return strconv.Itoa(int(port))
 }
 
-func firstControlPlane(cfg config.Cluster) int {
-	for i, n := range cfg.Nodes {
-		if n.Role == config.ControlPlane {
-			return i
-		}
+// entrance is the number of the node that clients of the API go to: the load
+// balancer, or else the first control plane.
+func entrance(cfg config.Cluster) int {
+	role := config.ControlPlane
+	if cfg.Count(config.LoadBalancer) > 0 {
+		role = config.LoadBalancer
 	}
-	return -1
+	return slices.IndexFunc(cfg.Nodes, func(n config.Node) bool { return n.Role == role })
 }
 
 // freePort asks the kernel for a port that nothing listens on. An address that is

@@ -39,8 +39,9 @@ func TestPorts(t *testing.T) {
 			"53/udp": {{HostIP: "127.0.0.1", HostPort: "5353"}},
 			"54/udp": {{HostIP: "127.0.0.1"}},
 		},
-		{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "7443"}}},
+		{},
 		{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "9443"}}},
+		{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "7443"}}},
 	} {
 		exposed, bindings, err := ports(cfg, i)
 		if err != nil {
@@ -82,14 +83,14 @@ func TestPortsThatAreFree(t *testing.T) {
 	}
 }
 
-func TestFirstControlPlane(t *testing.T) {
+func TestEntrance(t *testing.T) {
 	t.Parallel()
 	worker, plane := config.Node{Role: config.Worker}, config.Node{Role: config.ControlPlane}
 	for want, nodes := range map[int][]config.Node{
-		0: {plane, plane}, 1: {worker, plane, plane}, -1: {worker},
+		0: {plane, plane}, 1: {worker, plane, plane}, -1: {worker}, 2: {plane, plane, {Role: config.LoadBalancer}},
 	} {
-		if got := firstControlPlane(config.Cluster{Nodes: nodes}); got != want {
-			t.Errorf("firstControlPlane of %v = %d; want %d", nodes, got, want)
+		if got := entrance(config.Cluster{Nodes: nodes}); got != want {
+			t.Errorf("entrance of %v = %d; want %d", nodes, got, want)
 		}
 	}
 }
@@ -129,7 +130,7 @@ func TestMounts(t *testing.T) {
 func TestNodeSpec(t *testing.T) {
 	t.Parallel()
 	cfg := config.Cluster{Name: "c", Nodes: []config.Node{{}, {Role: config.Worker, Image: "mkube/node:v1"}}}.Default()
-	n := &node{name: "c-worker", role: config.Worker, ip: netip.MustParseAddr("10.89.3.3")}
+	n := &node{name: "c-worker", role: config.Worker, ips: []netip.Addr{netip.MustParseAddr("10.89.3.3")}}
 	spec, host, err := nodeSpec(cfg, 1, n, privileges{})
 	if err != nil {
 		t.Fatal(err)
@@ -206,9 +207,11 @@ func TestExplain(t *testing.T) {
 func TestVersionsFrom(t *testing.T) {
 	t.Parallel()
 	got := versionsFrom(map[string]string{
-		"dev.mkube.kubernetes": "v1", "dev.mkube.etcd": "2", "dev.mkube.coredns": "v3", "dev.mkube.pause": "4", "else": "5",
+		"dev.mkube.kubernetes": "v1", "dev.mkube.etcd": "2", "dev.mkube.coredns": "v3", "dev.mkube.pause": "4",
+		"dev.mkube.local-path-provisioner": "v5", "dev.mkube.metrics-server": "v6", "else": "7",
 	})
-	if want := (provider.Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4"}); got != want {
+	want := provider.Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4", LocalPath: "v5", MetricsServer: "v6"}
+	if got != want {
 		t.Errorf("versionsFrom = %+v; want %+v", got, want)
 	}
 }

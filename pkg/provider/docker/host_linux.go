@@ -37,7 +37,15 @@ func freeDisk(dir string) (bytes uint64, ok bool) {
 
 // instancesPerNode is how many inotify instances a node holds before its first
 // user's pod: counted on a running one, with some to spare for pods.
-const instancesPerNode = 32
+const (
+	instancesPerNode         = 32
+	instancesPerLoadBalancer = 4
+)
+
+func neededInstances(cfg config.Cluster) int {
+	balancers := cfg.Count(config.LoadBalancer)
+	return (len(cfg.Nodes)-balancers)*instancesPerNode + balancers*instancesPerLoadBalancer
+}
 
 // checkInotify warns of the limit that makes pods fail with "too many open files".
 // It is one for each user, and all nodes are root's.
@@ -52,7 +60,7 @@ func checkInotify(cfg config.Cluster) error {
 		return fmt.Errorf("reading %s: %w", file, err)
 	}
 	free := limit - usedInstances()
-	if need := len(cfg.Nodes) * instancesPerNode; free < need {
+	if need := neededInstances(cfg); free < need {
 		return fmt.Errorf("%d of %d inotify instances are free and the cluster needs %d, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=%d", free, limit, need, max(1024, limit*4))
 	}
 	return nil

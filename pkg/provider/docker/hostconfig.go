@@ -1,7 +1,10 @@
 package docker
 
 import (
+	"context"
+
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 )
 
@@ -17,20 +20,38 @@ var capabilities = []string{
 
 // privileges is what a node container is allowed.
 type privileges struct {
-	// missing are the capabilities that the daemon itself lacks. If there are none,
-	// the node is privileged, as by docker run --privileged.
+	// missing are the capabilities that the daemon itself lacks and has to be told to
+	// leave out. If there are none, the node is privileged, as by docker run --privileged.
 	missing []string
 }
 
-// privilegesOf asks what the daemon can grant. A daemon whose bounding set lacks a
-// capability refuses --privileged ("unable to apply caps: operation not
-// permitted"). Where it cannot be known, all is assumed.
-func privilegesOf(c *client.Client) privileges {
+// privilegesOf asks what the daemon can grant. Where it cannot be known, all is assumed.
+func privilegesOf(ctx context.Context, c *client.Client) privileges {
 	bounding, ok := boundingSet(c.DaemonHost())
 	if !ok {
 		return privileges{}
 	}
+	ping, err := c.Ping(ctx)
+	if err != nil {
+		return privileges{} // whatever is asked for next will say so
+	}
+	return privilegesWith(bounding, ping.APIVersion)
+}
+
+// sensibleAPI is that of Engine 23.0, the first that means by "privileged" what it can
+// grant, see https://github.com/moby/moby/blob/v23.0.0/oci/caps/utils_linux.go.
+const sensibleAPI = "1.42"
+
+// privilegesWith is what a daemon grants that has these capabilities in its bounding set,
+// by the newest version of the API that it speaks. An older one refuses --privileged where
+// one is missing ("unable to apply caps: operation not permitted"); a newer one leaves
+// that one out by itself, and refuses to be told so ("not available in the current
+// environment").
+func privilegesWith(bounding uint64, apiVersion string) privileges {
 	var p privileges
+	if versions.GreaterThanOrEqualTo(apiVersion, sensibleAPI) {
+		return p
+	}
 	for i, name := range capabilities {
 		if bounding&(1<<i) == 0 {
 			p.missing = append(p.missing, name)

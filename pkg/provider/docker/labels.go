@@ -2,6 +2,7 @@ package docker
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -20,11 +21,13 @@ const (
 	labelIndex   = "dev.mkube.index"
 
 	// Those of the node image, which its containers inherit.
-	labelKubernetes = "dev.mkube.kubernetes"
-	labelEtcd       = "dev.mkube.etcd"
-	labelCoreDNS    = "dev.mkube.coredns"
-	labelPause      = "dev.mkube.pause"
-	labelParts      = "dev.mkube.parts"
+	labelKubernetes    = "dev.mkube.kubernetes"
+	labelEtcd          = "dev.mkube.etcd"
+	labelCoreDNS       = "dev.mkube.coredns"
+	labelPause         = "dev.mkube.pause"
+	labelLocalPath     = "dev.mkube.local-path-provisioner"
+	labelMetricsServer = "dev.mkube.metrics-server"
+	labelParts         = "dev.mkube.parts"
 )
 
 func byCluster(name string) filters.Args {
@@ -33,20 +36,40 @@ func byCluster(name string) filters.Args {
 
 func versionsFrom(labels map[string]string) provider.Versions {
 	return provider.Versions{
-		Kubernetes: labels[labelKubernetes],
-		Etcd:       labels[labelEtcd],
-		CoreDNS:    labels[labelCoreDNS],
-		Pause:      labels[labelPause],
+		Kubernetes:    labels[labelKubernetes],
+		Etcd:          labels[labelEtcd],
+		CoreDNS:       labels[labelCoreDNS],
+		Pause:         labels[labelPause],
+		LocalPath:     labels[labelLocalPath],
+		MetricsServer: labels[labelMetricsServer],
 	}
 }
 
 // nodeFrom makes a node of a listed container: its labels say all that is to know.
 func nodeFrom(c *client.Client, s container.Summary) *node {
-	ip, _ := netip.ParseAddr(s.Labels[labelIP])
 	return &node{
 		client: c, id: s.ID, name: containerName(s.Names), role: config.Role(s.Labels[labelRole]),
-		ip: ip, versions: versionsFrom(s.Labels),
+		ips: parseAddrs(s.Labels[labelIP]), versions: versionsFrom(s.Labels),
 	}
+}
+
+// joinAddrs and parseAddrs are addresses as a label holds them, with commas between.
+func joinAddrs(addrs []netip.Addr) string {
+	var list []string
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return strings.Join(list, ",")
+}
+
+func parseAddrs(s string) []netip.Addr {
+	var addrs []netip.Addr
+	for part := range strings.SplitSeq(s, ",") {
+		if a, err := netip.ParseAddr(part); err == nil {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
 }
 
 func containerName(names []string) string {

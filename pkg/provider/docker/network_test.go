@@ -3,14 +3,43 @@ package docker
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/mkube/mkube/pkg/config"
 )
 
-func TestNthSubnet(t *testing.T) {
+func TestNthSubnets(t *testing.T) {
 	t.Parallel()
 	for i, want := range map[int]string{0: "10.89.0.0/24", 1: "10.89.1.0/24", 255: "10.89.255.0/24"} {
-		if got := nthSubnet(i); got.String() != want || !pool.Overlaps(got) {
-			t.Errorf("nthSubnet(%d) = %s; want %s", i, got, want)
+		got := nthSubnets(i, false)
+		if len(got) != 1 || got[0].String() != want || !pool.Overlaps(got[0]) {
+			t.Errorf("nthSubnets(%d) = %s; want %s", i, got, want)
 		}
+		both := nthSubnets(i, true)
+		if len(both) != 2 || both[0] != got[0] || both[1].Bits() != 64 || !pool6.Overlaps(both[1]) {
+			t.Errorf("nthSubnets(%d) with IPv6 = %s", i, both)
+		}
+	}
+	if a, b := nthSubnets(1, true)[1], nthSubnets(2, true)[1]; a.Overlaps(b) {
+		t.Errorf("%s and %s overlap", a, b)
+	}
+}
+
+func TestNodeAddrs(t *testing.T) {
+	t.Parallel()
+	subnets := []netip.Prefix{netip.MustParsePrefix("10.89.7.0/24"), netip.MustParsePrefix("fd89::/64")}
+	for family, want := range map[config.IPFamily]string{
+		config.IPv4: "10.89.7.3", config.IPv6: "fd89::3", config.DualStack: "10.89.7.3,fd89::3",
+	} {
+		cfg := config.Cluster{Networking: config.Networking{IPFamily: family}}.Default()
+		if got := joinAddrs(nodeAddrs(cfg, 1, subnets)); got != want {
+			t.Errorf("a node of an %s cluster has %s; want %s", family, got, want)
+		}
+	}
+	if got := attachment(1, subnets); got.IPv4Address != "10.89.7.3" || got.IPv6Address != "fd89::3" {
+		t.Errorf("it is attached as %+v", got)
+	}
+	if got := parseAddrs(joinAddrs([]netip.Addr{subnets[0].Addr(), subnets[1].Addr()})); len(got) != 2 || got[1] != subnets[1].Addr() {
+		t.Errorf("a label's addresses are read as %s", got)
 	}
 }
 

@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/docker/go-connections/nat"
@@ -26,17 +28,27 @@ type node struct {
 	client   *client.Client
 	id, name string
 	role     config.Role
-	ip       netip.Addr
+	ips      []netip.Addr // the preferred one first
 	versions provider.Versions
-	parts    string // see nodeImage; known only while the node is made
+	attached *network.EndpointIPAMConfig // known only while the node is made
+	parts    string                      // see nodeImage; known only while the node is made
 }
 
 var _ provider.Node = (*node)(nil)
 
 func (n *node) Name() string                { return n.name }
 func (n *node) Role() config.Role           { return n.role }
-func (n *node) IP() netip.Addr              { return n.ip }
+func (n *node) IP() netip.Addr              { return first(n.ips) }
+func (n *node) IPs() []netip.Addr           { return slices.Clone(n.ips) }
 func (n *node) Versions() provider.Versions { return n.versions }
+
+// first is the zero Addr for none, which is a node whose labels were tampered with.
+func first(ips []netip.Addr) netip.Addr {
+	if len(ips) == 0 {
+		return netip.Addr{}
+	}
+	return ips[0]
+}
 
 // Run runs a command by docker exec. The daemon has no way to end an exec: a
 // cancelled Run leaves the command behind, until the node goes.
@@ -46,7 +58,7 @@ func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 		AttachStdin: cmd.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if errdefs.IsConflict(err) {
-		return fmt.Errorf("node %s is not running: docker start %[1]s starts it (%w)", n.name, err)
+		return fmt.Errorf("node %s is not running: mkube start cluster starts all that its cluster has (%w)", n.name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
@@ -147,7 +159,7 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 			return net.JoinHostPort(bound[0].HostIP, bound[0].HostPort), nil
 		}
 	}
-	return net.JoinHostPort(n.ip.String(), strconv.Itoa(port)), nil
+	return net.JoinHostPort(n.IP().String(), strconv.Itoa(port)), nil
 }
 
 func (n *node) Logs(ctx context.Context, w io.Writer) error {

@@ -50,10 +50,7 @@ func index(s container.Summary) int {
 }
 
 func rank(s container.Summary) int {
-	if s.Labels[labelRole] == string(config.ControlPlane) {
-		return 0
-	}
-	return 1
+	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, config.Role(s.Labels[labelRole]))
 }
 
 // Clusters lists the names of all clusters that have left anything on the daemon.
@@ -91,7 +88,7 @@ func (p *Provider) Delete(ctx context.Context, cluster string) error {
 	errs := make([]error, len(containers))
 	var wait sync.WaitGroup
 	for i, c := range containers {
-		wait.Go(func() { errs[i] = p.remove(ctx, c) })
+		wait.Go(func() { errs[i] = p.removeContainer(ctx, c.ID, containerName(c.Names)) })
 	}
 	wait.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -103,10 +100,10 @@ func (p *Provider) Delete(ctx context.Context, cluster string) error {
 	return p.removeNetworks(ctx, cluster)
 }
 
-func (p *Provider) remove(ctx context.Context, c container.Summary) error {
-	err := p.client.ContainerRemove(ctx, c.ID, container.RemoveOptions{RemoveVolumes: true, Force: true})
+func (p *Provider) removeContainer(ctx context.Context, id, name string) error {
+	err := p.client.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true, Force: true})
 	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("removing node %s: %w", containerName(c.Names), err)
+		return fmt.Errorf("removing node %s: %w", name, err)
 	}
 	return nil
 }
@@ -132,9 +129,24 @@ func (p *Provider) removeNetworks(ctx context.Context, cluster string) error {
 	}
 	var errs []error
 	for _, n := range list {
-		if err := p.client.NetworkRemove(ctx, n.ID); err != nil && !errdefs.IsNotFound(err) {
+		if err := p.removeNetwork(ctx, n.ID); err != nil && !errdefs.IsNotFound(err) {
 			errs = append(errs, fmt.Errorf("removing network %s: %w", n.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeNetwork disconnects what is still there: containers of the user's, such as a
+// registry, that are not the cluster's to remove.
+func (p *Provider) removeNetwork(ctx context.Context, id string) error {
+	inspect, err := p.client.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err != nil {
+		return err
+	}
+	for container := range inspect.Containers {
+		if err := p.client.NetworkDisconnect(ctx, id, container, true); err != nil && !errdefs.IsNotFound(err) {
+			return err
+		}
+	}
+	return p.client.NetworkRemove(ctx, id)
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,58 +17,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
-// TestProvider runs what every provider must pass. What the nodes' files have no
-// part in, the host's own programs do.
+// TestProvider runs what every provider must pass.
 func TestProvider(t *testing.T) {
 	t.Parallel()
-	p := &fake.Provider{Programs: map[string]fake.Program{
-		"head": onHost, "printf": onHost, "sh": onHost, "sleep": onHost, "true": onHost,
-		"stat": stat, "/usr/local/bin/mkube-test": script,
-	}}
-	providertest.Run(t, p, "an image")
-}
-
-// onHost runs a command on the host.
-func onHost(ctx context.Context, _ *fake.Node, cmd provider.Cmd) (int, error) {
-	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
-	c.Env = append(os.Environ(), cmd.Env...)
-	c.Stdin, c.Stdout, c.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
-	err := c.Run()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
-		return exit.ExitCode(), nil
-	}
-	return 0, errors.Join(ctx.Err(), err)
-}
-
-// script runs a file of the node's in the host's shell.
-func script(ctx context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
-	f, ok := n.File(cmd.Args[0])
-	if !ok || f.Mode.Perm()&0o111 == 0 {
-		return 126, nil
-	}
-	cmd.Args = []string{"sh", "-c", string(f.Data)}
-	return onHost(ctx, n, cmd)
-}
-
-// stat is stat -c "%a %u:%g %F" of one of the node's files, and of the /tmp that
-// every node has.
-func stat(_ context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
-	path := cmd.Args[len(cmd.Args)-1]
-	f, ok := n.File(path)
-	switch {
-	case path == "/tmp":
-		fmt.Fprintln(cmd.Stdout, "1777 0:0 directory")
-	case !ok:
-		fmt.Fprintf(cmd.Stderr, "stat: cannot stat '%s': No such file or directory\n", path)
-		return 1, nil
-	case f.Mode.IsDir():
-		fmt.Fprintf(cmd.Stdout, "%o 0:0 directory\n", f.Mode.Perm())
-	case len(f.Data) == 0:
-		fmt.Fprintf(cmd.Stdout, "%o 0:0 regular empty file\n", f.Mode.Perm())
-	default:
-		fmt.Fprintf(cmd.Stdout, "%o 0:0 regular file\n", f.Mode.Perm())
-	}
-	return 0, nil
+	providertest.Run(t, &fake.Provider{Programs: fake.HostPrograms()}, "an image")
 }
 
 func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
@@ -139,7 +89,7 @@ func TestAnswer(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"else x":     "running else x on mkube-control-plane: exit code 127: else: command not found",
-		"tar -cf -":  "running tar -cf - on mkube-control-plane: exit code 2: tar: a fake node's tar only knows -C / -xf -",
+		"tar -cf -":  "running tar -cf - on mkube-control-plane: exit code 2: tar: a fake node's tar only knows -C / -xf - and -C / -cf - FILE...",
 		"cat /etc/x": "running cat /etc/x on mkube-control-plane: exit code 1: cat: /etc/x: No such file or directory",
 	} {
 		if err := n.Run(t.Context(), provider.Cmd{Args: strings.Fields(args)}); fmt.Sprint(err) != want {

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -21,16 +23,65 @@ func (n *Node) put(files []provider.File) error {
 	return n.unpack(&archive)
 }
 
-// untar is tar as provider.WriteFiles calls it: it unpacks its input at the root.
-func untar(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+// tarProgram is tar as mkube calls it: it unpacks its input at the root, or packs
+// files of the root.
+func tarProgram(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+	if args := cmd.Args; len(args) > 5 && slices.Equal(args[1:5], []string{"-C", "/", "-cf", "-"}) {
+		return n.pack(cmd.Stdout, cmd.Stderr, args[5:])
+	}
 	i := slices.Index(cmd.Args, "-C")
 	if i < 0 || i+1 == len(cmd.Args) || cmd.Args[i+1] != "/" || !slices.Contains(cmd.Args, "-xf") || cmd.Args[len(cmd.Args)-1] != "-" {
-		fmt.Fprintln(cmd.Stderr, "tar: a fake node's tar only knows -C / -xf -")
+		fmt.Fprintln(cmd.Stderr, "tar: a fake node's tar only knows -C / -xf - and -C / -cf - FILE...")
 		return 2, nil
 	}
 	if err := n.unpack(cmd.Stdin); err != nil {
 		fmt.Fprintf(cmd.Stderr, "tar: %v\n", err)
 		return 2, nil
+	}
+	return 0, nil
+}
+
+// pack writes files, and folders with what is in them, named from the root, as an
+// archive.
+func (n *Node) pack(stdout, stderr io.Writer, names []string) (int, error) {
+	w := tar.NewWriter(stdout)
+	files := n.Files()
+	for _, name := range names {
+		found := false
+		for _, path := range slices.Sorted(maps.Keys(files)) {
+			f := files[path]
+			if path != "/"+name && !strings.HasPrefix(path, "/"+name+"/") {
+				continue
+			}
+			found = true
+			if f.Mode.IsDir() {
+				continue
+			}
+			if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: int64(f.Mode.Perm()), Size: int64(len(f.Data))}); err != nil {
+				return 0, err
+			}
+			if _, err := w.Write(f.Data); err != nil {
+				return 0, err
+			}
+		}
+		if !found {
+			fmt.Fprintf(stderr, "tar: %s: Cannot stat: No such file or directory\n", name)
+			return 2, nil
+		}
+	}
+	return 0, w.Close()
+}
+
+// remove is rm -f, and rm -rf.
+func remove(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range cmd.Args[2:] {
+		for path := range n.files {
+			if path == name || cmd.Args[1] == "-rf" && strings.HasPrefix(path, name+"/") {
+				delete(n.files, path)
+			}
+		}
 	}
 	return 0, nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -20,7 +21,7 @@ type Node struct {
 	provider      *Provider
 	cluster, name string
 	role          config.Role
-	ip            netip.Addr
+	ips           []netip.Addr
 	versions      provider.Versions
 
 	mu      sync.Mutex
@@ -37,12 +38,15 @@ func (n *Node) Name() string { return n.name }
 func (n *Node) Role() config.Role { return n.role }
 
 // IP is the node's address. Nothing listens there.
-func (n *Node) IP() netip.Addr { return n.ip }
+func (n *Node) IP() netip.Addr { return n.ips[0] }
+
+// IPs are the node's addresses.
+func (n *Node) IPs() []netip.Addr { return slices.Clone(n.ips) }
 
 // Versions are the provider's.
 func (n *Node) Versions() provider.Versions { return n.versions }
 
-// Run runs tar and cat, one of the provider's programs, or asks the provider's
+// Run runs tar, cat and rm, one of the provider's programs, or asks the provider's
 // Answer.
 func (n *Node) Run(ctx context.Context, cmd provider.Cmd) error {
 	if err := n.begin(ctx, Call{Method: "Run", Args: cmd.Args}); err != nil {
@@ -74,9 +78,11 @@ func (n *Node) program(args []string) Program {
 	}
 	switch args[0] {
 	case "tar":
-		return untar
+		return tarProgram
 	case "cat":
 		return cat
+	case "rm":
+		return remove
 	}
 	return answer
 }
@@ -101,7 +107,7 @@ func (n *Node) Endpoint(ctx context.Context, port int) (string, error) {
 	if n.provider.Published != nil {
 		return n.provider.Published(n, port)
 	}
-	return net.JoinHostPort(n.ip.String(), strconv.Itoa(port)), nil
+	return net.JoinHostPort(n.IP().String(), strconv.Itoa(port)), nil
 }
 
 // Logs writes one line.

@@ -18,7 +18,9 @@ import (
 )
 
 // Versions are those of a fake node's image where Provider.Versions is not set.
-var Versions = provider.Versions{Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2"}
+var Versions = provider.Versions{
+	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
+}
 
 // A Program runs a command on a node and returns its exit code. The command's
 // Stdin, Stdout and Stderr are never nil. An error is one of the node, not of the
@@ -58,8 +60,8 @@ type cluster struct {
 type Call struct {
 	// N counts the calls of a provider and its nodes from 1.
 	N int
-	// Method is Check, Create, Nodes, Delete, Clusters, Run, Endpoint or Logs; or Boot,
-	// once for each node within Create, when its files are in place.
+	// Method is Check, Create, Nodes, Delete, Clusters, Add, Remove, Stop, Start, Run,
+	// Endpoint or Logs; or Boot, once for each node within Create or Add, when its files are in place.
 	Method string
 	// Cluster is empty for Clusters; Node is empty for what is the provider's.
 	Cluster, Node string
@@ -97,8 +99,8 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
 	return p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name})
 }
 
-// Create makes nodes with the addresses from 10.89.0.2 on; those of a second
-// cluster begin at 10.89.1.2.
+// Create makes nodes with the addresses from 10.89.0.2 on, or fd89::2 where pods have
+// such; those of a second cluster begin at 10.89.1.2 and fd89::1:0:2.
 func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
 	if err := p.begin(ctx, Call{Method: "Create", Cluster: cfg.Name}); err != nil {
 		return nil, err
@@ -131,21 +133,42 @@ func (p *Provider) reserve(cfg config.Cluster) ([]*Node, error) {
 	if p.find(cfg.Name) != nil {
 		return nil, fmt.Errorf("cluster %s exists already", cfg.Name)
 	}
+	c := &cluster{name: cfg.Name, subnet: p.freeSubnet()}
+	var nodes []*Node
+	for i := range cfg.Nodes {
+		nodes = append(nodes, p.newNode(cfg, i, c.subnet))
+	}
+	p.clusters = append(p.clusters, c)
+	return nodes, nil
+}
+
+// addresses are the i-th node's: of the families of the pod subnets, in their order.
+func addresses(cfg config.Cluster, i int, subnet byte) []netip.Addr {
+	four := netip.AddrFrom4([4]byte{10, 89, subnet, byte(2 + i)})
+	var list []netip.Addr
+	for _, p := range cfg.Networking.PodSubnets() {
+		if p.Addr().Is4() {
+			list = append(list, four)
+		} else {
+			list = append(list, netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x89, 13: subnet, 15: byte(2 + i)}))
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, four)
+	}
+	return list
+}
+
+func (p *Provider) newNode(cfg config.Cluster, i int, subnet byte) *Node {
 	versions := p.Versions
 	if versions == (provider.Versions{}) {
 		versions = Versions
 	}
-	c := &cluster{name: cfg.Name, subnet: p.freeSubnet()}
-	var nodes []*Node
-	for i, name := range cfg.NodeNames() {
-		nodes = append(nodes, &Node{
-			provider: p, cluster: cfg.Name, name: name, role: cfg.Nodes[i].Role,
-			ip: netip.AddrFrom4([4]byte{10, 89, c.subnet, byte(2 + i)}), versions: versions,
-			files: map[string]provider.File{},
-		})
+	return &Node{
+		provider: p, cluster: cfg.Name, name: cfg.NodeNames()[i], role: cfg.Nodes[i].Role,
+		ips: addresses(cfg, i, subnet), versions: versions,
+		files: map[string]provider.File{},
 	}
-	p.clusters = append(p.clusters, c)
-	return nodes, nil
 }
 
 // freeSubnet is the first that no cluster is in. The caller holds the lock.

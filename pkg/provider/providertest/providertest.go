@@ -23,8 +23,9 @@ const (
 	prefix = "tests-b-more"
 )
 
-// limit is how long one step of the test may take.
-const limit = 2 * time.Minute
+// limit is how long one step of the test may take: an emulated machine boots in a minute
+// or two.
+const limit = 5 * time.Minute
 
 // Run tests a provider. It makes the clusters tests-a, tests-b and tests-b-more of
 // an image, whose nodes must be able to run cat, env, head, printf, sh, sleep and
@@ -157,7 +158,7 @@ func (s *suite) create(t *testing.T) {
 		if !n.IP().IsValid() || n.IP().IsLoopback() || n.IP().IsUnspecified() {
 			t.Errorf("%s has the address %s", n.Name(), n.IP())
 		}
-		if v := n.Versions(); v.Kubernetes == "" || v.Etcd == "" || v.CoreDNS == "" || v.Pause == "" {
+		if v := n.Versions(); v.Kubernetes == "" || v.Etcd == "" || v.CoreDNS == "" || v.Pause == "" || v.LocalPath == "" || v.MetricsServer == "" {
 			t.Errorf("%s has the versions %+v", n.Name(), v)
 		}
 	}

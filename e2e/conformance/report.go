@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is what Ginkgo's JSON report has of use, see
+// https://pkg.go.dev/github.com/onsi/ginkgo/v2/types#Report.
+type report struct {
+	PreRunStats struct{ SpecsThatWillRun int }
+	SpecReports []spec
+}
+
+// spec is one test, or a step before or after all of them.
+type spec struct {
+	ContainerHierarchyTexts []string
+	LeafNodeType            string
+	LeafNodeText            string
+	State                   string
+	// LeafNodeLabels and those of its containers are where the suite says that a spec runs
+	// alone, by the label Serial.
+	LeafNodeLabels           []string
+	ContainerHierarchyLabels [][]string
+	RunTime                  time.Duration
+	// NumAttempts is 0 for those that were not chosen.
+	NumAttempts int
+	Failure     struct{ Message string }
+}
+
+func (s spec) name() string {
+	return strings.Join(append(slices.Clone(s.ContainerHierarchyTexts), s.LeafNodeText), " ")
+}
+
+func (s spec) isTest() bool { return s.LeafNodeType == "It" }
+
+// failed is also true of what panicked, timed out or was interrupted.
+func (s spec) failed() bool {
+	return s.State != "passed" && s.State != "skipped" && s.State != "pending"
+}
+
+func readReport(file string) (report, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return report{}, fmt.Errorf("reading what the suite reports: %w", err)
+	}
+	var suites []report
+	if err := json.Unmarshal(data, &suites); err != nil {
+		return report{}, fmt.Errorf("reading %s: %w", file, err)
+	}
+	if len(suites) != 1 {
+		return report{}, fmt.Errorf("reading %s: it tells of %d suites, not of one", file, len(suites))
+	}
+	return suites[0], nil
+}
+
+// count is how many of the specs that were chosen ran, and how that ended.
+type count struct{ ran, passed, failed int }
+
+func (r report) count(which func(spec) bool) count {
+	var n count
+	for _, s := range r.SpecReports {
+		switch {
+		case !s.isTest() || !which(s):
+		case s.State == "passed":
+			n.ran++
+			n.passed++
+		case s.failed():
+			n.ran++
+			n.failed++
+		}
+	}
+	return n
+}
+
+func all(spec) bool { return true }
+
+// print tells of each failure, of the specs that took longest, and the sums.
+func (r report) print(w io.Writer, elapsed time.Duration) {
+	for _, s := range r.SpecReports {
+		if reason := s.reason(); reason != "" {
+			fmt.Fprintf(w, "%s (%s)\n    %s\n", s.name(), s.RunTime.Round(time.Second), strings.ReplaceAll(reason, "\n", "\n    "))
+		}
+	}
+	fmt.Fprintln(w, "\nthe longest:")
+	for _, s := range r.longest(5) {
+		fmt.Fprintf(w, "%6s  %s\n", s.RunTime.Round(time.Second), s.name())
+	}
+	serial := r.count(func(s spec) bool { return s.alone() })
+	sum := r.count(all)
+	fmt.Fprintf(w, "\n%d specs in %s, %d of them at once and %d one by one\n", r.PreRunStats.SpecsThatWillRun, elapsed.Round(time.Second), sum.ran-serial.ran, serial.ran)
+	fmt.Fprintf(w, "%d ran, %d passed, %d failed\n", sum.ran, sum.passed, sum.failed)
+}
+
+// alone says whether a spec ran while no other did.
+func (s spec) alone() bool {
+	return slices.Contains(slices.Concat(append(s.ContainerHierarchyLabels, s.LeafNodeLabels)...), "Serial")
+}
+
+// reason says why a spec counts against the suite, empty for one that does not.
+func (s spec) reason() string {
+	const most = 600 // of a message; Ginkgo's own output has all of it
+	message := s.Failure.Message
+	if len(message) > most {
+		message = message[:most] + " ..."
+	}
+	switch {
+	case s.failed():
+		return s.State + ": " + message
+	case s.isTest() && s.State == "skipped" && s.NumAttempts > 0:
+		return "skipped itself: " + message
+	}
+	return ""
+}
+
+func (r report) longest(n int) []spec {
+	specs := slices.DeleteFunc(slices.Clone(r.SpecReports), func(s spec) bool { return !s.isTest() || s.State == "skipped" })
+	slices.SortFunc(specs, func(a, b spec) int { return cmp.Compare(b.RunTime, a.RunTime) })
+	return specs[:min(n, len(specs))]
+}
+
+// check wants all specs that were chosen to have passed.
+func (r report) check() error {
+	chosen, passed := r.PreRunStats.SpecsThatWillRun, r.count(all).passed
+	switch {
+	case chosen == 0:
+		return fmt.Errorf("no spec was chosen: look at --focus and --labels")
+	case passed != chosen:
+		return fmt.Errorf("%d of %d specs did not pass", chosen-passed, chosen)
+	}
+	return nil
+}

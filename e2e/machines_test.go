@@ -1,0 +1,83 @@
+//go:build e2e && machines
+
+package e2e
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/providertest"
+	"github.com/mkube/mkube/pkg/provider/vagrant"
+)
+
+// TestVagrantProvider passes real virtual machines through what every provider must pass.
+// It boots five, one or two at once, for which CI has no time: make machines runs it.
+func TestVagrantProvider(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	installVagrant(t, ctx)
+	startLibvirt(t, ctx)
+	makeBox(t, ctx)
+	dir := filepath.Join(os.Getenv("XDG_DATA_HOME"), "mkube", "vagrant")
+	p := vagrant.New(vagrant.Options{Dir: dir, Hypervisor: "libvirt", Box: testBox})
+	t.Run("suite", func(t *testing.T) { providertest.Run(t, small{p}, writeSmallBundle(t)) })
+	for _, name := range []string{"tests-a", "tests-b", "tests-b-more"} {
+		wantNoMachine(t, ctx, name)
+	}
+}
+
+// small makes machines that have enough for a shell.
+type small struct{ provider.Provider }
+
+func (s small) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	cfg.Nodes = slices.Clone(cfg.Nodes)
+	for i := range cfg.Nodes {
+		cfg.Nodes[i].Resources = config.Resources{CPUs: "1", Memory: "512Mi"}
+	}
+	return s.Provider.Create(ctx, cfg, seed)
+}
+
+// writeSmallBundle writes a bundle without Kubernetes: no promise of a provider is about
+// that, and a real one takes as long to unpack as a machine to boot.
+func writeSmallBundle(t *testing.T) (file string) {
+	t.Helper()
+	info, err := json.Marshal(map[string]any{"inputs": "small", "versions": provider.Versions{
+		Kubernetes: "v1.37.2", Etcd: "small", CoreDNS: "small", Pause: "small", LocalPath: "small", MetricsServer: "small",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "small.tar")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	for _, entry := range []struct {
+		name string
+		data []byte
+	}{
+		{"usr/share/mkube/bundle.json", info},
+		{"usr/local/bin/mkube-vm-setup", []byte("#!/bin/sh\nhostnamectl set-hostname \"$1\"\necho \"127.0.1.1 $1\" >>/etc/hosts\n")},
+	} {
+		if err := w.WriteHeader(&tar.Header{Name: entry.name, Mode: 0o755, Size: int64(len(entry.data))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(entry.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

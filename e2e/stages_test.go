@@ -1,0 +1,118 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// stages are the components of a cluster with how each stands.
+func (c cluster) stages(t *testing.T) (names []string, there int) {
+	t.Helper()
+	var items []struct{ Name, State, Reason string }
+	if err := json.Unmarshal([]byte(mkube(t, "stage", "--name", c.name, "-o", "json")), &items); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range items {
+		names = append(names, i.Name)
+		switch i.State {
+		case "ready":
+			there++
+		case "not ready":
+			t.Errorf("%s is not ready: %s", i.Name, i.Reason)
+		}
+	}
+	return names, there
+}
+
+// TestStages builds a cluster one component at a time, tries at each stage what works
+// and what must not yet, takes all of it away again, and builds it once more at once.
+func TestStages(t *testing.T) {
+	t.Parallel()
+	c := create(t, "e2e-stages", "", "--until", "containerd")
+	names, there := c.stages(t)
+	if there != 1 || len(names) < 13 {
+		t.Fatalf("of %q, %d are there", names, there)
+	}
+	for i := range names {
+		if i > 0 {
+			mkube(t, "stage", "next", "--name", c.name)
+		}
+		if r := try(t, "", "stage", "check", "--name", c.name); r.code != 0 || strings.Count(r.stdout, "works ") != i+1 || strings.Count(r.stdout, "not yet ") != len(names)-i-1 {
+			t.Errorf("at the stage of %s: %s", names[i], r)
+		}
+	}
+	try(t, "", "stage", "next", "--name", c.name).wants(t, 1, "is complete", names[len(names)-1])
+	for range names[1:] {
+		mkube(t, "stage", "back", "--name", c.name)
+	}
+	try(t, "", "stage", "back", "--name", c.name).wants(t, 1, "containerd is the first component", "mkube delete cluster")
+	left := mkube(t, "exec", c.name+"-control-plane", "--", "sh", "-c", "crictl ps --quiet; ls -A /etc/cni/net.d /etc/kubernetes/manifests | grep -v :; find /etc/kubernetes -type f; ls -d /var/lib/etcd /var/lib/kubelet 2>/dev/null; true")
+	if strings.TrimSpace(left) != "" {
+		t.Errorf("when all was taken away, there are still:\n%s", left)
+	}
+	mkube(t, "stage", "next", "--name", c.name, "--until", names[len(names)-1])
+	if _, there := c.stages(t); there != len(names) {
+		t.Errorf("%d of %d components are there", there, len(names))
+	}
+	try(t, "", "stage", "check", "--name", c.name).wants(t, 0)
+}
+
+// TestStageMistakes: a component that there is not is told with the one that was meant.
+func TestStageMistakes(t *testing.T) {
+	for _, args := range [][]string{
+		{"create", "cluster", "--until", "kube-schedler"}, {"stage", "next", "--until", "kube-schedler"}, {"explain", "kube-schedler"},
+	} {
+		try(t, "", args...).wants(t, 2, `no component "kube-schedler"`, `did you mean "kube-scheduler"?`)
+	}
+	for _, args := range [][]string{{"stage"}, {"stage", "next"}, {"stage", "back"}, {"stage", "check"}, {"break"}, {"fix"}} {
+		try(t, "", append(args, "--name", "e2e-nowhere")...).wants(t, 1, `cluster "e2e-nowhere" does not exist`, "mkube create cluster --name e2e-nowhere")
+	}
+}
+
+// TestExplainNeedsNoCluster: it works where there is no engine either.
+func TestExplainNeedsNoCluster(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nowhere.sock")
+	for _, name := range strings.Fields(mkube(t, "graph", "-o", "dot")) {
+		name = strings.Trim(name, `";`)
+		if !slices.Contains([]string{"kubelet", "etcd", "kube-apiserver", "coredns"}, name) {
+			continue
+		}
+		if out := mkube(t, "explain", name); !strings.Contains(out, "PORTS") || !strings.Contains(out, "## What breaks without it") {
+			t.Errorf("explain %s says\n%s", name, out)
+		}
+	}
+}
+
+// TestFaults breaks a cluster in every way, sees that it is broken, mends it, and sees
+// that it is mended.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	faults := strings.Fields(mkube(t, "break", "--list", "-o", "name"))
+	if len(faults) < 12 {
+		t.Fatalf("there are only %d faults: %q", len(faults), faults)
+	}
+	c := create(t, "e2e-faults", "")
+	try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
+	for _, f := range faults {
+		t.Run(f, func(t *testing.T) {
+			try(t, "", "break", f, "--name", c.name).wants(t, 0, "Something is broken.")
+			if r := try(t, "", "break", "--check", "--name", c.name); r.code != 1 || !strings.Contains(r.stdout, "\n  - ") {
+				t.Errorf("broken, it is not seen as broken: %s", r)
+			}
+			try(t, "", "fix", "--name", c.name).wants(t, 0, f, "Mended.")
+			try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
+		})
+	}
+	try(t, "", "break", "scheduler-stoped", "--name", c.name).wants(t, 2, `did you mean "scheduler-stopped"?`)
+	// Mended by hand, without fix.
+	mkube(t, "break", "scheduler-stopped", "--name", c.name)
+	mkube(t, "exec", c.name+"-control-plane", "--", "mv", "/root/kube-scheduler.yaml", "/etc/kubernetes/manifests/")
+	eventually(t, "what was mended by hand is seen as mended", func() (bool, string) {
+		r := try(t, "", "break", "--check", "--name", c.name)
+		return r.code == 0, r.String()
+	})
+}

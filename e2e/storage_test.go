@@ -1,0 +1,144 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// TestStorage keeps files on each kind of node: on a control plane and on a worker.
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	c := create(t, "e2e-storage", "", "--workers", "1")
+	loadWeb(t, c)
+	t.Run("there is a default class", func(t *testing.T) {
+		if out := c.kubectl(t, "get", "storageclasses", "--no-headers"); !strings.HasPrefix(out, "standard (default)") {
+			t.Error(out)
+		}
+	})
+	for _, role := range []string{"worker", "control-plane"} {
+		v := keptVolume{cluster: c, node: c.name + "-" + role, name: role}
+		t.Run("a claim is bound when a pod on the "+role+" first uses it", v.bind)
+		t.Run("who is not root writes there, as its group", v.write)
+		t.Run("the next pod finds what the last one wrote", v.replace)
+		t.Run("and so does it after a restart of the node", v.reboot)
+		t.Run("with the claim goes the volume and what was in it", v.remove)
+	}
+}
+
+// keptVolume is a claim and the pod that uses it, both of one name, on a node.
+type keptVolume struct {
+	cluster
+	node, name string
+}
+
+const claim = `apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: NAME}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Mi}}
+`
+
+const claimant = `apiVersion: v1
+kind: Pod
+metadata: {name: NAME}
+spec:
+  nodeSelector: {kubernetes.io/hostname: NODE}
+  tolerations: [{operator: Exists}]
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}
+  containers:
+  - name: web
+    image: mkube/e2e-web:test
+    imagePullPolicy: Never
+    command: [sleep, "86400"]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: NAME}}
+`
+
+func (v keptVolume) filled(manifest string) string {
+	return strings.NewReplacer("NAME", v.name, "NODE", v.node).Replace(manifest)
+}
+
+// run starts the pod and waits until it is Ready.
+func (v keptVolume) run(t *testing.T) {
+	t.Helper()
+	v.apply(t, v.filled(claimant), "apply", "-f", "-")
+	v.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+v.name)
+}
+
+func (v keptVolume) bind(t *testing.T) {
+	v.apply(t, v.filled(claim), "apply", "-f", "-")
+	if phase := v.kubectl(t, "get", "pvc", v.name, "-o", "jsonpath={.status.phase}"); phase != "Pending" && phase != "" {
+		t.Errorf("without a pod the claim is %s", phase)
+	}
+	v.run(t)
+	if got := v.kubectl(t, "get", "pvc", v.name, "-o", "jsonpath={.status.phase} {.spec.storageClassName}"); got != "Bound standard" {
+		t.Errorf("with a pod the claim is %s", got)
+	}
+	if got := v.kubectl(t, "get", "pod", v.name, "-o", "jsonpath={.spec.nodeName}"); got != v.node {
+		t.Errorf("the pod is on %s", got)
+	}
+}
+
+func (v keptVolume) write(t *testing.T) {
+	v.kubectl(t, "exec", v.name, "--", "sh", "-c", "echo kept >/data/file")
+	listed := strings.Fields(v.kubectl(t, "exec", v.name, "--", "ls", "-ln", "/data/file"))
+	if len(listed) < 4 || listed[2] != "1000" || listed[3] != "2000" {
+		t.Errorf("the file is listed as %q; want it to be of user 1000 and group 2000", listed)
+	}
+	if got := v.onNode(t); !strings.HasSuffix(got, "kept\n") {
+		t.Errorf("on the node there is %q", got)
+	}
+}
+
+// onNode is what lies in the volume's folder on the node.
+func (v keptVolume) onNode(t *testing.T) string {
+	t.Helper()
+	return try(t, "", "exec", v.node, "--", "sh", "-c", "cd /var/local-path-provisioner && head -n 99 *_default_"+v.name+"/*").stdout
+}
+
+func (v keptVolume) reads(t *testing.T) {
+	t.Helper()
+	if got := v.kubectl(t, "exec", v.name, "--", "cat", "/data/file"); got != "kept\n" {
+		t.Errorf("the pod reads %q", got)
+	}
+}
+
+func (v keptVolume) replace(t *testing.T) {
+	v.kubectl(t, "delete", "pod", v.name)
+	v.run(t)
+	v.reads(t)
+}
+
+func (v keptVolume) reboot(t *testing.T) {
+	if err := daemon.ContainerRestart(t.Context(), v.node, container.StopOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the API server answers", func() (bool, string) {
+		r := v.sh(t, "kubectl get --raw /readyz")
+		return r.stdout == "ok", r.String()
+	})
+	eventually(t, "the pod runs again", func() (bool, string) {
+		out := v.kubectl(t, "get", "pod", v.name, "-o", "jsonpath={.status.containerStatuses[0].ready} {.status.containerStatuses[0].restartCount}")
+		return out == "true 1", out
+	})
+	v.reads(t)
+}
+
+func (v keptVolume) remove(t *testing.T) {
+	bound := v.kubectl(t, "get", "pvc", v.name, "-o", "jsonpath={.spec.volumeName}")
+	v.kubectl(t, "delete", "pod/"+v.name, "pvc/"+v.name)
+	eventually(t, "the volume is gone", func() (bool, string) {
+		r := try(t, "", "kubectl", "--name", v.cluster.name, "--", "get", "pv", bound)
+		return strings.Contains(r.stderr, "NotFound"), r.String()
+	})
+	if r := try(t, "", "exec", v.node, "--", "ls", "-A", "/var/local-path-provisioner"); r.code != 0 || r.stdout != "" {
+		t.Errorf("its folder is left: %s", r)
+	}
+}

@@ -1,0 +1,85 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestTour runs every command that the tour prints. The cluster at its end is one as
+// any other.
+func TestTour(t *testing.T) {
+	t.Parallel()
+	c := cluster{name: "e2e-tour"}
+	t.Cleanup(func() { remove(t, c.name) })
+	r := try(t, "", "tour", "--non-interactive", "--name", c.name)
+	if r.code != 0 || strings.Contains(r.stdout, "\x1b") || !strings.Contains(r.stdout, "12 of 12") {
+		t.Fatal(r)
+	}
+	try(t, "", "tour", "--non-interactive", "--name", c.name).wants(t, 1, "is at its end", "mkube delete cluster --name e2e-tour")
+	t.Run("every pod of the system is Ready", func(t *testing.T) { everyPodReady(t, c) })
+	t.Run("only health checks are answered without a name", func(t *testing.T) { anonymous(t, c) })
+	t.Run("only etcd's own clients may speak to etcd", func(t *testing.T) { etcdIsClosed(t, c) })
+	mkube(t, "delete", "node", "worker", "--name", c.name)
+	c.kubectl(t, "delete", "deployment,service", "web", "--wait")
+	t.Run("a Deployment answers through a Service", func(t *testing.T) { served(t, c) })
+	t.Run("the cluster survives a restart of its node", func(t *testing.T) { restart(t, c) })
+}
+
+// screen is a terminal in which a program runs.
+type screen struct{ socket string }
+
+func (s screen) tmux(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("tmux", append([]string{"-L", s.socket}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("tmux %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// shows waits until there is a text on the screen.
+func (s screen) shows(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, "the screen shows "+text, func() (bool, string) {
+		// -J joins what was wrapped at the edge.
+		pane := s.tmux(t, "capture-pane", "-p", "-J", "-t", "tour")
+		return strings.Contains(pane, text), pane
+	})
+}
+
+// TestTourInATerminal takes the tour as a person does, in a terminal of 80 columns and 24
+// rows, leaves it, and goes on.
+func TestTourInATerminal(t *testing.T) {
+	t.Parallel()
+	const name = "e2e-terminal"
+	t.Cleanup(func() { remove(t, name) })
+	s := screen{"mkube-e2e"}
+	t.Cleanup(func() { _ = exec.Command("tmux", "-L", s.socket, "kill-server").Run() }) // it may have ended
+	s.tmux(t, "new-session", "-d", "-s", "tour", "-x", "80", "-y", "24", *mkubePath+" tour --name "+name+"; echo left with $?; exec sh")
+	s.shows(t, "1 of 12  A node with tools")
+	s.shows(t, "Enter runs it")
+	if raw := s.tmux(t, "capture-pane", "-p", "-e", "-t", "tour"); !strings.Contains(raw, "\x1b[1m") {
+		t.Errorf("nothing is bold on a terminal:\n%s", raw)
+	}
+	s.tmux(t, "send-keys", "-t", "tour", "Enter")
+	s.shows(t, "as it must be")
+	s.shows(t, "$ mkube exec control-plane -- kubelet --version")
+	s.tmux(t, "send-keys", "-t", "tour", "mkube get nodes", "Enter")
+	s.shows(t, "\n  "+name+"-control-plane\n")
+	s.tmux(t, "send-keys", "-t", "tour", "q", "Enter")
+	s.shows(t, "goes on from here")
+	s.shows(t, "left with 0")
+	s.tmux(t, "send-keys", "-t", "tour", "clear; "+*mkubePath+" tour --no-color --name "+name, "Enter")
+	s.shows(t, "$ mkube exec control-plane -- kubelet --version")
+	s.shows(t, "Enter runs it")
+	if raw := s.tmux(t, "capture-pane", "-p", "-e", "-t", "tour"); strings.Contains(raw, "\x1b[1m") || strings.Contains(raw, "mkube create cluster") {
+		t.Errorf("gone on without colour, the tour shows\n%s", raw)
+	}
+	s.tmux(t, "send-keys", "-t", "tour", "Enter")
+	s.shows(t, "Kubernetes v1.37.2")
+	s.tmux(t, "send-keys", "-t", "tour", "C-c", "")
+	s.shows(t, "goes on from here")
+}

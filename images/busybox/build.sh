@@ -1,0 +1,20 @@
+#!/bin/sh
+# usage: images/busybox/build.sh FILE
+# Writes the root file system of the conformance suite's busybox to FILE, a tar
+# archive: Debian's static busybox with a link for each of its tools.
+set -eu
+
+[ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }
+rootfs=$(cd "$(dirname "$0")" && pwd)/rootfs
+
+# The shell is busybox' own, whose messages some specs know by heart, behind a script
+# (rootfs/usr/bin/sh): Debian's build of it does not hand on environment variables whose
+# names it cannot use itself (data-1), which four specs look for by sh -c env.
+mmdebstrap --quiet --variant=extract --format=tar --include=bash-static,busybox-static \
+  --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+  --extract-hook='cd "$1"/usr && mv bin/bash-static bin/busybox . && rm -rf bin/* lib/* sbin/* share/* && mv bash-static busybox bin' \
+  --extract-hook='for name in $("$1"/usr/bin/busybox --list); do [ -e "$1/usr/bin/$name" ] || ln -s busybox "$1/usr/bin/$name"; done' \
+  --extract-hook='rm "$1"/usr/bin/sh' \
+  --extract-hook='mkdir -p "$1"/dev "$1"/etc "$1"/home "$1"/proc "$1"/root "$1"/sys "$1"/tmp "$1"/var && chmod 1777 "$1"/tmp' \
+  --extract-hook="sync-in '$rootfs' /" \
+  bookworm "$1"

@@ -1,0 +1,114 @@
+// Package cloudcontrollermanager is mkube's cloud controller manager: the cloud
+// controllers of Kubernetes' own library over mkube as a cloud, and on each node a
+// speaker, which holds addresses of Services.
+package cloudcontrollermanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/cloud-provider/app"
+	"k8s.io/cloud-provider/app/config"
+	"k8s.io/cloud-provider/names"
+	"k8s.io/cloud-provider/options"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/klog/v2"
+
+	"github.com/mkube/mkube/images/cloud-controller-manager/cloud"
+	"github.com/mkube/mkube/images/cloud-controller-manager/link"
+)
+
+// NewCommand is the program cloud-controller-manager: the controllers, and the speaker of
+// this node beside them. With the word speaker it is the speaker alone.
+func NewCommand() *cobra.Command {
+	o, err := options.NewCloudControllerManagerOptions()
+	if err != nil { // the library's own defaults are wrong
+		klog.Fatalf("Making the options: %v", err)
+	}
+	// There are no webhooks, and a certificate for them would be made at each start.
+	o.Webhook, o.WebhookServing = nil, nil
+	n := new(node)
+	flags := cliflag.NamedFlagSets{}
+	n.addFlags(flags.FlagSet("node"))
+	stop := make(chan struct{})
+	cmd := app.NewCloudControllerManagerCommand(o, n.cloud, controllers(), names.CCMControllerAliases(), flags, stop)
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		n.kubeconfig = o.Generic.ClientConnection.Kubeconfig
+		return together(
+			func(ctx context.Context) error {
+				context.AfterFunc(ctx, func() { close(stop) })
+				return run(cmd, args)
+			},
+			n.speak,
+		)
+	}
+	cmd.AddCommand(speakerCommand())
+	return cmd
+}
+
+// speakerCommand is for nodes that are no control planes.
+func speakerCommand() *cobra.Command {
+	n := new(node)
+	cmd := &cobra.Command{
+		Use:   "speaker",
+		Short: "Hold addresses of Services on this node, as agreed with the others",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return together(n.speak) },
+	}
+	n.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&n.kubeconfig, "kubeconfig", "", "Path to kubeconfig file with authorization and API server location information.")
+	return cmd
+}
+
+// controllers are the library's but the one for routes, which the cloud has not.
+func controllers() map[string]app.ControllerInitFuncConstructor {
+	list := map[string]app.ControllerInitFuncConstructor{}
+	for _, name := range []string{names.CloudNodeController, names.CloudNodeLifecycleController, names.ServiceLBController} {
+		list[name] = app.DefaultInitFuncConstructors[name]
+	}
+	return list
+}
+
+// cloud is asked for when the flags are parsed.
+func (n *node) cloud(c *config.CompletedConfig) cloudprovider.Interface {
+	if name := c.ComponentConfig.KubeCloudShared.CloudProvider.Name; name != cloud.Name {
+		klog.Fatalf("There is no cloud provider %q here: --cloud-provider must be %s", name, cloud.Name)
+	}
+	l, err := n.link()
+	if err != nil {
+		klog.Fatalf("Finding the cluster's network: %v", err)
+	}
+	return cloud.New(c.ComponentConfig.KubeCloudShared.ClusterName, l.Pools())
+}
+
+func (n *node) link() (*link.Link, error) {
+	address, err := netip.ParseAddr(n.ip)
+	if err != nil {
+		return nil, fmt.Errorf("--node-ip must be the node's address: %w", err)
+	}
+	return link.Find(address)
+}
+
+// together runs parts until the first one ends, or the program is told to. All of them
+// have ended when it returns.
+func together(parts ...func(context.Context) error) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	errs := make(chan error)
+	for _, part := range parts {
+		go func() { errs <- part(ctx) }()
+	}
+	var all []error
+	for range parts {
+		all = append(all, <-errs)
+		stop()
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,277 @@
+package bootstrap_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+var (
+	workers = config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}, {Role: config.Worker}}}
+	planes  = config.Cluster{Nodes: []config.Node{{}, {}, {}}}
+)
+
+// members is etcd's list of the members on a rig's first nodes, by the last number of
+// their addresses.
+func members(numbers ...string) string {
+	var list []string
+	for _, n := range numbers {
+		list = append(list, `{"ID":"1000`+n+`","name":"some","peerURLs":["https://10.89.0.`+n+`:2380"]}`)
+	}
+	return `{"members":[` + strings.Join(list, ",") + `]}`
+}
+
+// up is a rig with a cluster of that configuration, whose etcd has those members.
+func up(t *testing.T, cfg config.Cluster, etcd ...string) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.broken = func(args []string) (string, int, bool) {
+		if args[0] == "curl" && strings.HasSuffix(args[len(args)-1], "/member/list") {
+			return members(etcd...), 0, true
+		}
+		return "", 0, false
+	}
+	if _, err := r.create(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) names(t *testing.T) string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, n := range nodes {
+		names = append(names, strings.TrimPrefix(n.Name(), "mkube-"))
+	}
+	return strings.Join(names, " ")
+}
+
+func (r *rig) file(t *testing.T, node, path string) string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Name() == "mkube-"+node {
+			f, _ := n.(*fake.Node).File(path)
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+// ran says whether a command with these words was run on a node.
+func (r *rig) ran(node, words string) bool {
+	return slices.ContainsFunc(r.Calls(), func(c fake.Call) bool {
+		return c.Node == "mkube-"+node && strings.Contains(strings.Join(c.Args, " "), words)
+	})
+}
+
+func (r *rig) addNode(t *testing.T, n config.Node) (string, error) {
+	t.Helper()
+	return bootstrap.AddNode(t.Context(), r, "mkube", n, bootstrap.Options{Wait: time.Minute})
+}
+
+func (r *rig) removeNode(t *testing.T, name string) error {
+	t.Helper()
+	return bootstrap.RemoveNode(t.Context(), r, "mkube", "mkube-"+name, bootstrap.RemoveOptions{Drain: time.Minute})
+}
+
+// listed are the nodes that the cloud controller manager is told of.
+func (r *rig) listed(t *testing.T) string {
+	t.Helper()
+	var list struct{ Data map[string]string }
+	if err := json.Unmarshal([]byte(r.api.At("/api/v1/namespaces/kube-system/configmaps/mkube-nodes")), &list); err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(list.Data)), " "), "mkube-", "")
+}
+
+const routesFile = "/etc/mkube/pod-network/routes"
+
+func TestAddWorker(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	name, err := r.addNode(t, config.Node{Role: config.Worker, Labels: map[string]string{"tier": "front"}})
+	if err != nil || name != "mkube-worker3" {
+		t.Fatalf("added %q, %v", name, err)
+	}
+	if got := r.names(t); got != "control-plane worker worker2 worker3" {
+		t.Errorf("the nodes are %s", got)
+	}
+	if flags := r.file(t, "worker3", "/var/lib/kubelet/flags.env"); !strings.Contains(flags, "--node-labels=tier=front") {
+		t.Errorf("the kubelet's flags are %s", flags)
+	}
+	if routes := r.file(t, "worker", routesFile); !strings.Contains(routes, "10.244.3.0/24 via 10.89.0.5") || !r.ran("worker", "restart mkube-pod-network") {
+		t.Errorf("the routes of another node are %q", routes)
+	}
+	if strings.Contains(r.file(t, "worker3", "/etc/kubernetes/kubelet.conf"), "127.0.0.1") || r.file(t, "worker3", "/etc/kubernetes/pki/ca.key")+r.file(t, "worker3", "/etc/mkube/pki/ca.key") != "" {
+		t.Error("the worker has what is a control plane's")
+	}
+	if got := r.listed(t); got != "control-plane worker worker2 worker3" {
+		t.Errorf("the cloud controller manager is told of %s", got)
+	}
+	if !strings.Contains(r.file(t, "control-plane", "/etc/mkube/cluster.yaml"), "tier: front") {
+		t.Error("the cluster's configuration does not know the new node")
+	}
+}
+
+// TestPlacesStay: a node that goes leaves its place to the next of its role.
+func TestPlacesStay(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	if err := r.removeNode(t, "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.names(t); got != "control-plane worker2" {
+		t.Errorf("the nodes are %s", got)
+	}
+	if got := r.listed(t); got != "control-plane worker2" {
+		t.Errorf("the cloud controller manager is told of %s", got)
+	}
+	if !r.ran("control-plane", "kubectl drain mkube-worker") {
+		t.Error("the node was not drained")
+	}
+	if routes := r.file(t, "worker2", routesFile); strings.Contains(routes, "10.244.1.0") {
+		t.Errorf("there are routes to a node that is gone: %s", routes)
+	}
+	name, err := r.addNode(t, config.Node{Role: config.Worker})
+	if err != nil || name != "mkube-worker" {
+		t.Fatalf("added %q, %v", name, err)
+	}
+	if routes := r.file(t, "worker2", routesFile); !strings.Contains(routes, "10.244.1.0/24 via 10.89.0.3") {
+		t.Errorf("the routes are %s", routes)
+	}
+}
+
+func TestAddAndRemoveControlPlane(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4", "6")
+	name, err := r.addNode(t, config.Node{Role: config.ControlPlane})
+	if err != nil || name != "mkube-control-plane4" {
+		t.Fatalf("added %q, %v", name, err)
+	}
+	if !r.ran("control-plane", `{"peerURLs":["https://10.89.0.6:2380"]}`) {
+		t.Error("etcd was not told of the member")
+	}
+	manifest := r.file(t, "control-plane4", "/etc/kubernetes/manifests/etcd.yaml")
+	if !strings.Contains(manifest, "--initial-cluster-state=existing") || !strings.Contains(manifest, "mkube-control-plane4=https://10.89.0.6:2380") {
+		t.Errorf("etcd is started as\n%s", manifest)
+	}
+	const haproxy = "/etc/mkube/haproxy.cfg"
+	if cfg := r.file(t, "external-load-balancer", haproxy); strings.Count(cfg, "10.89.0.6:6443") != 2 {
+		t.Errorf("the load balancer does not know the new server:\n%s", cfg)
+	}
+	if err := r.removeNode(t, "control-plane4"); err != nil {
+		t.Fatal(err)
+	}
+	if !r.ran("control-plane", `{"ID":"10006"}`) {
+		t.Error("etcd was not told that the member has gone")
+	}
+	if cfg := r.file(t, "external-load-balancer", haproxy); strings.Contains(cfg, "10.89.0.6") {
+		t.Errorf("the load balancer still leads to a server that is gone:\n%s", cfg)
+	}
+}
+
+// TestAddFails: the cluster is as before.
+func TestAddFails(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4", "6")
+	broken := errors.New("no such luck")
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method == "Boot" && c.Node == "mkube-control-plane4" {
+			return broken
+		}
+		return nil
+	}
+	if _, err := r.addNode(t, config.Node{Role: config.ControlPlane}); !errors.Is(err, broken) {
+		t.Fatalf("AddNode = %v; want %v", err, broken)
+	}
+	if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
+		t.Errorf("the nodes are %s", got)
+	}
+	if !r.ran("control-plane", `{"ID":"10006"}`) {
+		t.Error("etcd still waits for the member")
+	}
+}
+
+func TestChangesRefused(t *testing.T) {
+	t.Parallel()
+	single, many := up(t, config.Cluster{}), up(t, planes)
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"a second control plane", second(single.addNode(t, config.Node{Role: config.ControlPlane})), "has no load balancer"},
+		{"a wrong label", second(single.addNode(t, config.Node{Role: config.Worker, Labels: map[string]string{"a b": ""}})), `nodes[1].labels["a b"] has a wrong key`},
+		{"the only control plane", single.removeNode(t, "control-plane"), "mkube delete cluster --name mkube deletes all of it"},
+		{"the load balancer", many.removeNode(t, "external-load-balancer"), "leads to the cluster's API servers"},
+		{"no such node", many.removeNode(t, "worker7"), `cluster "mkube" has no node "mkube-worker7"`},
+	} {
+		if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q", test.name, test.err, test.want)
+		}
+	}
+	if calls := single.Calls(); slices.ContainsFunc(calls, func(c fake.Call) bool { return c.Method == "Add" || c.Method == "Remove" }) {
+		t.Error("something was made or taken away")
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestDrainRefused: a pod that may not go keeps its node.
+func TestDrainRefused(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	r.broken = func(args []string) (string, int, bool) { return "", 1, slices.Contains(args, "drain") }
+	if err := r.removeNode(t, "worker"); err == nil || !strings.Contains(err.Error(), "--drain 0") {
+		t.Errorf("RemoveNode = %v", err)
+	}
+	if got := r.names(t); got != "control-plane worker worker2" {
+		t.Errorf("the nodes are %s", got)
+	}
+}
+
+// TestDeadNode: one that does not run is not asked to give its pods up.
+func TestDeadNode(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method == "Run" && c.Node == "mkube-worker" {
+			return errors.New("not running")
+		}
+		return nil
+	}
+	var deleted bool
+	r.api.Handle("/api/v1/nodes/mkube-worker", func(w http.ResponseWriter, req *http.Request) {
+		deleted = deleted || req.Method == http.MethodDelete
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(strings.NewReplacer(`"Pod"`, `"Node"`).Replace(componenttest.ReadyPod)))
+	})
+	if err := r.removeNode(t, "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if r.ran("control-plane", "kubectl drain") || !deleted {
+		t.Error("a dead node was drained, or its object left")
+	}
+}
+
+var _ provider.Changer = (*rig)(nil)

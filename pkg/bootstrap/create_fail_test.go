@@ -1,0 +1,207 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// TestStagesThatFail: whatever fails, Create says so and leaves nothing.
+func TestStagesThatFail(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no luck")
+	failing := func(method string) func(*rig) {
+		return func(r *rig) {
+			r.Before = func(_ context.Context, c fake.Call) error {
+				if c.Method == method {
+					return no
+				}
+				return nil
+			}
+		}
+	}
+	command := func(name string) func(*rig) {
+		return func(r *rig) {
+			r.broken = func(args []string) (string, int, bool) {
+				return "no luck\n", 3, strings.Contains(strings.Join(args, " "), name)
+			}
+		}
+	}
+	answer := func(path, body string, code int) func(*rig) {
+		return func(r *rig) {
+			r.api.Handle(path, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(code)
+				w.Write([]byte(body))
+			})
+		}
+	}
+	for name, test := range map[string]struct {
+		damage func(*rig)
+		cfg    config.Cluster
+		stuck  string // the component at which the time is up
+		want   string // what the error begins with
+	}{
+		"check":    {failing("Check"), config.Cluster{}, "", "no luck"},
+		"clusters": {failing("Clusters"), config.Cluster{}, "", "no luck"},
+		"nodes":    {failing("Create"), config.Cluster{}, "", "no luck"},
+		"boot":     {failing("Boot"), config.Cluster{}, "", "no luck"},
+		"render": {
+			func(*rig) {}, config.Cluster{ContainerdConfigPatches: []string{"no = = TOML"}}, "",
+			"rendering the files of containerd: reading containerdConfigPatches[0]: ",
+		},
+		"containerd": {
+			command("containerd.service"), config.Cluster{}, "containerd",
+			"containerd on mkube-control-plane: not ready: starting containerd.service: exit code 3 (gave up after ",
+		},
+		"kubelet": {
+			command("10248"), config.Cluster{}, "kubelet",
+			"kubelet on mkube-control-plane: not ready: running mkube-probe http 10248 /healthz on mkube-control-plane: exit code 3 (gave up after ",
+		},
+		"etcd": {
+			command("2381"), config.Cluster{}, "etcd",
+			"etcd on mkube-control-plane: not ready: running mkube-probe http 2381 /readyz on mkube-control-plane: exit code 3 (gave up after ",
+		},
+		"apiserver": {
+			answer("/readyz", "[-]etcd failed\n", 500), config.Cluster{}, "kube-apiserver",
+			"kube-apiserver on mkube-control-plane: not ready: /readyz?verbose answers 500: not yet etcd (gave up after ",
+		},
+		"controller-manager": {
+			answer(account, `{"kind":"Status","status":"Failure","message":"not found","code":404}`, 404), config.Cluster{}, "kube-controller-manager",
+			"kube-controller-manager on mkube-control-plane: not ready: the default service account: not found (gave up after ",
+		},
+		"scheduler": {
+			command("10259"), config.Cluster{}, "kube-scheduler",
+			"kube-scheduler on mkube-control-plane: not ready: running mkube-probe https 10259 /healthz on mkube-control-plane: exit code 3 (gave up after ",
+		},
+		"coredns": {
+			answer(deployments, `{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}`, 403), config.Cluster{}, "",
+			"coredns: creating Deployment coredns: no",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			test.damage(r)
+			c, err := r.create(r.untilStuck(t, test.stuck), test.cfg, bootstrap.Options{Wait: time.Minute})
+			if c != nil || !strings.HasPrefix(fmt.Sprint(err), test.want) {
+				t.Errorf("Create = %v, %v; want %s", c, err, test.want)
+			}
+			r.Before = nil
+			r.wantNothing(t)
+		})
+	}
+}
+
+func TestKubeconfigThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := os.WriteFile(r.kubeconfig, []byte("no: [kubeconfig"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute}); err == nil || !strings.Contains(err.Error(), r.kubeconfig) {
+		t.Errorf("Create = %v; want an error that names %s", err, r.kubeconfig)
+	}
+	if clusters, _ := r.Clusters(t.Context()); len(clusters) != 0 {
+		t.Errorf("clusters %q are left", clusters)
+	}
+}
+
+func TestRetain(t *testing.T) {
+	t.Parallel()
+	for _, stage := range []struct{ command, component string }{{"containerd.service", "containerd"}, {"2381", "etcd"}} {
+		r := newRig(t)
+		r.broken = func(args []string) (string, int, bool) {
+			return "", 3, strings.Contains(strings.Join(args, " "), stage.command)
+		}
+		c, err := r.create(r.untilStuck(t, stage.component), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Retain: true})
+		if err == nil || c == nil {
+			t.Errorf("Create = %v, %v; want both an error and the cluster", c, err)
+		}
+		if nodes, _ := r.Nodes(t.Context(), "mkube"); len(nodes) != 1 {
+			t.Errorf("%d nodes are left; want 1", len(nodes))
+		}
+		if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig}); err != nil {
+			t.Error(err)
+		}
+		r.wantNothing(t)
+	}
+}
+
+func TestNameIsTaken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if _, err := r.create(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(r.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.create(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute})
+	want := `cluster "dev" exists already: mkube delete cluster --name dev takes it away, or choose another name by --name`
+	if fmt.Sprint(err) != want {
+		t.Errorf("Create = %v; want %s", err, want)
+	}
+	if nodes, _ := r.Nodes(t.Context(), "dev"); len(nodes) != 1 {
+		t.Errorf("%d nodes of the first are left", len(nodes))
+	}
+	if after, _ := os.ReadFile(r.kubeconfig); string(after) != string(before) {
+		t.Error("the kubeconfig has changed")
+	}
+}
+
+// TestCancel: Ctrl-C leaves nothing, at whatever moment it comes.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"Check", "Create", "Boot", "Run", "Endpoint"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r.Before = func(ctx context.Context, c fake.Call) error {
+				if c.Method != moment {
+					return nil
+				}
+				cancel()
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			_, err := r.create(ctx, config.Cluster{}, bootstrap.Options{Wait: time.Minute})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Create = %v; want context.Canceled", err)
+			}
+			r.wantNothing(t)
+		})
+	}
+}
+
+// TestCleanUpThatFails: its error is joined to the first, with what to do next.
+func TestCleanUpThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.Before = func(_ context.Context, c fake.Call) error {
+		switch c.Method {
+		case "Boot":
+			return errors.New("no power")
+		case "Delete":
+			return errors.New("no hands")
+		}
+		return nil
+	}
+	_, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{})
+	want := "no power\ncleaning up: no hands; mkube delete cluster --name mkube tries again"
+	if fmt.Sprint(err) != want {
+		t.Errorf("Create = %v; want %s", err, want)
+	}
+}

@@ -1,0 +1,163 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/alessio/shellescape"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// DryRun writes what Create would do, as a shell script that does it: with docker and
+// the kubectl of a node, and with the keys of a new cluster in it. Nothing is made. What mkube
+// waits for, the script waits for only where it could not go on. With a provider that has
+// no such lines, it writes what that has to show.
+func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options, w io.Writer) error {
+	if err := refuse(ctx, p, cfg); err != nil {
+		return err
+	}
+	planner, ok := provider.As[provider.Planner](p)
+	if !ok {
+		previewer, ok := provider.As[provider.Previewer](p)
+		if !ok {
+			return errors.New("this provider cannot say what it would do")
+		}
+		return previewer.Preview(ctx, cfg, w)
+	}
+	plan, err := planner.Plan(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	d := &dryRun{w: &out, plan: plan, graph: built(o.Until, cfg)}
+	if err := d.write(ctx, cfg, o); err != nil {
+		return err
+	}
+	_, err = out.WriteTo(w)
+	return err
+}
+
+// A dryRun is a script on its way.
+type dryRun struct {
+	w     io.Writer
+	plan  provider.Plan
+	graph component.Graph
+}
+
+func (d *dryRun) line(format string, args ...any) { fmt.Fprintf(d.w, format+"\n", args...) }
+
+func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error {
+	keys, err := cluster.NewPKI(time.Now())
+	if err != nil {
+		return err
+	}
+	c := cluster.New(cfg, nil, keys)
+	for _, n := range d.plan.Nodes {
+		c.Nodes = append(c.Nodes, provider.Script(n, d.w))
+	}
+	c.Stage = o.Until
+	first := c.ControlPlanes()[0]
+	c.API.Script = func(ctx context.Context, args []string, input []byte) error {
+		cmd := provider.Cmd{}
+		if input != nil {
+			cmd.Stdin = bytes.NewReader(input)
+		}
+		return first.Run(ctx, Kubectl(cmd, args...))
+	}
+	d.line("#!/bin/sh\n# Cluster %s, made without mkube. The keys in here are the cluster's: they are nobody else's business.\nset -e", cfg.Name)
+	if err := d.nodes(c); err != nil {
+		return err
+	}
+	for _, comp := range d.graph {
+		d.line("\n# %s: %s", comp.Name, comp.Short)
+		if err := d.component(ctx, c, comp); err != nil {
+			return err
+		}
+	}
+	d.line("\n# The entry for your kubectl.\nmkube export kubeconfig --name %s", shellescape.Quote(cfg.Name))
+	return nil
+}
+
+// nodes makes the nodes, with the files of all components in them.
+func (d *dryRun) nodes(c *cluster.Cluster) error {
+	files, err := render(c, d.graph)
+	if err != nil {
+		return err
+	}
+	d.line("\n# nodes: machines that boot")
+	for _, line := range d.plan.Make {
+		d.line("%s", line)
+	}
+	for _, n := range d.plan.Nodes {
+		for _, f := range files[n.Name()] {
+			d.line("#   %s", f.Path)
+		}
+		var archive bytes.Buffer
+		if err := provider.Archive(&archive, files[n.Name()]); err != nil {
+			return err
+		}
+		d.line("%s | %s", provider.Echo(archive.Bytes()), d.plan.Put(n))
+	}
+	for _, line := range d.plan.Start {
+		d.line("%s", line)
+	}
+	return nil
+}
+
+// component starts one, unless the nodes do so by themselves.
+func (d *dryRun) component(ctx context.Context, c *cluster.Cluster, comp component.Component) error {
+	if startsAtBoot(d.graph)(comp) {
+		d.line("# Its files are in the nodes: it starts as they boot.")
+		if comp.Name == apiServer {
+			return d.await(ctx, c, "get", "--raw", "/readyz")
+		}
+		return nil
+	}
+	if comp.Objects != nil {
+		objects, err := comp.Objects(c)
+		if err != nil {
+			return err
+		}
+		if err := c.API.Apply(ctx, objects); err != nil {
+			return err
+		}
+	}
+	up := component.Up{Cluster: c, Files: true}
+	for _, n := range comp.Nodes(c) {
+		if err := up.Start(ctx, comp, n); err != nil {
+			return err
+		}
+		if comp.Serves == nil {
+			continue
+		}
+		if err := d.await(ctx, c, "get", "node", n.Name()); err != nil {
+			return err
+		}
+		if err := comp.Serves(ctx, c, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await has the script wait until a kubectl succeeds.
+func (d *dryRun) await(ctx context.Context, c *cluster.Cluster, args ...string) error {
+	fmt.Fprint(d.w, "until ")
+	var line bytes.Buffer
+	first := slices.IndexFunc(d.plan.Nodes, func(n provider.Node) bool { return n.Name() == c.ControlPlanes()[0].Name() })
+	n := provider.Script(d.plan.Nodes[first], &line)
+	if err := n.Run(ctx, Kubectl(provider.Cmd{}, args...)); err != nil {
+		return err
+	}
+	d.line("%s >/dev/null 2>&1; do sleep 1; done", bytes.TrimSpace(line.Bytes()))
+	return nil
+}

@@ -1,0 +1,156 @@
+package bootstrap
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// ownDir is where binaries of the user's lie on a node.
+const ownDir = "/usr/local/lib/mkube"
+
+// Own is a binary in the place of a component's.
+type Own struct {
+	// Binary is the program; it needs no library of the node's.
+	Binary []byte
+	// Args are its arguments. Nil means those that mkube gives the component.
+	Args []string
+}
+
+// RunOwn runs one's own binary in the place of a component that is a static pod, on all
+// its nodes, and waits until it runs; nil brings back mkube's. Health probes are left out: a
+// program of one's own may have no health to ask for.
+func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Own, o Options) error {
+	c, err := Open(ctx, p, name)
+	if err != nil {
+		return err
+	}
+	comp, err := staticPodOf(c, what)
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		if err := runsAlone(own.Binary); err != nil {
+			return err
+		}
+	}
+	if o.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Wait)
+		defer cancel()
+	}
+	announceComponents(component.Graph{comp}, o)
+	if own != nil {
+		comp.Files, comp.Manifest, comp.Ready = nil, own.manifest(comp), runs(comp.Name)
+		for _, n := range comp.Nodes(c) {
+			if err := provider.WriteFiles(ctx, n, []provider.File{{Path: ownPath(comp.Name), Data: own.Binary, Mode: 0o755}}); err != nil {
+				return err
+			}
+		}
+	}
+	comp.Objects, comp.Serves = nil, nil
+	for _, n := range comp.Nodes(c) {
+		if err := endPod(ctx, n, comp.Name); err != nil {
+			return err
+		}
+	}
+	return component.Up{Cluster: c, On: o.On}.Do(ctx, comp, component.Turn{})
+}
+
+func ownPath(name string) string { return ownDir + "/" + name }
+
+// staticPodOf is a component that the cluster has and that is a static pod.
+func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
+	var names []string
+	for _, comp := range Built(c) {
+		if comp.Unit != "" || comp.Manifest == nil {
+			continue
+		}
+		if comp.Name == name {
+			return comp, nil
+		}
+		names = append(names, comp.Name)
+	}
+	there := "there are " + strings.Join(names, ", ")
+	if len(names) == 0 {
+		there = "there is none yet"
+	}
+	return component.Component{}, fmt.Errorf("%s is no static pod of cluster %q, whose program can be another: %s", name, c.Config.Name, there)
+}
+
+// runsAlone refuses a program that would not start in an image without libraries.
+func runsAlone(binary []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(binary))
+	if err != nil {
+		return fmt.Errorf("the binary is no program for Linux: %w", err)
+	}
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		return errors.New("the binary wants libraries that its container has not: build it with CGO_ENABLED=0")
+	}
+	return nil
+}
+
+// manifest is the component's, with the binary mounted and run.
+func (o *Own) manifest(comp component.Component) func(*cluster.Cluster, provider.Node) (provider.File, error) {
+	return func(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+		file, err := comp.Manifest(c, n)
+		if err != nil {
+			return file, err
+		}
+		var pod map[string]any
+		if err := yaml.Unmarshal(file.Data, &pod); err != nil {
+			return file, err
+		}
+		spec, _ := pod["spec"].(map[string]any)
+		containers, _ := spec["containers"].([]any)
+		container, _ := containers[0].(map[string]any)
+		for _, probe := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
+			delete(container, probe)
+		}
+		command, _ := container["command"].([]any)
+		args := command[1:]
+		if o.Args != nil {
+			args = nil
+			for _, a := range o.Args {
+				args = append(args, a)
+			}
+		}
+		container["command"] = append([]any{ownPath(comp.Name)}, args...)
+		mounts, _ := container["volumeMounts"].([]any)
+		container["volumeMounts"] = append(mounts, map[string]any{"name": "own", "mountPath": ownPath(comp.Name), "readOnly": true})
+		volumes, _ := spec["volumes"].([]any)
+		spec["volumes"] = append(volumes, map[string]any{"name": "own", "hostPath": map[string]any{"path": ownPath(comp.Name), "type": "File"}})
+		file.Data, err = yaml.Marshal(pod)
+		return file, err
+	}
+}
+
+// endPod takes a static pod away and waits until its container has ended: where only the
+// binary has changed, the kubelet would see no reason to start it anew.
+func endPod(ctx context.Context, n provider.Node, name string) error {
+	if _, err := provider.Output(ctx, n, "rm", "-f", component.ManifestDir+"/"+name+".yaml"); err != nil {
+		return err
+	}
+	return component.Gone(ctx, name, n)
+}
+
+// runs wants a container of the component to run.
+func runs(name string) func(context.Context, *cluster.Cluster, provider.Node) error {
+	return func(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+		out, err := provider.Output(ctx, n, "crictl", "ps", "--quiet", "--state", "running", "--name", "^"+name+"$")
+		if err == nil && len(out) == 0 {
+			err = fmt.Errorf("no container of %s runs", name)
+		}
+		return err
+	}
+}

@@ -1,0 +1,75 @@
+package bootstrap_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// TestStart waits for every component, and writes no file and starts nothing itself.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers, "2")
+	if err := bootstrap.Stop(t.Context(), r, "mkube"); err != nil {
+		t.Fatal(err)
+	}
+	var recorder progress.Recorder
+	before := len(r.Calls())
+	if err := bootstrap.Start(t.Context(), r, "mkube", bootstrap.Options{Wait: time.Minute, On: recorder.On}); err != nil {
+		t.Fatal(err)
+	}
+	ends := map[string]progress.State{}
+	for _, e := range recorder.Events() {
+		ends[e.Step] = e.State
+	}
+	for _, name := range append(bootstrap.Components(config.Cluster{}.Default()).Names(), "nodes") {
+		if ends[name] != progress.Done {
+			t.Errorf("%s is %q", name, ends[name])
+		}
+	}
+	for _, c := range r.Calls()[before:] {
+		if c.Method == "Run" && slices.Contains(c.Args, "-xf") {
+			t.Errorf("a file was written on %s", c.Node)
+		}
+	}
+	if i := slices.IndexFunc(r.Calls(), func(c fake.Call) bool { return c.Method == "Stop" }); i < 0 || i >= before {
+		t.Error("the provider was not asked to stop")
+	}
+}
+
+func TestStartOfNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	want := `cluster "red" does not exist: mkube create cluster --name red makes it; there is no other cluster`
+	for verb, err := range map[string]error{
+		"Stop": bootstrap.Stop(t.Context(), r, "red"), "Start": bootstrap.Start(t.Context(), r, "red", bootstrap.Options{}),
+	} {
+		if fmt.Sprint(err) != want || !errors.As(err, new(*bootstrap.NotFoundError)) {
+			t.Errorf("%s = %v", verb, err)
+		}
+	}
+}
+
+// unable can make nodes, and nothing else.
+type unable struct{ provider.Provider }
+
+func TestStopWhatCannot(t *testing.T) {
+	t.Parallel()
+	r := up(t, config.Cluster{})
+	for err, want := range map[error]string{
+		bootstrap.Stop(t.Context(), unable{r}, "mkube"):                       "this provider cannot stop nodes",
+		bootstrap.Start(t.Context(), unable{r}, "mkube", bootstrap.Options{}): "this provider cannot start nodes",
+	} {
+		if fmt.Sprint(err) != want {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package bootstrap
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// A Snapshot is what there was on a cluster's first control plane, and in the API, when
+// it was at a stage.
+type Snapshot struct {
+	// Files are the digests of configuration files and keys, by path.
+	Files map[string]string `json:"files"`
+	// Processes are command lines, containers' too, by program.
+	Processes map[string][]string `json:"processes"`
+	// Sockets are what is listened on: "tcp 127.0.0.1:2379 etcd".
+	Sockets []string `json:"sockets"`
+	// Objects are all of the API but events: "Pod kube-system/etcd-mkube-control-plane".
+	Objects []string `json:"objects"`
+}
+
+// snapshotScript prints the four parts, each after a line of its name. Of processes the
+// kernel's and the script's own are left out.
+const snapshotScript = `
+echo FILES
+find /etc/kubernetes /etc/cni /etc/containerd /etc/mkube /var/lib/kubelet/config.yaml /var/lib/kubelet/flags.env /var/lib/kubelet/pki -xdev -type f \
+  -not -path '/etc/mkube/notes/*' -not -path '/etc/mkube/stage' -not -name '*.lock' -exec sha256sum {} + 2>/dev/null
+echo PROCESSES
+for p in /proc/[0-9]*; do
+  args=$(tr '\0' '\t' 2>/dev/null <"$p/cmdline") && [ -n "$args" ] || continue
+  [ "$p" = "/proc/$$" ] || [ "$(awk '{ print $4 }' "$p/stat" 2>/dev/null)" = "$$" ] || echo "$args"
+done
+echo SOCKETS
+ss -Hlntup | awk '{ split($7, p, "\""); print $1, $5, p[2] }'
+echo OBJECTS
+[ -e /etc/kubernetes/admin.conf ] || exit 0
+export KUBECONFIG=/etc/kubernetes/admin.conf
+kinds=$(kubectl api-resources --verbs=list -o name 2>/dev/null | grep -v '^events' | grep -v metrics.k8s.io | paste -sd,) && [ -n "$kinds" ] || exit 0
+kubectl get "$kinds" --all-namespaces --ignore-not-found --no-headers -o custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name 2>/dev/null || true`
+
+// snapshotNote is the note that keeps the snapshot of a stage.
+func snapshotNote(stage string) string { return "snapshot-" + stage }
+
+// snapshot takes one, and keeps it under the name of the cluster's stage.
+func snapshot(ctx context.Context, p provider.Provider, c *cluster.Cluster, stage string) error {
+	out, err := provider.Output(ctx, c.ControlPlanes()[0], "sh", "-c", snapshotScript)
+	if err != nil {
+		return fmt.Errorf("looking at what there is by %s: %w", stage, err)
+	}
+	data, err := json.Marshal(readSnapshot(string(out)))
+	if err != nil {
+		return err
+	}
+	return SetNote(ctx, p, c.Config.Name, snapshotNote(stage), string(data))
+}
+
+// readSnapshot reads what snapshotScript prints.
+func readSnapshot(out string) Snapshot {
+	s := Snapshot{Files: map[string]string{}, Processes: map[string][]string{}}
+	part := ""
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\n")
+		if slices.Contains([]string{"FILES", "PROCESSES", "SOCKETS", "OBJECTS"}, line) {
+			part = line
+			continue
+		}
+		switch fields := strings.Fields(line); {
+		case part == "FILES" && len(fields) == 2:
+			s.Files[fields[1]] = fields[0]
+		case part == "PROCESSES":
+			args := strings.Split(strings.TrimRight(line, "\t"), "\t")
+			if program := args[0][strings.LastIndexByte(args[0], '/')+1:]; !passing(program) {
+				s.Processes[program] = args[1:]
+			}
+		case part == "SOCKETS":
+			s.Sockets = append(s.Sockets, strings.TrimSpace(line))
+		case part == "OBJECTS" && len(fields) == 3:
+			s.Objects = append(s.Objects, fields[0]+" "+strings.TrimPrefix(fields[1]+"/"+fields[2], "<none>/"))
+		}
+	}
+	slices.Sort(s.Sockets)
+	s.Sockets = slices.Compact(s.Sockets)
+	return s
+}
+
+// passing says of a program that it comes and goes whatever the stage is, on a machine at
+// least: systemd's own, such as systemd-hostnamed and what it calls (udev-worker).
+func passing(program string) bool {
+	return strings.HasPrefix(program, "(") || strings.HasPrefix(program, "systemd-")
+}
+
+// SnapshotAt is what there was when a cluster was at a stage; it must have stopped
+// there.
+func SnapshotAt(ctx context.Context, p provider.Provider, name, stage string) (Snapshot, error) {
+	note, err := Note(ctx, p, name, snapshotNote(stage))
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if note == "" {
+		return Snapshot{}, fmt.Errorf("cluster %q was never seen at the stage of %s: mkube stage back and mkube stage next lead there", name, stage)
+	}
+	var s Snapshot
+	err = json.Unmarshal([]byte(note), &s)
+	return s, err
+}
+
+// StageOf is the last component of a cluster, and the one before it.
+func StageOf(c *cluster.Cluster) (last, before component.Component) {
+	g := Built(c)
+	last = g[len(g)-1]
+	if len(g) > 1 {
+		before = g[len(g)-2]
+	}
+	return last, before
+}

@@ -1,0 +1,24 @@
+package bootstrap
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestReadSnapshot: what systemd runs for a while on a machine is no part of a stage.
+func TestReadSnapshot(t *testing.T) {
+	t.Parallel()
+	got := readSnapshot("FILES\nab12  /etc/kubernetes/admin.conf\n" +
+		"PROCESSES\n/usr/bin/kubelet\t--config=/c\t--v=2\t\n(udev-worker)\t\n/lib/systemd/systemd-hostnamed\t\n/sbin/init\t\n" +
+		"SOCKETS\ntcp *:6443 kube-apiserver\ntcp *:6443 kube-apiserver\n" +
+		"OBJECTS\nNode <none> n\nPod kube-system etcd\n")
+	want := Snapshot{
+		Files:     map[string]string{"/etc/kubernetes/admin.conf": "ab12"},
+		Processes: map[string][]string{"kubelet": {"--config=/c", "--v=2"}, "init": {}},
+		Sockets:   []string{"tcp *:6443 kube-apiserver"},
+		Objects:   []string{"Node n", "Pod kube-system/etcd"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("it is %+v; want %+v", got, want)
+	}
+}

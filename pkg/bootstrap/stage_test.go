@@ -1,0 +1,185 @@
+package bootstrap_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// staged is a rig with a cluster that was built until a component.
+func staged(t *testing.T, until string) *rig {
+	t.Helper()
+	r := newRig(t)
+	r.broken = func(args []string) (string, int, bool) {
+		// Scripts say what they find: here nothing that runs any more.
+		return "", 0, args[0] == "sh"
+	}
+	if _, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Until: until}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) node(t *testing.T) *fake.Node {
+	t.Helper()
+	nodes, err := r.Nodes(t.Context(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodes[0].(*fake.Node)
+}
+
+const flagsFile = "/var/lib/kubelet/flags.env"
+
+// TestUntil: what comes later is not there, and what comes last is what the cluster
+// says of itself.
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	r := staged(t, "etcd")
+	wantFiles(t, r.node(t), "etcd.yaml")
+	if got := r.file(t, "control-plane", flagsFile); strings.Contains(got, "--kubeconfig") {
+		t.Errorf("the kubelet registers: %s", got)
+	}
+	if got := r.file(t, "control-plane", "/etc/mkube/stage"); got != "etcd\n" {
+		t.Errorf("the stage is %q", got)
+	}
+	if _, ok := r.ends()["kube-apiserver"]; ok {
+		t.Error("the API server was a step")
+	}
+	_, err := r.create(t.Context(), config.Cluster{Name: "b"}, bootstrap.Options{Until: "nothing"})
+	if err == nil || !strings.Contains(err.Error(), `no component is called "nothing"`) {
+		t.Errorf("Create = %v", err)
+	}
+}
+
+func TestNextAndBack(t *testing.T) {
+	t.Parallel()
+	r := staged(t, "etcd")
+	next := func(until string, want ...string) {
+		t.Helper()
+		names, err := bootstrap.Next(t.Context(), r, "mkube", until, bootstrap.Options{Wait: time.Minute, On: r.recorder.On})
+		if err != nil || !slices.Equal(names, want) {
+			t.Fatalf("Next(%q) = %q, %v; want %q", until, names, err, want)
+		}
+	}
+	back := func(want string) {
+		t.Helper()
+		if name, err := bootstrap.Back(t.Context(), r, "mkube"); err != nil || name != want {
+			t.Fatalf("Back = %q, %v; want %q", name, err, want)
+		}
+	}
+	next("", "kube-apiserver")
+	next("kube-scheduler", "node-registration", "kube-controller-manager", "kube-scheduler")
+	if got := r.file(t, "control-plane", flagsFile); !strings.Contains(got, "--kubeconfig") {
+		t.Errorf("the kubelet does not register: %s", got)
+	}
+	wantFiles(t, r.node(t), "etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml")
+	if _, err := bootstrap.Next(t.Context(), r, "mkube", "etcd", bootstrap.Options{}); err == nil || err.Error() != "etcd is there already: the next component is kube-network-policies" {
+		t.Errorf("Next = %v", err)
+	}
+	back("kube-scheduler")
+	back("kube-controller-manager")
+	back("node-registration")
+	wantFiles(t, r.node(t), "etcd.yaml kube-apiserver.yaml")
+	if got := r.file(t, "control-plane", flagsFile) + r.file(t, "control-plane", "/etc/kubernetes/kubelet.conf"); strings.Contains(got, "--kubeconfig") || strings.Contains(got, "client-key") {
+		t.Errorf("the kubelet still registers: %s", got)
+	}
+	if got := r.file(t, "control-plane", "/var/lib/kubelet/config.yaml"); !strings.Contains(got, "mode: AlwaysAllow") {
+		t.Errorf("the kubelet's configuration is\n%s", got)
+	}
+	for _, name := range []string{"kube-apiserver", "etcd", "kubelet", "cni"} {
+		back(name)
+	}
+	if _, err := bootstrap.Back(t.Context(), r, "mkube"); err == nil || !strings.Contains(err.Error(), "containerd is the first component") {
+		t.Errorf("Back = %v", err)
+	}
+	for path := range r.node(t).Files() {
+		if strings.HasPrefix(path, "/etc/kubernetes/") && !r.node(t).Files()[path].Mode.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+	}
+}
+
+// TestNextOfAll: a cluster that has all says so.
+func TestNextOfAll(t *testing.T) {
+	t.Parallel()
+	r := up(t, config.Cluster{})
+	_, err := bootstrap.Next(t.Context(), r, "mkube", "", bootstrap.Options{})
+	if complete := (*bootstrap.CompleteError)(nil); !errors.As(err, &complete) || !strings.Contains(err.Error(), `cluster "mkube" is complete: local-path-provisioner was its last component`) {
+		t.Errorf("Next = %v", err)
+	}
+}
+
+func TestStages(t *testing.T) {
+	t.Parallel()
+	r := staged(t, "kube-controller-manager")
+	r.api.Handle(account, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
+	list, err := bootstrap.Stages(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[bootstrap.State][]string{}
+	for _, s := range list {
+		states[s.State] = append(states[s.State], s.Name)
+		if (s.State == bootstrap.NotReady) != strings.Contains(s.Reason, "the default service account") {
+			t.Errorf("%s is %s: %s", s.Name, s.State, s.Reason)
+		}
+	}
+	if !slices.Equal(states[bootstrap.NotReady], []string{"kube-controller-manager"}) || len(states[bootstrap.Ready]) != 6 || states[bootstrap.Later][0] != "kube-scheduler" {
+		t.Errorf("the stages are %v", states)
+	}
+}
+
+// TestEveryComponentHasAnEffect: there is something to try of each, and no two claim
+// the same.
+func TestEveryComponentHasAnEffect(t *testing.T) {
+	t.Parallel()
+	claims := map[string]bool{}
+	for _, c := range bootstrap.Components(config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.LoadBalancer}}, Addons: config.Addons()}) {
+		if c.Effect.Try == nil || c.Effect.Claim == "" || claims[c.Effect.Claim] || strings.HasSuffix(c.Effect.Claim, ".") {
+			t.Errorf("%s claims %q", c.Name, c.Effect.Claim)
+		}
+		claims[c.Effect.Claim] = true
+	}
+}
+
+func TestRunOwn(t *testing.T) {
+	t.Parallel()
+	r := staged(t, "kube-scheduler")
+	r.broken = func(args []string) (string, int, bool) { return "running", 0, args[0] == "crictl" }
+	run := func(what string, own *bootstrap.Own) error {
+		return bootstrap.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
+	}
+	if err := run("kubelet", nil); err == nil || !strings.Contains(err.Error(), "kubelet is no static pod") {
+		t.Errorf("RunOwn = %v", err)
+	}
+	if err := run("kube-scheduler", &bootstrap.Own{Binary: []byte("#!/bin/sh")}); err == nil || !strings.Contains(err.Error(), "the binary is no program for Linux") {
+		t.Errorf("RunOwn = %v", err)
+	}
+}
+
+// TestNodesOfAStage: a node may come and go before there is an API to tell of it.
+func TestNodesOfAStage(t *testing.T) {
+	t.Parallel()
+	r := staged(t, "kubelet")
+	name, err := bootstrap.AddNode(t.Context(), r, "mkube", config.Node{Role: config.Worker}, bootstrap.Options{Wait: time.Minute})
+	if err != nil || name != "mkube-worker" {
+		t.Fatalf("AddNode = %q, %v", name, err)
+	}
+	if got := r.file(t, "worker", flagsFile); got == "" || strings.Contains(got, "--kubeconfig") {
+		t.Errorf("the new node's kubelet has the flags %q", got)
+	}
+	if err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute}); err != nil {
+		t.Error(err)
+	}
+	if got := r.names(t); got != "control-plane" {
+		t.Errorf("the nodes are %s", got)
+	}
+}

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/fault"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// faultNote is what a cluster keeps of how it was broken: a name a line.
+const faultNote = "faults"
+
+// breakOptions are the flags of break.
+type breakOptions struct {
+	cluster, format string
+	list, check     bool
+}
+
+func (h host) breakCommand() *cobra.Command {
+	var o breakOptions
+	cmd := &cobra.Command{
+		Use:   "break [FAULT]",
+		Short: "Break a cluster, for you to mend",
+		Long: `Break breaks a cluster in one of many well-known ways, by chance where you name
+none, and says what a user of the cluster would notice. Find the cause and mend
+it, by kubectl or on the nodes (mkube exec control-plane -- bash).
+
+--check looks for every fault. It exits with 0 only where nothing is broken, and
+else says what is to be noticed, with hints. mkube fix mends it for you.`,
+		Example: `  mkube break
+  mkube break scheduler-stopped
+  mkube break --check
+  mkube break --list`,
+		Args: func(cmd *cobra.Command, args []string) error { return faultArg(cmd, args) },
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return faultNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (o.list || o.check) && len(args) > 0 {
+				return usagef(cmd, "--list and --check take no fault: they are about all")
+			}
+			return h.breakIt(cmd.Context(), o, strings.Join(args, ""))
+		},
+	}
+	h.nameFlag(cmd, &o.cluster)
+	cmd.Flags().BoolVar(&o.list, "list", false, "list the faults that there are")
+	cmd.Flags().BoolVar(&o.check, "check", false, "look whether anything is broken")
+	cmd.MarkFlagsMutuallyExclusive("list", "check")
+	outputFlag(cmd, &o.format, formatJSON, formatYAML, formatName)
+	return cmd
+}
+
+func faultNames() []string {
+	return fault.Names(fault.In(bootstrap.Components(everything())))
+}
+
+// faultArg wants one fault at most, and one that there is.
+func faultArg(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef(cmd, "%s takes one fault, not %d", cmd.CommandPath(), len(args))
+	}
+	for _, name := range args {
+		if all := faultNames(); !slices.Contains(all, name) {
+			return usagef(cmd, "there is no fault %q%s; there are %s", name, didYouMean(name, all), strings.Join(all, ", "))
+		}
+	}
+	return nil
+}
+
+// faultItem is a fault as JSON and YAML.
+type faultItem struct {
+	Name      string `json:"name"`
+	Component string `json:"component"`
+	Symptom   string `json:"symptom"`
+}
+
+func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
+	if o.list {
+		return h.listFaults(o.format)
+	}
+	c, p, err := h.opened(ctx, o.cluster)
+	if err != nil {
+		return err
+	}
+	g := bootstrap.Built(c)
+	list := fault.In(g)
+	if o.check {
+		return h.checkFaults(ctx, c, g, list)
+	}
+	i := slices.Index(fault.Names(list), name)
+	switch {
+	case name != "" && i < 0:
+		return fmt.Errorf("%s is about a component that cluster %q does not have yet: mkube stage lists them", name, c.Config.Name)
+	case name == "":
+		i = rand.N(len(list))
+	}
+	f := list[i]
+	h.tell("Breaking ...")
+	// What is broken in part, or not noticed in time, is to be mended as well.
+	if err := h.noteFault(ctx, p, c.Config.Name, f.Name); err != nil {
+		return err
+	}
+	if err := f.Break(ctx, c, g); err != nil {
+		return err
+	}
+	if o.format == formatName {
+		fmt.Fprintln(h.out, f.Name)
+		return nil
+	}
+	h.tell("Something is broken. %s\n\nFind the cause and mend it. Whether you have: mkube break --check%s. Giving up: mkube fix%[2]s", f.Symptom, h.forName(c.Config.Name))
+	return nil
+}
+
+func (h host) listFaults(format string) error {
+	list := fault.In(bootstrap.Components(everything()))
+	if format == formatName {
+		for _, f := range list {
+			fmt.Fprintln(h.out, f.Name)
+		}
+		return nil
+	}
+	var items []faultItem
+	for _, f := range list {
+		items = append(items, faultItem{f.Name, f.Component, f.Symptom})
+	}
+	return h.print(format, items, func() {
+		w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "FAULT\tSYMPTOM")
+		for _, i := range items {
+			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Symptom)
+		}
+		_ = w.Flush() // as all writing to standard output here
+	})
+}
+
+// opened is a cluster that there must be.
+func (h host) opened(ctx context.Context, name string) (*cluster.Cluster, provider.Provider, error) {
+	p, err := h.provider()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := h.open(ctx, p, h.clusterName(name))
+	return c, p, err
+}
+
+// noteFault writes down how a cluster was broken, for fix.
+func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name string) error {
+	before, err := bootstrap.Note(ctx, p, cluster, faultNote)
+	if err != nil {
+		return err
+	}
+	return bootstrap.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+name))
+}
+
+// checkFaults looks for all faults at once.
+func (h host) checkFaults(ctx context.Context, c *cluster.Cluster, g component.Graph, list []fault.Fault) error {
+	broken := fault.Broken(ctx, c, g, list)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	known, err := h.noted(ctx, c.Config.Name)
+	if err != nil {
+		return err
+	}
+	if errors.Join(broken...) == nil {
+		h.tell("Nothing is broken.")
+		return nil
+	}
+	h.tell("Something is broken:")
+	for i, f := range list {
+		if broken[i] == nil {
+			continue
+		}
+		fmt.Fprintf(h.out, "%s: %v\n", f.Component, broken[i])
+		if slices.Contains(known, f.Name) {
+			fmt.Fprintf(h.out, "  %s\n  - %s\n", f.Symptom, strings.Join(f.Hints, "\n  - "))
+		}
+	}
+	return silent(Failed)
+}
+
+// noted are the faults by which a cluster was broken, and not mended by fix.
+func (h host) noted(ctx context.Context, name string) ([]string, error) {
+	p, err := h.provider()
+	if err != nil {
+		return nil, err
+	}
+	note, err := bootstrap.Note(ctx, p, name, faultNote)
+	return strings.Fields(note), err
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/external"
+	"github.com/mkube/mkube/pkg/provider/vagrant"
+)
+
+// The providers that mkube has itself.
+const (
+	dockerName  = "docker"
+	vagrantName = "vagrant"
+)
+
+// providerOptions are the flags that say what nodes are made of.
+type providerOptions struct {
+	provider, hypervisor, box string
+	cpus, memory              int
+}
+
+func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
+	f := cmd.Flags()
+	f.StringVar(&o.provider, "provider", dockerName, "what nodes are made of: docker, vagrant, or NAME for the program mkube-provider-NAME")
+	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant's own provider (default virtualbox, or libvirt where only that is installed)")
+	f.StringVar(&o.box, "box", "", "the box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
+	f.IntVar(&o.cpus, "cpus", 0, "the processors of each node whose resources the file does not say (default: a container's are the host's, a machine's 2)")
+	f.IntVar(&o.memory, "memory", 0, "the memory of each such node in MiB (default: a container's is the host's, a machine's 2048)")
+	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// apply puts the flags into a configuration, whose own words go first.
+func (o providerOptions) apply(c *config.Cluster) error {
+	var errs []error
+	if o.cpus < 0 || o.memory < 0 {
+		errs = append(errs, fmt.Errorf("--cpus and --memory must not be negative: %d, %d", o.cpus, o.memory))
+	}
+	if o.provider != vagrantName && (o.hypervisor != "" || o.box != "") {
+		errs = append(errs, fmt.Errorf("--vagrant-provider and --box are for virtual machines: say --provider %s as well", vagrantName))
+	}
+	for i := range c.Nodes {
+		r := &c.Nodes[i].Resources
+		if o.cpus > 0 && r.CPUs == "" {
+			r.CPUs = fmt.Sprint(o.cpus)
+		}
+		if o.memory > 0 && r.Memory == "" {
+			r.Memory = fmt.Sprintf("%dMi", o.memory)
+		}
+		if o.provider == vagrantName && !strings.HasPrefix(c.Nodes[i].Image, "mkube/node:") {
+			// A bundle's path is kept with the cluster, wherever that is used from.
+			path, err := filepath.Abs(c.Nodes[i].Image)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			c.Nodes[i].Image = path
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// chosen is the provider that a new cluster is to be made by. It finds other clusters,
+// too: no two have one name.
+func (h host) chosen(o providerOptions) (provider.Provider, error) {
+	p, err := h.provider()
+	every, ok := p.(*everywhere)
+	if err != nil || !ok || o.provider == dockerName {
+		return p, err
+	}
+	if o.provider == vagrantName {
+		every.chosen = h.machines(o)
+		return every, nil
+	}
+	if every.chosen, err = h.outside(o.provider); err != nil {
+		return nil, &usageError{err: err}
+	}
+	return every, nil
+}
+
+// dataDir is where virtual machines and clusters of outside providers have their folders,
+// see https://specifications.freedesktop.org/basedir-spec/latest/.
+func (h host) dataDir() string {
+	dir := h.getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(h.home, ".local", "share")
+	}
+	return filepath.Join(dir, "mkube")
+}
+
+func (h host) machines(o providerOptions) *vagrant.Provider {
+	return vagrant.New(vagrant.Options{
+		Dir: filepath.Join(h.dataDir(), vagrantName), Bundles: filepath.Join(h.dataDir(), "bundles"),
+		Hypervisor: o.hypervisor, Box: o.box,
+	})
+}
+
+// outsidePrefix begins the name of a program that is a provider.
+const outsidePrefix = "mkube-provider-"
+
+// outside is the provider that is a program of its own.
+func (h host) outside(name string) (provider.Provider, error) {
+	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return nil, fmt.Errorf("unknown provider %q: say %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
+	}
+	path, err := h.lookPath(outsidePrefix + name)
+	if err != nil {
+		if hint := didYouMean(name, []string{dockerName, vagrantName}); hint != "" {
+			return nil, fmt.Errorf("unknown provider %q%s", name, hint)
+		}
+		return nil, fmt.Errorf("unknown provider %q: there is no program %s on your PATH; mkube itself has %s and %s", name, outsidePrefix+name, dockerName, vagrantName)
+	}
+	return external.New(path, filepath.Join(h.outsideDir(), name)), nil
+}
+
+func (h host) outsideDir() string { return filepath.Join(h.dataDir(), "providers") }
+
+// remembered are the providers beside Docker that have clusters, by the folders of
+// those: one who has none of them pays for reading two folders.
+func (h host) remembered() []source {
+	var list []source
+	if names := folders(filepath.Join(h.dataDir(), vagrantName)); len(names) > 0 {
+		list = append(list, source{names, func() (provider.Provider, error) { return h.machines(providerOptions{}), nil }})
+	}
+	for _, name := range folders(h.outsideDir()) {
+		if names := folders(filepath.Join(h.outsideDir(), name)); len(names) > 0 {
+			list = append(list, source{names, func() (provider.Provider, error) { return h.outside(name) }})
+		}
+	}
+	return list
+}
+
+// folders are the names of the folders in a folder, which need not be there.
+func folders(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // nobody has made it, or it is somebody else's
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// source is a provider and the names of its clusters.
+type source struct {
+	clusters []string
+	open     func() (provider.Provider, error)
+}
+
+func (s source) has(cluster string) bool { return slices.Contains(s.clusters, cluster) }

@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+)
+
+func (h host) diffCommand() *cobra.Command {
+	var name, from, to string
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what a stage has added to a cluster",
+		Long: `Diff compares a cluster at two stages: the files and processes of its first
+control plane, with their flags, the ports that are listened on, the objects of
+the API. A cluster is looked at wherever it stops: by mkube stage next, or by
+mkube create cluster --until.
+
+Without --from and --to it is about the last component.`,
+		Example: `  mkube diff
+  mkube diff --from etcd --to kube-apiserver`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, c := range []string{from, to} {
+				if err := knownComponent(cmd, c); err != nil {
+					return err
+				}
+			}
+			return h.diff(cmd.Context(), name, from, to)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	cmd.Flags().StringVar(&from, "from", "", "the earlier stage, by its last component (default the one before the last)")
+	cmd.Flags().StringVar(&to, "to", "", "the later stage (default the last one)")
+	for _, flag := range []string{"from", "to"} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, completeComponents)
+	}
+	return cmd
+}
+
+func (h host) diff(ctx context.Context, name, from, to string) error {
+	c, p, err := h.opened(ctx, name)
+	if err != nil {
+		return err
+	}
+	last, before := bootstrap.StageOf(c)
+	from, to = cmp.Or(from, before.Name), cmp.Or(to, last.Name)
+	if from == "" {
+		return fmt.Errorf("cluster %q is at its first stage: there is nothing to compare it with", c.Config.Name)
+	}
+	a, err := bootstrap.SnapshotAt(ctx, p, c.Config.Name, from)
+	if err != nil {
+		return err
+	}
+	b, err := bootstrap.SnapshotAt(ctx, p, c.Config.Name, to)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(h.out, difference(a, b))
+	if err == nil {
+		h.tell("\n+ came, - went, ~ has changed between the stages of %s and %s, on %s.", from, to, c.ControlPlanes()[0].Name())
+	}
+	return err
+}
+
+// difference is what came, went and changed from one snapshot to another.
+func difference(a, b bootstrap.Snapshot) string {
+	var out strings.Builder
+	section := func(title string, lines []string) {
+		if len(lines) > 0 {
+			fmt.Fprintf(&out, "%s\n%s\n", title, strings.Join(lines, "\n"))
+		}
+	}
+	section("FILES", changes(a.Files, b.Files, func(string) []string { return nil }))
+	flat := func(m map[string][]string) map[string]string {
+		flat := map[string]string{}
+		for program, args := range m {
+			flat[program] = strings.Join(args, "\n")
+		}
+		return flat
+	}
+	section("PROCESSES", changes(flat(a.Processes), flat(b.Processes), func(program string) []string {
+		return changedList(a.Processes[program], b.Processes[program], "      ")
+	}))
+	section("LISTENING", changedList(a.Sockets, b.Sockets, "  "))
+	section("OBJECTS", shortened(changedList(a.Objects, b.Objects, "  ")))
+	return out.String()
+}
+
+// changes are the keys that came, went, or have another value; detail has more to say
+// of one that came or changed.
+func changes(a, b map[string]string, detail func(string) []string) []string {
+	var lines []string
+	keys := slices.Sorted(maps.Keys(a))
+	for key := range b {
+		if _, both := a[key]; !both {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		before, was := a[key]
+		after, is := b[key]
+		switch {
+		case !is:
+			lines = append(lines, "  - "+key)
+		case !was:
+			lines = append(append(lines, "  + "+key), detail(key)...)
+		case before != after:
+			lines = append(append(lines, "  ~ "+key), detail(key)...)
+		}
+	}
+	return lines
+}
+
+// changedList are what one list has and the other has not.
+func changedList(a, b []string, indent string) []string {
+	var lines []string
+	for _, s := range without(a, b) {
+		lines = append(lines, indent+"- "+s)
+	}
+	for _, s := range without(b, a) {
+		lines = append(lines, indent+"+ "+s)
+	}
+	return lines
+}
+
+// most is how many objects of a kind are told one by one.
+const most = 6
+
+// shortened tells of many objects of a kind by their number.
+func shortened(lines []string) []string {
+	count := map[string]int{}
+	kind := func(line string) string { return strings.Join(strings.Fields(line)[:2], " ") }
+	for _, line := range lines {
+		count[kind(line)]++
+	}
+	var list []string
+	for _, line := range lines {
+		k := kind(line)
+		switch n := count[k]; {
+		case n > most:
+			list = append(list, fmt.Sprintf("  %s: %d, such as %s", k, n, strings.Fields(line)[2]))
+			count[k] = -1 // told
+		case n > 0:
+			list = append(list, line)
+		}
+	}
+	return list
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// everywhere is all providers as one. A new cluster is made by the chosen one; one that
+// is there is found by its name, so that no other command has to be told what its nodes
+// are made of. A cluster that no folder tells of is Docker's.
+type everywhere struct {
+	// chosen makes new clusters. Nil means Docker.
+	chosen  provider.Provider
+	docker  func() (provider.Provider, error)
+	sources func() []source
+}
+
+var (
+	_ provider.Changer = (*everywhere)(nil)
+	_ provider.Stopper = (*everywhere)(nil)
+	_ provider.Starter = (*everywhere)(nil)
+)
+
+// everyProvider finds clusters of all providers.
+func (h host) everyProvider() (provider.Provider, error) {
+	return &everywhere{docker: h.containers, sources: h.remembered}, nil
+}
+
+// maker makes new clusters.
+func (e *everywhere) maker() (provider.Provider, error) {
+	if e.chosen != nil {
+		return e.chosen, nil
+	}
+	return e.docker()
+}
+
+// of is the provider of a cluster.
+func (e *everywhere) of(cluster string) (provider.Provider, error) {
+	for _, s := range e.sources() {
+		if s.has(cluster) {
+			return s.open()
+		}
+	}
+	return e.maker()
+}
+
+func (e *everywhere) Check(ctx context.Context, cfg config.Cluster) error {
+	p, err := e.of(cfg.Name) // one more node of a cluster is looked at, too
+	if err != nil {
+		return err
+	}
+	return p.Check(ctx, cfg)
+}
+
+func (e *everywhere) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	p, err := e.maker()
+	if err != nil {
+		return nil, err
+	}
+	return p.Create(ctx, cfg, seed)
+}
+
+func (e *everywhere) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
+	p, err := e.of(cluster)
+	if err != nil {
+		return nil, err
+	}
+	return p.Nodes(ctx, cluster)
+}
+
+func (e *everywhere) Delete(ctx context.Context, cluster string) error {
+	p, err := e.of(cluster)
+	if err != nil {
+		return err
+	}
+	return p.Delete(ctx, cluster)
+}
+
+// Clusters is quiet about Docker where it does not answer and others are used: they
+// may be all that there is on this machine.
+func (e *everywhere) Clusters(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range e.sources() {
+		names = append(names, s.clusters...)
+	}
+	containers, err := e.containers(ctx)
+	if err != nil && len(names) == 0 && e.chosen == nil {
+		return nil, err
+	}
+	names = append(names, containers...)
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func (e *everywhere) containers(ctx context.Context) ([]string, error) {
+	p, err := e.docker()
+	if err != nil {
+		return nil, err
+	}
+	return p.Clusters(ctx)
+}
+
+// able is what the provider of a cluster can do beside making nodes.
+func able[T any](e *everywhere, cluster, what string) (t T, err error) {
+	p, err := e.of(cluster)
+	if err != nil {
+		return t, err
+	}
+	t, ok := provider.As[T](p)
+	if !ok {
+		return t, fmt.Errorf("the provider of cluster %q cannot %s", cluster, what)
+	}
+	return t, nil
+}
+
+func (e *everywhere) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
+	p, err := able[provider.Changer](e, cfg.Name, "add a node: create another cluster")
+	if err != nil {
+		return err
+	}
+	return p.Add(ctx, cfg, i, seed)
+}
+
+func (e *everywhere) Remove(ctx context.Context, cluster, node string) error {
+	p, err := able[provider.Changer](e, cluster, "remove a node: create another cluster")
+	if err != nil {
+		return err
+	}
+	return p.Remove(ctx, cluster, node)
+}
+
+func (e *everywhere) Stop(ctx context.Context, cluster string) error {
+	p, err := able[provider.Stopper](e, cluster, "stop its nodes")
+	if err != nil {
+		return err
+	}
+	return p.Stop(ctx, cluster)
+}
+
+func (e *everywhere) Start(ctx context.Context, cluster string) error {
+	p, err := able[provider.Starter](e, cluster, "start its nodes")
+	if err != nil {
+		return err
+	}
+	return p.Start(ctx, cluster)
+}

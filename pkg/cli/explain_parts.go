@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// order says what a component comes after, and what comes after it.
+func order(graph component.Graph, c component.Component) []string {
+	var lines []string
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			lines = append(lines, "  "+what+"\t"+strings.Join(names, ", "))
+		}
+	}
+	add("once these serve:", c.Needs)
+	add("once these are ready:", c.After)
+	add("is ready only with:", c.Uses)
+	var before []string
+	for _, other := range graph {
+		if slices.Contains(slices.Concat(other.Needs, other.After), c.Name) {
+			before = append(before, other.Name)
+		}
+	}
+	add("before:", before)
+	return lines
+}
+
+// runsAs says what a component is on a node.
+func runsAs(c component.Component) string {
+	switch {
+	case c.Unit != "":
+		return "  a service of the node's systemd: " + c.Unit
+	case c.Manifest != nil:
+		return "  a static pod: the kubelet runs what lies in " + component.ManifestDir
+	}
+	return "  a Deployment, as you could make it yourself"
+}
+
+// filePaths are files with their modes, and folders of data.
+func filePaths(files []provider.File, data []string) []string {
+	var lines []string
+	for _, f := range files {
+		mode := f.Mode.Perm()
+		if mode == 0 {
+			mode = 0o644
+		}
+		lines = append(lines, fmt.Sprintf("  %s\t%04o", f.Path, mode))
+	}
+	slices.Sort(lines)
+	for _, dir := range data {
+		lines = append(lines, "  "+dir+"/\tits data")
+	}
+	return lines
+}
+
+// example is a cluster that there is not, with nodes that only have names and
+// addresses.
+func example(cfg config.Cluster) (*cluster.Cluster, error) {
+	keys, err := cluster.NewPKI(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	var nodes []provider.Node
+	for i, name := range cfg.NodeNames() {
+		address := netip.AddrFrom4([4]byte{10, 89, 0, byte(i + 2)})
+		nodes = append(nodes, exampleNode{name, cfg.Nodes[i].Role, address})
+	}
+	return cluster.New(cfg, nodes, keys), nil
+}
+
+// exampleNode is a node on paper.
+type exampleNode struct {
+	name    string
+	role    config.Role
+	address netip.Addr
+}
+
+func (n exampleNode) Name() string      { return n.name }
+func (n exampleNode) Role() config.Role { return n.role }
+func (n exampleNode) IP() netip.Addr    { return n.address }
+func (n exampleNode) IPs() []netip.Addr { return []netip.Addr{n.address} }
+func (n exampleNode) Versions() provider.Versions {
+	return provider.Versions{Kubernetes: kubernetesVersion, Etcd: "VERSION", CoreDNS: "VERSION", Pause: "VERSION", LocalPath: "VERSION", MetricsServer: "VERSION"}
+}
+
+func (n exampleNode) Run(context.Context, provider.Cmd) error       { return errPaper }
+func (n exampleNode) Endpoint(context.Context, int) (string, error) { return "", errPaper }
+func (n exampleNode) Logs(context.Context, io.Writer) error         { return errPaper }
+
+var errPaper = errors.New("this node is only an example")

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/fault"
+)
+
+func (h host) fixCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "fix [FAULT]",
+		Short: "Mend a cluster that was broken by mkube break",
+		Long: `Fix mends the fault that you name, or all by which the cluster was broken, and
+waits until all is well.`,
+		Example: `  mkube fix
+  mkube fix etcd-full --name blue`,
+		Args: faultArg,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return faultNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return h.fix(cmd.Context(), h.clusterName(name), strings.Join(args, ""))
+		},
+	}
+	h.nameFlag(cmd, &name)
+	return cmd
+}
+
+func (h host) fix(ctx context.Context, name, one string) error {
+	c, p, err := h.opened(ctx, name)
+	if err != nil {
+		return err
+	}
+	left, err := h.noted(ctx, name)
+	if err != nil {
+		return err
+	}
+	// The last one first: it may hide the others.
+	names := slices.Clone(left)
+	slices.Reverse(names)
+	if one != "" {
+		names = []string{one}
+	}
+	if len(names) == 0 {
+		h.tell("Cluster %q was not broken by mkube break: there is nothing to mend. mkube fix FAULT mends one all the same; mkube break --list has them.", name)
+		return nil
+	}
+	g := bootstrap.Built(c)
+	list := fault.In(g)
+	for _, n := range names {
+		i := slices.Index(fault.Names(list), n)
+		if i < 0 {
+			return fmt.Errorf("%s is about a component that cluster %q does not have yet: mkube stage lists them", n, name)
+		}
+		h.tell("Mending %s ...", n)
+		if err := list[i].Fix(ctx, c, g); err != nil {
+			return err
+		}
+		left = slices.DeleteFunc(left, func(other string) bool { return other == n })
+		if err := bootstrap.SetNote(ctx, p, name, faultNote, strings.Join(left, "\n")); err != nil {
+			return err
+		}
+		fmt.Fprintln(h.out, n)
+	}
+	// What is broken still, or was by somebody else, keeps the rest from being well.
+	if one == "" {
+		if err := fault.Settle(ctx, c, g, list); err != nil {
+			return err
+		}
+	}
+	h.tell("Mended.")
+	return nil
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/drawing"
+)
+
+// Formats of a graph.
+const (
+	formatMermaid = "mermaid"
+	formatDOT     = "dot"
+	formatSVG     = "svg"
+)
+
+func (h host) graphCommand() *cobra.Command {
+	var o createOptions
+	var format string
+	cmd := &cobra.Command{
+		Use:   "graph",
+		Short: "Draw the graph of a cluster's components",
+		Long: `Draw which components a cluster has and what each waits for when the cluster
+comes up. A component NEEDS what must serve before it can start, comes AFTER
+what must be ready, and USES what it cannot become ready without. In pictures
+an arrow leads from what must be there to what waits for it.
+
+It is the graph of a default cluster, or of the one that a configuration file
+describes. No cluster is made, and none is asked.`,
+		Example: `  mkube graph
+  mkube graph -o svg > graph.svg
+  mkube graph -o mermaid --config cluster.yaml
+  mkube graph -o dot | dot -Tpng > graph.png`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return h.graph(o, format) },
+	}
+	cmd.Flags().StringVar(&o.config, "config", "", `the cluster's configuration file, "-" for standard input`)
+	outputFlag(cmd, &format, formatMermaid, formatDOT, formatSVG)
+	return cmd
+}
+
+func (h host) graph(o createOptions, format string) error {
+	o.controlPlanes = 1
+	cfg, err := h.clusterConfig(o)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	g := bootstrap.Drawn(bootstrap.Components(cfg))
+	var data []byte
+	switch format {
+	case formatMermaid:
+		data = []byte(drawing.Mermaid(g))
+	case formatDOT:
+		data = []byte(drawing.DOT(g))
+	case formatSVG:
+		data, err = drawing.SVG(g)
+	default:
+		data = []byte(drawing.Text(g))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = h.out.Write(data)
+	return err
+}

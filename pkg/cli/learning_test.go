@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// said runs mkube in a world and returns what it said and how it ended.
+func (w *world) said(t *testing.T, args ...string) (out, err string, code Code) {
+	t.Helper()
+	w.out.Reset()
+	w.err.Reset()
+	code = w.main(t.Context(), args)
+	return w.out.String(), w.err.String(), code
+}
+
+// TestExplain: every component is explained without a cluster or an engine, with what
+// it has of flags, files, ports.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	list, _, code := w.said(t, "explain")
+	if code != OK || !strings.Contains(list, "\nkube-scheduler ") {
+		t.Fatalf("explain exits with %d:\n%s", code, list)
+	}
+	for _, name := range components() {
+		out, stderr, code := w.said(t, "explain", name)
+		if code != OK || !strings.HasPrefix(out, name+" ") || !strings.Contains(out, "\nLESSON\n") || !strings.Contains(out, "\nWORKS BY IT\n") {
+			t.Errorf("explain %s exits with %d: %s\n%s", name, code, stderr, out)
+		}
+	}
+	out, _, _ := w.said(t, "explain", "kube-apiserver")
+	for _, part := range []string{
+		"  once these serve:  etcd\n", "  before:            node-registration, kube-controller-manager,",
+		"  --secure-port=6443\n      The only port: since Kubernetes 1.20 there is none without TLS.\n",
+		"  /etc/kubernetes/manifests/kube-apiserver.yaml ", "  6443  TCP  everybody: kubectl",
+	} {
+		if !strings.Contains(out, part) {
+			t.Errorf("explain kube-apiserver does not say %q:\n%s", part, out)
+		}
+	}
+}
+
+func TestLearningMistakes(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"explain kublet":                    `Error: there is no component "kublet": did you mean "kubelet"?; there are containerd, cni, kubelet,`,
+		"explain a b":                       "Error: mkube explain takes one component, not 2\n",
+		"stage nxt":                         "Error: unknown command \"nxt\" of mkube stage: did you mean \"next\"?\n",
+		"stage next --until kube-proxi":     `Error: there is no component "kube-proxi": did you mean "kube-proxy"?`,
+		"create cluster --until kube-proxi": `Error: there is no component "kube-proxi": did you mean "kube-proxy"?`,
+		"diff --from ectd":                  `Error: there is no component "ectd": did you mean "etcd"?`,
+		"break scheduler-stoped":            `Error: there is no fault "scheduler-stoped": did you mean "scheduler-stopped"?`,
+		"break a b":                         "Error: mkube break takes one fault, not 2\n",
+		"break --check scheduler-stopped":   "Error: --list and --check take no fault: they are about all\n",
+		"fix nothing":                       `Error: there is no fault "nothing"; there are runtime-stopped,`,
+		"run":                               "Error: mkube run needs one component: mkube explain lists them\n",
+		"run kube-scheduler -- -v":          "Error: arguments are for a program of your own: name it by --binary\n",
+		"run schedulr --binary x":           `Error: there is no component "schedulr"`,
+		"tour there":                        "Error: unexpected argument \"there\" of mkube tour: the cluster's name goes to --name\n",
+	} {
+		w := newWorld(t)
+		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Usage || !strings.HasPrefix(stderr, want) {
+			t.Errorf("mkube %s exits with %d: %s", args, code, stderr)
+		}
+	}
+	for _, args := range []string{"stage", "stage next", "stage back", "stage check", "diff", "break", "break --check", "fix"} {
+		w := newWorld(t, "other")
+		want := "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there are: other\n"
+		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Failed || stderr != want {
+			t.Errorf("mkube %s exits with %d: %s", args, code, stderr)
+		}
+	}
+}
+
+func TestBreakList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	names, _, _ := w.said(t, "break", "--list", "-o", "name")
+	if n := strings.Count(names, "\n"); n < 12 {
+		t.Errorf("there are %d faults:\n%s", n, names)
+	}
+	table, _, code := w.said(t, "break", "--list")
+	if code != OK || strings.Count(table, "\n") != strings.Count(names, "\n")+1 {
+		t.Errorf("the table is\n%s", table)
+	}
+}
+
+// TestBreakThatFails: what may be broken in part is known to fix.
+func TestBreakThatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := &fake.Provider{Programs: map[string]fake.Program{
+		"sh": func(_ context.Context, _ *fake.Node, cmd provider.Cmd) (int, error) {
+			if strings.Contains(strings.Join(cmd.Args, " "), "kube-scheduler") {
+				return 123, nil // the breaking itself
+			}
+			return 0, nil
+		},
+	}}
+	c := componenttest.ClusterOf(t, config.Cluster{}, p)
+	w.provider = func() (provider.Provider, error) { return p, nil }
+	w.open = func(context.Context, provider.Provider, string) (*cluster.Cluster, error) { return c, nil }
+	if _, stderr, code := w.said(t, "break", "scheduler-stopped"); code != Failed || !strings.Contains(stderr, "breaking by scheduler-stopped: ") {
+		t.Fatalf("break exits with %d: %s", code, stderr)
+	}
+	f, _ := c.Nodes[0].(*fake.Node).File("/etc/mkube/notes/faults")
+	if string(f.Data) != "scheduler-stopped\n" {
+		t.Errorf("what is noted of it is %q", f.Data)
+	}
+}
+
+func TestDifference(t *testing.T) {
+	t.Parallel()
+	a := bootstrap.Snapshot{
+		Files:     map[string]string{"/a": "1", "/b": "1", "/gone": "1"},
+		Processes: map[string][]string{"kubelet": {"--config=x"}},
+		Sockets:   []string{"tcp *:1 a"},
+		Objects:   []string{"Node n"},
+	}
+	b := bootstrap.Snapshot{
+		Files:     map[string]string{"/a": "1", "/b": "2", "/c": "1"},
+		Processes: map[string][]string{"kubelet": {"--config=x", "--kubeconfig=y"}, "etcd": {"--name=n"}},
+		Sockets:   []string{"tcp *:1 a", "tcp *:2 b"},
+		Objects:   []string{"Node n", "Role a/1", "Role a/2", "Role a/3", "Role a/4", "Role a/5", "Role a/6", "Role a/7", "Pod p/x"},
+	}
+	want := `FILES
+  ~ /b
+  + /c
+  - /gone
+PROCESSES
+  + etcd
+      + --name=n
+  ~ kubelet
+      + --kubeconfig=y
+LISTENING
+  + tcp *:2 b
+OBJECTS
+  + Role: 7, such as a/1
+  + Pod p/x
+`
+	if got := difference(a, b); got != want {
+		t.Errorf("difference = \n%s", got)
+	}
+	if got := difference(a, a); got != "" {
+		t.Errorf("of the same, difference = %s", got)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	if got, want := wrap("one two\nthree  four averyverylongword x", 9), "one two\nthree\nfour\naveryverylongword\nx"; got != want {
+		t.Errorf("wrap = %q; want %q", got, want)
+	}
+}
+
+// TestTourList: the steps are listed without a cluster.
+func TestTourList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	out, _, code := w.said(t, "tour", "--list")
+	if code != OK || !strings.HasPrefix(out, " 1  node ") || !strings.Contains(out, "\n12  second-node ") {
+		t.Errorf("tour --list exits with %d:\n%s", code, out)
+	}
+}

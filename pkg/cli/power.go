@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+)
+
+func (h host) stopCommand() *cobra.Command {
+	return group("stop", "Stop a cluster", h.stopClusterCommand())
+}
+
+func (h host) startCommand() *cobra.Command {
+	return group("start", "Start a cluster that was stopped", h.startClusterCommand())
+}
+
+func (h host) stopClusterCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Stop the nodes of a cluster",
+		Long: `Stop stops a cluster's nodes. They keep all that they hold, and take no
+processor or memory until mkube start cluster boots them again.`,
+		Example: `  mkube stop cluster
+  mkube stop cluster --name blue`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			name := h.clusterName(name)
+			p, err := h.provider()
+			if err != nil {
+				return err
+			}
+			if err := bootstrap.Stop(cmd.Context(), p, name); err != nil {
+				return err
+			}
+			h.tell("Stopped cluster %q: mkube start cluster%s boots it again.", name, h.forName(name))
+			return nil
+		},
+	}
+	h.nameFlag(cmd, &name)
+	return cmd
+}
+
+// startOptions are the flags of start cluster.
+type startOptions struct {
+	cluster, progress string
+	wait              time.Duration
+	verbose           bool
+}
+
+func (h host) startClusterCommand() *cobra.Command {
+	var o startOptions
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Start the nodes of a cluster that was stopped",
+		Long: `Start boots the nodes of a cluster that was stopped, and waits until all that it
+had is ready again. Of one that runs it only makes sure of that.`,
+		Example: `  mkube start cluster
+  mkube start cluster --name blue --wait 2m`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.startCluster(ctx, s, o) })
+		},
+	}
+	h.nameFlag(cmd, &o.cluster)
+	f := cmd.Flags()
+	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 waits for the nodes alone")
+	progressFlag(cmd, &o.progress)
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	return cmd
+}
+
+func (h host) startCluster(ctx context.Context, s *stage, o startOptions) error {
+	if o.wait < 0 {
+		return &usageError{err: fmt.Errorf("--wait must not be negative: %s", o.wait)}
+	}
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	if o.verbose {
+		p = s.traced(p)
+	}
+	name, start := h.clusterName(o.cluster), time.Now()
+	if err := bootstrap.Start(ctx, p, name, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.people(), "Cluster %q is up after %.1f s.\n", name, time.Since(start).Seconds())
+	return nil
+}

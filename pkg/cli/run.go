@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	cluster, binary, progress string
+	wait                      time.Duration
+	verbose                   bool
+}
+
+func (h host) runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run COMPONENT [--binary FILE [-- ARG...]]",
+		Short: "Run your own program in the place of a component",
+		Long: `Run puts a program of yours in the place of a component that is a static pod,
+such as kube-scheduler, on all nodes that have it. It is given the component's
+flags (mkube explain shows them), or else what follows the --, and may read the
+component's kubeconfig. It must be linked statically (CGO_ENABLED=0). Health
+probes are left out. Without --binary the component's own program comes back.`,
+		Example: `  mkube run kube-scheduler --binary ./my-scheduler
+  mkube run kube-scheduler --binary ./my-scheduler -- --kubeconfig=/etc/kubernetes/scheduler.conf
+  mkube run kube-scheduler`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			before := len(args)
+			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+				before = dash
+			}
+			if before != 1 {
+				return usagef(cmd, "%s needs one component: mkube explain lists them", cmd.CommandPath())
+			}
+			if len(args) > 1 && o.binary == "" {
+				return usagef(cmd, "arguments are for a program of your own: name it by --binary")
+			}
+			return knownComponent(cmd, args[0])
+		},
+		ValidArgsFunction: completeComponents,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.runOwn(ctx, s, o, args) })
+		},
+	}
+	h.nameFlag(cmd, &o.cluster)
+	cmd.Flags().StringVar(&o.binary, "binary", "", "your program")
+	cmd.Flags().DurationVar(&o.wait, "wait", 2*time.Minute, "how long it may take until it runs")
+	progressFlag(cmd, &o.progress)
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	return cmd
+}
+
+func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	if o.verbose {
+		p = s.traced(p)
+	}
+	var own *bootstrap.Own
+	if o.binary != "" {
+		data, err := os.ReadFile(o.binary)
+		if err != nil {
+			return fmt.Errorf("--binary: %w", err)
+		}
+		own = &bootstrap.Own{Binary: data}
+		if len(args) > 1 {
+			own.Args = args[1:]
+		}
+	}
+	name := h.clusterName(o.cluster)
+	if err := bootstrap.RunOwn(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
+		return err
+	}
+	if own == nil {
+		fmt.Fprintf(s.people(), "%s is mkube's own again.\n", args[0])
+		return nil
+	}
+	fmt.Fprintf(s.people(), "Your %s runs. What it says: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s-control-plane\n\nmkube run %[1]s%[2]s brings mkube's back.\n", args[0], h.forName(name), name)
+	return nil
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+)
+
+func (h host) stageCheckCommand() *cobra.Command {
+	var (
+		name, format string
+		wait         time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Try what works at the stage of a cluster, and what must not work yet",
+		Long: `Check tries, for each component, the thing that it is there for: a Deployment
+gets a ReplicaSet, a pod gets a node. What the components that are there make
+possible must work, and all else must not work yet. It leaves nothing behind.
+
+It exits with code 1 unless all is as it must be.`,
+		Example: `  mkube stage check
+  mkube stage check --name blue -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.stageCheck(cmd.Context(), h.clusterName(name), wait, format)
+		},
+	}
+	h.nameFlag(cmd, &name)
+	// All at once takes an emulated machine more than a minute.
+	cmd.Flags().DurationVar(&wait, "wait", 90*time.Second, "how long what must work, and does not, is tried")
+	outputFlag(cmd, &format, formatJSON, formatYAML)
+	return cmd
+}
+
+// findingItem is a finding as JSON and YAML.
+type findingItem struct {
+	Component string `json:"component"`
+	Claim     string `json:"claim"`
+	Must      bool   `json:"mustWork"`
+	Works     bool   `json:"works"`
+	OK        bool   `json:"ok"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, format string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	list, err := bootstrap.CheckStage(ctx, p, name, wait)
+	if err != nil {
+		return err
+	}
+	items, wrong := []findingItem{}, 0
+	for _, f := range list {
+		items = append(items, findingItem{f.Component, f.Claim, f.Must, f.Works, f.OK(), f.Reason})
+		if !f.OK() {
+			wrong++
+		}
+	}
+	if err := h.print(format, items, func() { h.findings(list) }); err != nil {
+		return err
+	}
+	if wrong == 0 {
+		h.tell("All is as it must be at this stage.")
+		return nil
+	}
+	h.tell("%s not as it must be.", count(wrong, "thing is", "things are"))
+	return silent(Failed)
+}
+
+// count is a number with the words for one and for several.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
+func (h host) findings(list []bootstrap.Finding) {
+	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+	for _, f := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", verdict(f), f.Component, f.Claim)
+	}
+	_ = w.Flush() // as all writing to standard output here
+	for _, f := range list {
+		if f.Must && !f.Works {
+			fmt.Fprintf(h.out, "\n%s: %s\n", f.Component, f.Reason)
+		}
+	}
+}
+
+func verdict(f bootstrap.Finding) string {
+	switch {
+	case f.Must && f.Works:
+		return "works"
+	case f.Must:
+		return "FAILS"
+	case f.Works:
+		return "TOO EARLY"
+	}
+	return "not yet"
+}

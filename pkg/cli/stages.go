@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+)
+
+func (h host) stageCommand() *cobra.Command {
+	var name, format string
+	cmd := group("stage", "Build a cluster one component at a time", h.stageNextCommand(), h.stageBackCommand(), h.stageCheckCommand())
+	cmd.Use = "stage [COMMAND]"
+	cmd.Long = `Without a command, stage lists the components of a cluster in the order in which
+they come up: what each is for, how it stands, and what it waits for. A cluster
+is at a stage when it was created with --until, or taken back.
+
+next brings up the next component, back takes the last one away again, and check
+tells what works by now, and what cannot work yet.`
+	cmd.Example = `  mkube create cluster --until kubelet
+  mkube stage
+  mkube stage next
+  mkube stage check
+  mkube stage back`
+	unknown := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		return h.stages(cmd.Context(), h.clusterName(name), format)
+	}
+	h.nameFlag(cmd, &name)
+	outputFlag(cmd, &format, formatJSON, formatYAML, formatName)
+	return cmd
+}
+
+// stageItem is a component of a cluster as JSON and YAML.
+type stageItem struct {
+	Name     string          `json:"name"`
+	State    bootstrap.State `json:"state"`
+	Short    string          `json:"short"`
+	Reason   string          `json:"reason,omitempty"`
+	WaitsFor []string        `json:"waitsFor,omitempty"`
+}
+
+func (h host) stages(ctx context.Context, name, format string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	list, err := bootstrap.Stages(ctx, p, name)
+	if err != nil {
+		return err
+	}
+	items := stageItems(list)
+	if format == formatName {
+		for _, i := range items {
+			fmt.Fprintln(h.out, i.Name)
+		}
+		return nil
+	}
+	return h.print(format, items, func() { h.stageTable(name, items) })
+}
+
+// stageItems are stages with what each that is not there waits for.
+func stageItems(list []bootstrap.Stage) []stageItem {
+	there := map[string]bool{}
+	var items []stageItem
+	for _, s := range list {
+		there[s.Name] = s.State != bootstrap.Later
+		i := stageItem{Name: s.Name, State: s.State, Short: s.Short, Reason: s.Reason}
+		for _, need := range slices.Concat(s.Needs, s.After) {
+			if s.State == bootstrap.Later && !there[need] {
+				i.WaitsFor = append(i.WaitsFor, need)
+			}
+		}
+		items = append(items, i)
+	}
+	return items
+}
+
+func (h host) stageTable(name string, items []stageItem) {
+	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "COMPONENT\tSTATE\tRESPONSIBILITY")
+	next := ""
+	for _, i := range items {
+		state := string(i.State)
+		switch {
+		case i.State == bootstrap.Later && next == "":
+			next, state = i.Name, "next"
+		case len(i.WaitsFor) > 0:
+			state = "waits for " + strings.Join(i.WaitsFor, ", ")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", i.Name, state, i.Short)
+	}
+	_ = w.Flush() // as all writing to standard output here
+	for _, i := range items {
+		if i.Reason != "" {
+			fmt.Fprintf(h.out, "\n%s is not ready: %s\n", i.Name, i.Reason)
+		}
+	}
+	if next != "" {
+		h.tell("\n%s comes next: mkube stage next%s", next, h.forName(name))
+	}
+}
+
+// stageOptions are the flags of stage next and stage back.
+type stageOptions struct {
+	cluster, until, progress string
+	wait                     time.Duration
+	verbose                  bool
+}
+
+func (h host) stageFlags(cmd *cobra.Command, o *stageOptions) {
+	h.nameFlag(cmd, &o.cluster)
+	cmd.Flags().DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take")
+	progressFlag(cmd, &o.progress)
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+}
+
+func untilFlag(cmd *cobra.Command, until *string) {
+	cmd.Flags().StringVar(until, "until", "", "the last component that comes up: mkube explain lists them")
+	_ = cmd.RegisterFlagCompletionFunc("until", completeComponents)
+}
+
+func (h host) stageNextCommand() *cobra.Command {
+	var o stageOptions
+	cmd := &cobra.Command{
+		Use:   "next",
+		Short: "Bring up the next component of a cluster",
+		Long: `Next brings up the component that comes next, or all until one of them, and
+waits until each is ready. What came up before an error stays.`,
+		Example: `  mkube stage next
+  mkube stage next --until kube-scheduler`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := knownComponent(cmd, o.until); err != nil {
+				return err
+			}
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.stageNext(ctx, s, o) })
+		},
+	}
+	h.stageFlags(cmd, &o)
+	untilFlag(cmd, &o.until)
+	return cmd
+}
+
+func (h host) stageNext(ctx context.Context, s *stage, o stageOptions) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	if o.verbose {
+		p = s.traced(p)
+	}
+	name := h.clusterName(o.cluster)
+	names, err := bootstrap.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On})
+	if err != nil {
+		return err
+	}
+	last := names[len(names)-1]
+	fmt.Fprintf(s.people(), "%s is up. What it is for: mkube explain %s. What works now: mkube stage check%s\n", last, last, h.forName(name))
+	return nil
+}
+
+func (h host) stageBackCommand() *cobra.Command {
+	var o stageOptions
+	cmd := &cobra.Command{
+		Use:   "back",
+		Short: "Take the last component of a cluster away again",
+		Long: `Back takes away the component that came last: its process, files, objects in the
+API, and what it has left on the nodes. What it has done stays: the pods that a
+scheduler placed go on running.`,
+		Example: `  mkube stage back`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.stageBack(ctx, s, o) })
+		},
+	}
+	h.stageFlags(cmd, &o)
+	return cmd
+}
+
+func (h host) stageBack(ctx context.Context, s *stage, o stageOptions) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	if o.verbose {
+		p = s.traced(p)
+	}
+	name := h.clusterName(o.cluster)
+	if o.wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.wait)
+		defer cancel()
+	}
+	gone, err := bootstrap.Back(ctx, p, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.people(), "%s is gone. mkube stage next%s brings it back.\n", gone, h.forName(name))
+	return nil
+}
+
+// components are the names of all components that a cluster can have.
+func components() []string {
+	return bootstrap.Components(config.Cluster{
+		Nodes: []config.Node{{}, {}, {Role: config.LoadBalancer}}, Addons: config.Addons(),
+	}).Names()
+}
+
+// knownComponent refuses a name, unless it is empty, that no component has.
+func knownComponent(cmd *cobra.Command, name string) error {
+	all := components()
+	if name == "" || slices.Contains(all, name) {
+		return nil
+	}
+	return usagef(cmd, "there is no component %q%s; there are %s", name, didYouMean(name, all), strings.Join(all, ", "))
+}
+
+func completeComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return without(components(), args), cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/story"
+)
+
+// tourOptions are the flags of tour.
+type tourOptions struct {
+	cluster, record                     string
+	nonInteractive, list, colour, plain bool
+}
+
+// tourNote is what a cluster keeps of where its tour stands.
+const tourNote = "tour"
+
+// tourCluster is the cluster of a tour: a playground, and nobody's own.
+const tourCluster = "tour"
+
+func (h host) tourCommand() *cobra.Command {
+	var o tourOptions
+	cmd := &cobra.Command{
+		Use:   "tour",
+		Short: "Walk through a Kubernetes control plane, one component at a time",
+		Long: `Tour builds a cluster in front of you, from a container runtime alone up to a
+Deployment that answers by name. At each step it says what comes and why, shows
+the command to type (Enter runs it), what has changed, and whether it is as it
+must be. Type commands of your own whenever you like.
+
+It can be left at any time, and goes on where you left it. The cluster is called
+"tour"; mkube delete cluster --name tour ends it for good.`,
+		Example: `  mkube tour
+  mkube tour --non-interactive
+  mkube tour --list`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return h.tour(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.cluster, "name", tourCluster, "the cluster's name")
+	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without a question, and end at the first that is not as it must be")
+	f.BoolVar(&o.list, "list", false, "list the steps")
+	f.BoolVar(&o.plain, "no-color", false, "use no colour (nor is any used where $NO_COLOR is set)")
+	f.StringVar(&o.record, "record", "", "write what the commands print into a file, as JSON")
+	_ = f.MarkHidden("record") // for docs/walkthrough.md
+	return cmd
+}
+
+// A tour is the story on its way.
+type tour struct {
+	host
+	o     tourOptions
+	steps []story.Step
+	sh    story.Shell
+	// in is nil where nobody is asked.
+	in *bufio.Reader
+	// columns is the width of text; rows is 0 where the screen is no terminal.
+	columns, rows int
+	recorded      map[string][]string
+}
+
+// errLeft ends a tour that is left.
+var errLeft = errors.New("left")
+
+func (h host) tour(ctx context.Context, o tourOptions) error {
+	steps, err := story.Steps()
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for i, s := range steps {
+			fmt.Fprintf(h.out, "%2d  %-14s %s\n", i+1, s.Name, s.Title)
+		}
+		return nil
+	}
+	sh, done, err := h.tourShell(o.cluster)
+	if err != nil {
+		return err
+	}
+	defer done()
+	t := &tour{host: h, o: o, steps: steps, sh: sh, columns: 78, recorded: map[string][]string{}}
+	t.screen()
+	if !o.nonInteractive {
+		t.in = bufio.NewReader(h.in)
+	}
+	at, err := t.resume(ctx)
+	if err != nil {
+		return err
+	}
+	switch err := t.walk(ctx, at); {
+	case errors.Is(err, errLeft) || ctx.Err() != nil:
+		t.say("\nmkube tour%s goes on from here; mkube delete cluster --name %s ends it for good.", t.named(), o.cluster)
+		return ctx.Err()
+	case err != nil:
+		return err
+	}
+	return t.keep()
+}
+
+// screen finds out what the text is shown on.
+func (t *tour) screen() {
+	fd, ok := terminal(t.out)
+	if !ok {
+		return
+	}
+	if columns, rows, err := term.GetSize(fd); err == nil {
+		t.columns, t.rows = min(columns-2, 96), rows
+	}
+	t.o.colour = !t.o.plain && t.getenv("NO_COLOR") == "" && t.getenv("TERM") != "dumb"
+}
+
+func (t *tour) named() string {
+	if t.o.cluster == tourCluster {
+		return ""
+	}
+	return " --name " + t.o.cluster
+}
+
+// say writes a line of the tour. It is what the command is for: it goes to standard
+// output.
+func (t *tour) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+
+// walk goes through the story from a place on.
+func (t *tour) walk(ctx context.Context, at place) error {
+	for i := at.Step; i < len(t.steps); i++ {
+		s := t.steps[i]
+		t.say("\n%s", t.style(bold, fmt.Sprintf("%d of %d  %s", i+1, len(t.steps), s.Title)))
+		if err := t.step(ctx, s, place{i, at.Command}); err != nil {
+			return err
+		}
+		at.Command = 0
+		if i+1 == len(t.steps) {
+			break
+		}
+		if t.in != nil {
+			if err := t.pause(ctx, fmt.Sprintf("\nNext: %s. Enter goes on, q leaves: ", t.steps[i+1].Title)); err != nil {
+				return err
+			}
+		}
+	}
+	t.say("\n%s", t.style(green, "This was the tour."))
+	return nil
+}
+
+// step shows the blocks of a step, from one command on.
+func (t *tour) step(ctx context.Context, s story.Step, at place) error {
+	n := 0
+	for _, b := range s.Blocks {
+		if b.Command == nil {
+			if n >= at.Command {
+				t.say("\n%s", wrap(b.Text, t.columns))
+			}
+			continue
+		}
+		if n++; n <= at.Command {
+			continue
+		}
+		if err := t.command(ctx, s, b.Command); err != nil {
+			return err
+		}
+		if err := t.remember(ctx, place{at.Step, n}); err != nil {
+			return err
+		}
+	}
+	return t.remember(ctx, place{at.Step + 1, 0})
+}
+
+// keep writes down what was recorded.
+func (t *tour) keep() error {
+	if t.o.record == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(t.recorded, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(t.o.record, append(data, '\n'), 0o644)
+}
+
+// wrap breaks a paragraph into lines of a width.
+func wrap(text string, width int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// place is where a tour stands: before a command of a step, both counted from 0.
+type place struct{ Step, Command int }
+
+// resume finds the place where a tour was left.
+func (t *tour) resume(ctx context.Context) (place, error) {
+	p, err := t.provider()
+	if err != nil {
+		return place{}, err
+	}
+	at, err := bootstrap.Note(ctx, p, t.o.cluster, tourNote)
+	if missing := (*bootstrap.NotFoundError)(nil); errors.As(err, &missing) {
+		return place{}, nil
+	}
+	if err != nil {
+		return place{}, err
+	}
+	var here place
+	if _, err := fmt.Sscanf(at, "%d %d", &here.Step, &here.Command); err != nil {
+		return place{}, fmt.Errorf("cluster %q is not of a tour: choose another name by --name", t.o.cluster)
+	}
+	if here.Step >= len(t.steps) {
+		return place{}, fmt.Errorf("the tour of cluster %q is at its end: mkube delete cluster --name %[1]s, and begin anew", t.o.cluster)
+	}
+	return here, nil
+}
+
+// remember writes down on the cluster, once there is one, where the tour stands.
+func (t *tour) remember(ctx context.Context, at place) error {
+	p, err := t.provider()
+	if err != nil {
+		return err
+	}
+	return bootstrap.SetNote(ctx, p, t.o.cluster, tourNote, fmt.Sprintf("%d %d", at.Step, at.Command))
+}

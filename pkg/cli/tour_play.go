@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mkube/mkube/pkg/story"
+)
+
+// Styles of a terminal, see ECMA-48.
+const (
+	bold  = "1"
+	dim   = "2"
+	red   = "31"
+	green = "32"
+)
+
+func (t *tour) style(code, text string) string {
+	if !t.o.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// command shows a command, lets it run, and says whether it did what it must.
+func (t *tour) command(ctx context.Context, s story.Step, c *story.Command) error {
+	t.say("\n%s\n", t.style(bold, "  $ "+strings.ReplaceAll(c.Script, "\n", "\n  > ")))
+	for {
+		if skip, err := t.ask(ctx, c); skip || err != nil {
+			return err
+		}
+		result, err := t.play(ctx, c)
+		if err != nil {
+			return err
+		}
+		if result.Wrong == "" {
+			t.say("%s", t.style(green, "  ✓ as it must be"))
+			t.recorded[s.Name] = append(t.recorded[s.Name], result.Output)
+			return nil
+		}
+		t.say("%s", t.style(red, "  ✗ "+result.Wrong))
+		if t.in == nil {
+			return fmt.Errorf("step %s: %s: %s", s.Name, c.Script, result.Wrong)
+		}
+	}
+}
+
+// ask waits for the user to let a command run, and runs others that are typed.
+func (t *tour) ask(ctx context.Context, c *story.Command) (skip bool, err error) {
+	for t.in != nil {
+		fmt.Fprint(t.out, t.style(dim, "  Enter runs it; or a command of yours, s skips it, q leaves: "))
+		line, err := t.line(ctx)
+		switch line = strings.TrimSpace(line); {
+		case err != nil:
+			return false, err
+		case line == "", line == c.Script:
+			return false, nil
+		case line == "s":
+			return true, nil
+		case line == "q":
+			return false, errLeft
+		}
+		output, code, err := t.sh(ctx, line)
+		if err != nil {
+			return false, err
+		}
+		fmt.Fprint(t.out, indent(output))
+		if code != 0 {
+			t.say("  (exit code %d)", code)
+		}
+	}
+	return false, nil
+}
+
+// pause waits for Enter.
+func (t *tour) pause(ctx context.Context, prompt string) error {
+	fmt.Fprint(t.out, t.style(dim, prompt))
+	line, err := t.line(ctx)
+	if err == nil && strings.TrimSpace(line) == "q" {
+		err = errLeft
+	}
+	return err
+}
+
+// typed is a line that the user has typed, or why there is none.
+type typed struct {
+	line string
+	err  error
+}
+
+// line waits for what the user types. The end of the input leaves the tour, and so does
+// Ctrl-C, which does not end a read: that goes on until the program ends.
+func (t *tour) line(ctx context.Context) (string, error) {
+	lines := make(chan typed, 1)
+	go func() {
+		line, err := t.in.ReadString('\n')
+		lines <- typed{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		t.say("")
+		return "", errLeft
+	case got := <-lines:
+		if errors.Is(got.err, io.EOF) {
+			t.say("")
+			return "", errLeft
+		}
+		return got.line, got.err
+	}
+}
+
+// play runs a command. What one that watches prints is shown in place on a terminal,
+// while it changes.
+func (t *tour) play(ctx context.Context, c *story.Command) (story.Result, error) {
+	shown := ""
+	result, err := c.Play(ctx, t.sh, func(r story.Result) {
+		if !c.Watch || t.rows == 0 || r.Output == shown {
+			return
+		}
+		fmt.Fprint(t.out, t.over(shown)+t.fit(r.Output))
+		shown = r.Output
+	})
+	if err == nil && shown == "" {
+		fmt.Fprint(t.out, indent(result.Output))
+	}
+	return result, err
+}
+
+// over moves the cursor to where a text began that is on the screen, and clears what
+// follows.
+func (t *tour) over(text string) string {
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("\x1b[%dA\x1b[J", strings.Count(t.fit(text), "\n"))
+}
+
+// fit cuts a text to what the screen shows of it.
+func (t *tour) fit(text string) string {
+	lines := strings.SplitAfter(indent(text), "\n")
+	if most := t.rows - 4; len(lines) > most {
+		lines = append(lines[:most-1], "  ...\n")
+	}
+	for i, line := range lines {
+		if runes := []rune(line); len(runes) > t.columns {
+			lines[i] = string(runes[:t.columns-1]) + "…\n"
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// indent sets the output of a command off from the text.
+func indent(output string) string {
+	if output == "" {
+		return ""
+	}
+	return "  " + strings.ReplaceAll(strings.TrimRight(output, "\n"), "\n", "\n  ") + "\n"
+}
+
+// tourShell runs scripts of the story: mkube is this program, on the tour's cluster.
+func (h host) tourShell(cluster string) (sh story.Shell, done func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "mkube-tour-")
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = os.RemoveAll(dir) } // a link in a folder for such
+	if err := os.Symlink(self, filepath.Join(dir, "mkube")); err != nil {
+		done()
+		return nil, nil, err
+	}
+	env := append(os.Environ(), nameVariable+"="+cluster, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return func(ctx context.Context, script string) (string, int, error) {
+		var output bytes.Buffer
+		cmd := exec.CommandContext(ctx, "sh", "-c", script)
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, &output, &output
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		cmd.WaitDelay = 20 * time.Second
+		err := cmd.Run()
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
+			return output.String(), exit.ExitCode(), nil
+		}
+		return output.String(), 0, err
+	}, done, nil
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/inspect"
+)
+
+// treeOptions are the flags of tree.
+type treeOptions struct{ cluster, namespace, format string }
+
+func (h host) treeCommand() *cobra.Command {
+	var o treeOptions
+	cmd := &cobra.Command{
+		Use:   "tree KIND/NAME",
+		Short: "Show an object and all that it owns",
+		Long: `Show an object and all objects that it owns, and what these own: a Deployment's
+ReplicaSets, their Pods. Ownership is what ownerReferences say; when an object
+is deleted, the garbage collector deletes what is below it here.
+
+All kinds are looked through that the API server can list, those of custom
+resources too. KIND is a plural, a singular or a short name, as in kubectl, and
+may say its group: deploy/web, deployments.apps/web, node/mkube-worker.`,
+		Example: `  mkube tree deployment/web
+  mkube tree ds/kube-proxy -n kube-system
+  mkube tree node/mkube-control-plane --name blue -o json`,
+		Args: objectArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return h.tree(cmd.Context(), o, args) },
+	}
+	h.nameFlag(cmd, &o.cluster)
+	namespaceFlag(cmd, &o.namespace)
+	outputFlag(cmd, &o.format, formatJSON)
+	return cmd
+}
+
+func namespaceFlag(cmd *cobra.Command, namespace *string) {
+	cmd.Flags().StringVarP(namespace, "namespace", "n", "default", "the object's namespace")
+}
+
+// objectArgs wants KIND/NAME, or KIND NAME as kubectl takes it too.
+func objectArgs(cmd *cobra.Command, args []string) error {
+	kind, name := object(args)
+	if len(args) == 0 || len(args) > 2 || kind == "" || name == "" || strings.Contains(name, "/") {
+		return usagef(cmd, "%s needs one object as KIND/NAME, such as deployment/web", cmd.CommandPath())
+	}
+	return nil
+}
+
+func object(args []string) (kind, name string) {
+	kind, name, _ = strings.Cut(strings.Join(args, "/"), "/")
+	return kind, name
+}
+
+func (h host) tree(ctx context.Context, o treeOptions, args []string) error {
+	p, err := h.provider()
+	if err != nil {
+		return err
+	}
+	c, err := h.open(ctx, p, h.clusterName(o.cluster))
+	if err != nil {
+		return err
+	}
+	kind, name := object(args)
+	root, missing, err := inspect.Tree(ctx, c.API, kind, name, o.namespace)
+	if err != nil {
+		return meant(err)
+	}
+	if missing != "" {
+		h.tell("Warning: %s", missing)
+	}
+	if len(root.Owners) > 0 && o.format == "" {
+		h.tell("%s/%s is itself owned by %s.", root.Kind, root.Name, strings.Join(root.Owners, ", "))
+	}
+	return h.print(o.format, root, func() { fmt.Fprint(h.out, root.Text()) })
+}
+
+// meant says of something unknown what may have been meant.
+func meant(err error) error {
+	var unknown *inspect.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	return fmt.Errorf("%w%s", err, didYouMean(unknown.Word, unknown.Candidates))
+}

@@ -1,0 +1,118 @@
+package component_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/component/apiserver"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+)
+
+func TestAPIServerGolden(t *testing.T) {
+	t.Parallel()
+	extra := func(args map[string]string) config.Cluster {
+		return config.Cluster{ExtraArgs: map[string]map[string]string{"kube-apiserver": args}}
+	}
+	componenttest.Golden(t, apiserver.New(),
+		componenttest.Variant{Name: "extra-args", Config: extra(map[string]string{
+			"v": "4", "authorization-mode": "AlwaysAllow", "audit-log-path": "-",
+		})},
+		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{FeatureGates: map[string]bool{"Zebra": true, "Ant": false}}},
+		componenttest.Variant{Name: "runtime-config", Config: config.Cluster{RuntimeConfig: map[string]string{"api/beta": "false", "api/alpha": "true"}}},
+		componenttest.Variant{Name: "networking", Config: config.Cluster{Networking: config.Networking{
+			APIServerAddress: "192.0.2.7", ServiceSubnet: "fd00:10::/108", PodSubnet: "fd00:20::/56", DNSDomain: "corp.example",
+		}}},
+		componenttest.Variant{Name: "second-node", Node: 1, Config: config.Cluster{Name: "two", Nodes: []config.Node{{Role: config.Worker}, {}}}},
+	)
+}
+
+func TestAPIServerStaticPod(t *testing.T) {
+	t.Parallel()
+	componenttest.StaticPod(t, apiserver.New())
+}
+
+func TestAPIServerDescribed(t *testing.T) {
+	t.Parallel()
+	componenttest.Described(t, apiserver.New())
+}
+
+// TestAPIServerPublishedAddresses: only an address that somebody can connect to is
+// part of the certificate.
+func TestAPIServerPublishedAddresses(t *testing.T) {
+	t.Parallel()
+	const common = "10.96.0.1, 10.89.0.2, 127.0.0.1, ::1"
+	for address, want := range map[string]string{
+		"":            common,
+		"0.0.0.0":     common,
+		"::":          common,
+		"127.0.0.1":   common,
+		"192.0.2.7":   common + ", 192.0.2.7",
+		"2001:db8::7": common + ", 2001:db8::7",
+	} {
+		cl := componenttest.Cluster(t, config.Cluster{Networking: config.Networking{APIServerAddress: address}})
+		list, err := apiserver.New().Files(cl, cl.Nodes[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := componenttest.Field(t, list, "/etc/kubernetes/pki/apiserver.crt", "IP"); got != want {
+			t.Errorf("published at %q, the certificate is for %s; want %s", address, got, want)
+		}
+	}
+}
+
+func TestAPIServerReady(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	ready := func() string {
+		return componenttest.Message(apiserver.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0]))
+	}
+	if got := ready(); got != "" {
+		t.Errorf("Ready = %s", got)
+	}
+	api.Handle("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("verbose") {
+			t.Error("/readyz is not asked to be verbose")
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+		w.Write([]byte("[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n"))
+	})
+	if got, want := ready(), "/readyz?verbose answers 500: not yet etcd"; got != want {
+		t.Errorf("Ready = %s; want %s", got, want)
+	}
+}
+
+func TestAPIServerRoles(t *testing.T) {
+	t.Parallel()
+	rules, err := apiserver.Roles([]byte(`{"kind":"ClusterRole","metadata":{"name":"admin"}}
+{"kind":"ClusterRole","metadata":{"name":"system:kube-scheduler"}}
+{"kind":"ClusterRoleBinding","metadata":{"name":"system:kube-scheduler"}}
+{"kind":"Role","metadata":{"name":"system:kube-scheduler","namespace":"kube-system"}}
+{"kind":"ClusterRole","metadata":{"name":"system:node-proxier"}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, rule := range rules {
+		got = append(got, rule.GetKind()+" "+rule.GetName())
+	}
+	// What components need that start next is first; what lies in a namespace is left
+	// to the server.
+	want := "ClusterRole system:kube-scheduler, ClusterRoleBinding system:kube-scheduler, ClusterRole system:node-proxier, ClusterRole admin"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("Roles = %s; want %s", strings.Join(got, ", "), want)
+	}
+}
+
+func TestAPIServerRolesNonsense(t *testing.T) {
+	t.Parallel()
+	if _, err := apiserver.Roles([]byte("{\"kind\":\n")); err == nil {
+		t.Error("Roles took half an object")
+	}
+	if rules, err := apiserver.Roles(nil); err != nil || len(rules) != 0 {
+		t.Errorf("Roles of nothing = %v, %v", rules, err)
+	}
+}

@@ -1,0 +1,199 @@
+// Package cloudcontroller is what Kubernetes asks of a cloud: who its nodes are, and
+// addresses for Services.
+package cloudcontroller
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name       = "cloud-controller-manager"
+	kubeconfig = "/etc/kubernetes/cloud-controller-manager.conf"
+	image      = component.OwnRegistry + name
+)
+
+// Who it is to the API server, see objects.yaml.
+const (
+	controllerUser = "mkube:cloud-controller-manager"
+	speakerUser    = "mkube:speaker"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed objects.yaml
+var objects string
+
+//go:embed lesson.md
+var lesson string
+
+// New is the cloud controller manager: on control planes with its controllers, of which
+// one set works, and on every node with a speaker. kubelet gives the files of a kubelet that
+// knows of a cloud.
+func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error)) component.Component {
+	return component.Component{
+		Name: name,
+		// Nothing that the cluster starts with waits for it; until then it would be in
+		// the way.
+		After:      []string{"kube-apiserver"},
+		Uses:       []string{"node-registration"},
+		Short:      "initialises nodes, and gives Services of type LoadBalancer addresses",
+		Lesson:     lesson,
+		Neighbours: true,
+		Flags:      Flags,
+		Ports: []component.Port{
+			{Number: 10258, Protocol: "TCP", For: "health and metrics, for the node itself"},
+			{Number: 10258, Protocol: "UDP", For: "the speakers hear from each other that their nodes are alive"},
+		},
+		Files: func(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+			list, err := files(c, n)
+			if err != nil {
+				return nil, err
+			}
+			others, err := kubelet(c, n)
+			return append(list, others...), err
+		},
+		Objects:  Objects,
+		Manifest: staticPod,
+		Start:    start,
+		Stop:     stop,
+		Effect:   component.Effect{Claim: "a Service of type LoadBalancer gets an address", Try: gives},
+		Ready:    ready,
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	user := speakerUser
+	if n.Role() == config.ControlPlane {
+		user = controllerUser
+	}
+	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: user})
+	return []provider.File{client}, err
+}
+
+// Flags are cloud-controller-manager's on a control plane: those of Kubernetes'
+// library, k8s.io/cloud-provider, and the speaker's.
+func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
+	flags := []component.Flag{
+		{Name: "cloud-provider", Value: "mkube", Why: "The only cloud that this program knows."},
+		{Name: "cluster-name", Value: c.Config.Name, Why: "Part of what the cloud calls its nodes."},
+		component.LeaderElect(len(c.ControlPlanes())),
+		{Name: "secure-port", Value: "0", Why: "No port with TLS, whose keys would be made at each start: health and metrics are on the node's own 127.0.0.1:10258."},
+	}
+	return append(append(flags, speakerFlags(n)...), component.FeatureGates(c.Config)...)
+}
+
+// speakerFlags are those of the speaker, which is all of it on a worker.
+func speakerFlags(n provider.Node) []component.Flag {
+	return []component.Flag{
+		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the program is to it."},
+		{Name: "node-name", Value: n.Name(), Why: "Which node's speaker it is."},
+		{Name: "node-ip", Value: n.IP().String(), Why: "Which of the node's interfaces is on the cluster's network, and where the other speakers hear it."},
+	}
+}
+
+func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	command := append([]string{name, "speaker"}, component.Args(config.Cluster{}, name, speakerFlags(n))...)
+	if n.Role() == config.ControlPlane {
+		command = append([]string{name}, component.Args(c.Config, name, Flags(c, n))...)
+	}
+	return component.StaticPod(name, manifest, map[string]any{
+		"Image": image + ":" + n.Versions().Kubernetes, "Command": command, "Kubeconfig": kubeconfig,
+	})
+}
+
+// Objects are its rights in the cluster, as YAML documents.
+func Objects(*cluster.Cluster) ([]byte, error) {
+	return component.Render(name, objects, map[string]any{
+		"Controller": controllerUser, "Speaker": speakerUser, "List": listName,
+	})
+}
+
+// telling restarts a kubelet that does not know of the cloud, and says that it did.
+const telling = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value kubelet)/cmdline" | grep -q -e --cloud-provider=external ||
+{ systemctl restart kubelet && echo restarted; }`
+
+// start brings the list of nodes into the cluster, once for all nodes. A kubelet that
+// registered before there was a cloud did not taint its node, and a node without the taint is not
+// initialised, see
+// https://kubernetes.io/docs/tasks/administer-cluster/running-cloud-controller/.
+func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	out, err := provider.Output(ctx, n, "sh", "-c", telling)
+	if err != nil {
+		return fmt.Errorf("telling the kubelet of the cloud: %w", err)
+	}
+	if len(out) > 0 {
+		if err := taint(ctx, c, n); err != nil {
+			return err
+		}
+	}
+	if n.Name() != c.ControlPlanes()[0].Name() {
+		return nil
+	}
+	list, err := List(c)
+	if err != nil {
+		return err
+	}
+	return c.API.Put(ctx, list)
+}
+
+// taint marks a node as one that the cloud has not initialised.
+func taint(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	node, err := c.API.Get(ctx, cluster.Nodes, "", n.Name())
+	if err != nil {
+		return err
+	}
+	taints, _, _ := unstructured.NestedSlice(node.Object, "spec", "taints")
+	taints = append(taints, map[string]any{"key": uninitialized, "value": "true", "effect": "NoSchedule"})
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"taints": taints}})
+	if err != nil {
+		return err
+	}
+	return c.API.Patch(ctx, cluster.Nodes, n.Name(), patch)
+}
+
+// stop lets the kubelet forget the cloud.
+func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "systemctl", "restart", "kubelet"); err != nil {
+		return fmt.Errorf("restarting the kubelet: %w", err)
+	}
+	return nil
+}
+
+// uninitialized is the taint that keeps pods off a node until it is initialised, see
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#node-cloudprovider-kubernetes-io-uninitialized.
+const uninitialized = "node.cloudprovider.kubernetes.io/uninitialized"
+
+// ready wants the pod healthy and its node initialised.
+func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if err := component.Healthy(name, "http", 10258, "/healthz")(ctx, c, n); err != nil {
+		return err
+	}
+	nodes, err := c.API.Resource(ctx, cluster.Nodes)
+	if err != nil {
+		return err
+	}
+	node, err := nodes.Get(ctx, n.Name(), metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	taints, _, _ := unstructured.NestedSlice(node.Object, "spec", "taints")
+	for _, t := range taints {
+		if taint, _ := t.(map[string]any); taint["key"] == uninitialized {
+			return fmt.Errorf("node %s is not initialised", n.Name())
+		}
+	}
+	return nil
+}

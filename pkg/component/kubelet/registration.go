@@ -1,0 +1,147 @@
+package kubelet
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// controlPlaneRole labels what kubectl get nodes shows as a control plane. A
+// kubelet may not give it to itself, see
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane.
+const controlPlaneRole = "node-role.kubernetes.io/control-plane"
+
+//go:embed registration/lesson.md
+var registrationLesson string
+
+// Registration is the kubelets' joining of the cluster: each gets a kubeconfig and
+// makes the object of its node. Its files take the place of some of the kubelet's, so
+// that a kubelet that finds them when it starts registers at once.
+func Registration() component.Component {
+	return component.Component{
+		Name:   "node-registration",
+		Needs:  []string{"kubelet", "kube-apiserver"},
+		Uses:   []string{"cni"},
+		Short:  "the kubelet joins the cluster: its node and its static pods appear in the API",
+		Lesson: registrationLesson,
+		Unit:   unit,
+		Flags:  RegistrationFlags,
+		Files:  registrationFiles,
+		Start:  register,
+		Stop:   unregister,
+		Effect: component.Effect{Claim: "every node is in the API, and Ready", Try: nodesReady},
+		Serves: registered,
+		Ready:  nodeReady,
+	}
+}
+
+// RegistrationFlags are the flags of a kubelet that registers.
+func RegistrationFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
+	return append([]component.Flag{
+		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the kubelet is to it. Without it, it runs static pods only."},
+	}, Flags(c, n)...)
+}
+
+func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	// Group and name are what the Node authorizer knows a kubelet by, see
+	// https://kubernetes.io/docs/reference/access-authn-authz/node/.
+	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{
+		CommonName: "system:node:" + n.Name(), Organizations: []string{"system:nodes"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, err := settings(c, n, RegistrationFlags(c, n), true)
+	return append(list, client), err
+}
+
+// CloudFlags are the flags of a kubelet that knows of a cloud, whose controllers say who
+// its node is.
+func CloudFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
+	return append(RegistrationFlags(c, n), component.Flag{
+		Name: "cloud-provider", Value: "external", Why: "A new node is tainted until the cloud controller manager has initialised it.",
+	})
+}
+
+// CloudFiles are the files of such a kubelet, in place of those of one that registers.
+func CloudFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	return settings(c, n, CloudFlags(c, n), true)
+}
+
+// registering restarts a kubelet that was started without a kubeconfig.
+const registering = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value "$1")/cmdline" | grep -q -e --kubeconfig= || systemctl restart "$1"`
+
+func register(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "sh", "-c", registering, "sh", unit); err != nil {
+		return fmt.Errorf("starting the kubelet: %w", err)
+	}
+	return nil
+}
+
+// registered completes the node's object, once it is there.
+func registered(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	patch, err := patchOf(c, n)
+	if err != nil {
+		return err
+	}
+	err = c.API.Patch(ctx, cluster.Nodes, n.Name(), patch)
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("node %s has not registered", n.Name())
+	}
+	return err
+}
+
+// patchOf is what mkube has to add to a node's object. Where the pod network is the
+// user's, so is the choice of its parts: kube-controller-manager makes it.
+func patchOf(c *cluster.Cluster, n provider.Node) ([]byte, error) {
+	patch := map[string]any{}
+	if n.Role() == config.ControlPlane {
+		patch["metadata"] = map[string]any{"labels": map[string]string{controlPlaneRole: ""}}
+	}
+	if !c.Config.Networking.DisableDefaultCNI {
+		cidrs := c.PodCIDRs(n)
+		patch["spec"] = map[string]any{"podCIDR": cidrs[0], "podCIDRs": cidrs}
+	}
+	return json.Marshal(patch)
+}
+
+// unregister leaves the kubelet to its static pods, and takes the node's object away.
+func unregister(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
+		return fmt.Errorf("starting the kubelet anew: %w", err)
+	}
+	nodes, err := c.API.Resource(ctx, cluster.Nodes)
+	if err != nil {
+		return err
+	}
+	if err := nodes.Delete(ctx, n.Name(), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting the object of node %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// nodeReady is the kubelet's own word, which says too whether there is a pod network.
+func nodeReady(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
+	nodes, err := c.API.Resource(ctx, cluster.Nodes)
+	if err != nil {
+		return err
+	}
+	node, err := nodes.Get(ctx, n.Name(), metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if component.Condition(node, "Ready") != "True" {
+		return fmt.Errorf("node %s is not Ready: %s", n.Name(), component.ConditionMessage(node, "Ready"))
+	}
+	return nil
+}

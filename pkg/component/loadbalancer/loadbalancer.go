@@ -1,0 +1,92 @@
+// Package loadbalancer is the one address of several API servers.
+package loadbalancer
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/netip"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name = "load-balancer"
+	// path is where the node's haproxy.service looks for its configuration. A node
+	// that has the file runs HAProxy, and no containers.
+	path = "/etc/mkube/haproxy.cfg"
+	// healthPort is where HAProxy says of itself that it works, to its own node only.
+	healthPort = 8404
+)
+
+//go:embed haproxy.cfg
+var configuration string
+
+//go:embed lesson.md
+var lesson string
+
+// New is HAProxy on the node that is the load balancer, if the cluster has one.
+func New() component.Component {
+	return component.Component{
+		Name:   name,
+		Short:  "leads to an API server that is well, whichever control plane that is on",
+		Lesson: lesson,
+		Unit:   "haproxy.service",
+		On:     nodes,
+		Ports: []component.Port{
+			{Number: cluster.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
+			{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"},
+		},
+		Files:      files,
+		AtBoot:     true,
+		Neighbours: true,
+		Start:      start,
+		Effect:     component.Effect{Claim: "HAProxy answers for its health", Try: healthy},
+		Ready:      ready,
+	}
+}
+
+func nodes(c *cluster.Cluster) []provider.Node {
+	if lb := c.LoadBalancer(); lb != nil {
+		return []provider.Node{lb}
+	}
+	return nil
+}
+
+type server struct{ Name, Address string }
+
+// bind is where HAProxy listens: on all addresses of the families that the node has.
+func bind(n provider.Node) string {
+	if provider.IPOf(n, true).IsValid() {
+		return fmt.Sprintf(":::%d v4v6", cluster.APIServerPort)
+	}
+	return fmt.Sprintf(":%d", cluster.APIServerPort)
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	var servers []server
+	for _, n := range c.ControlPlanes() {
+		servers = append(servers, server{n.Name(), netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String()})
+	}
+	data, err := component.Render(name, configuration, map[string]any{
+		"Bind": bind(n), "HealthPort": healthPort, "Servers": servers,
+	})
+	return []provider.File{{Path: path, Data: data}}, err
+}
+
+// start also makes a running HAProxy read a configuration that has changed: open
+// connections stay.
+func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "systemctl", "reload-or-restart", "haproxy.service"); err != nil {
+		return fmt.Errorf("starting HAProxy: %w", err)
+	}
+	return nil
+}
+
+func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	return component.Probe(ctx, n, "http", healthPort, "/healthz")
+}
+
+func healthy(ctx context.Context, c *cluster.Cluster) error { return ready(ctx, c, c.LoadBalancer()) }

@@ -1,0 +1,129 @@
+// Package metricsserver is the addon that knows how much of its node each pod uses.
+package metricsserver
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name      = "metrics-server"
+	namespace = "kube-system"
+	// apiService is the API that it serves in the API server's name.
+	apiService = "v1beta1.metrics.k8s.io"
+	// serving is where its pod finds its certificate.
+	serving = "/etc/metrics-server/tls"
+	port    = "10250"
+)
+
+var apiServices = schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed lesson.md
+var lesson string
+
+// New is metrics-server: a Deployment, and the API that the API server passes on to
+// it.
+func New() component.Component {
+	return component.Component{
+		Name: name,
+		// It ends when it does not reach the API server by its Service, as it does not before
+		// kube-proxy is ready: when names resolve, it is.
+		After:   []string{"coredns"},
+		Uses:    []string{"kube-controller-manager", "kube-scheduler", "node-registration"},
+		Short:   "tells how much processor and memory nodes and pods use, for kubectl top and autoscalers",
+		Lesson:  lesson,
+		On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
+		Flags:   func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
+		Ports:   []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io; the port is the pod's"}},
+		Objects: Objects,
+		Effect:  component.Effect{Claim: "the API tells how much nodes use", Try: tells},
+		Ready:   ready,
+	}
+}
+
+// Objects are metrics-server's, as YAML documents.
+func Objects(c *cluster.Cluster) ([]byte, error) {
+	version := c.Nodes[0].Versions().MetricsServer
+	if version == "" {
+		return nil, fmt.Errorf("the node image of Kubernetes %s has no metrics-server: that is built with v1.36 and newer", c.Nodes[0].Versions().Kubernetes)
+	}
+	// The API server calls it by the name of its Service, see
+	// https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/.
+	pair, err := c.PKI.Issue(c.PKI.Cluster, pki.Request{
+		CommonName: name, DNSNames: []string{name + "." + namespace + ".svc"}, Usage: pki.Server,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return component.Render(name, manifest, map[string]any{
+		"Image": component.Registry + "metrics-server/metrics-server:" + version,
+		"Args":  component.Args(c.Config, name, Flags()),
+		"Cert":  pair.Cert, "Key": pair.Key, "CA": c.PKI.Cluster.CertPEM(),
+		"APIService": apiService, "Serving": serving, "Port": port,
+	})
+}
+
+// Flags are metrics-server's, see
+// https://github.com/kubernetes-sigs/metrics-server#configuration.
+func Flags() []component.Flag {
+	return []component.Flag{
+		{Name: "kubelet-certificate-authority", Value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", Why: "The kubelets' certificates are of the cluster's authority, which every pod is given."},
+		{Name: "kubelet-preferred-address-types", Value: "InternalIP", Why: "Kubelets are called by address: a node's name may not resolve."},
+		{Name: "kubelet-use-node-status-port", Value: "true", Why: "Each node says at which port its kubelet listens."},
+		{Name: "metric-resolution", Value: "10s", Why: "How often kubelets are asked: as often as it may be, since it takes two answers to know a use of processor."},
+		{Name: "kubelet-request-timeout", Value: "5s", Why: "An answer must be there before the next question."},
+		{Name: "secure-port", Value: port, Why: "A port that no privilege is needed for."},
+		{Name: "tls-cert-file", Value: serving + "/tls.crt", Why: "The API server checks whom it passes requests on to."},
+		{Name: "tls-private-key-file", Value: serving + "/tls.key", Why: "The key of that certificate."},
+	}
+}
+
+// ready wants metrics to be there: its pod is Ready once it has some, and its API is
+// available once the API server has got through to it.
+func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
+	if err := component.DeploymentReady(ctx, c, namespace, name); err != nil {
+		return err
+	}
+	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
+		return nil // no Service answers: that is what was asked for
+	}
+	services, err := c.API.Resource(ctx, apiServices)
+	if err != nil {
+		return err
+	}
+	s, err := services.Get(ctx, apiService, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if component.Condition(s, "Available") != "True" {
+		return fmt.Errorf("API %s is not available: %s", apiService, component.ConditionMessage(s, "Available"))
+	}
+	return nil
+}
+
+// nodeMetrics are what kubectl top nodes shows.
+var nodeMetrics = schema.GroupVersionResource{Group: "metrics.k8s.io", Version: "v1beta1", Resource: "nodes"}
+
+func tells(ctx context.Context, c *cluster.Cluster) error {
+	return component.Eventually(ctx, func() error {
+		for _, n := range c.KubernetesNodes() {
+			if _, err := c.API.Get(ctx, nodeMetrics, "", n.Name()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

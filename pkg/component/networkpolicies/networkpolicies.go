@@ -1,0 +1,92 @@
+// Package networkpolicies is what enforces NetworkPolicies on a node.
+package networkpolicies
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name = "kube-network-policies"
+	unit = name + ".service"
+	// kubeconfig is also what the unit waits for, see Component.Manifest.
+	kubeconfig = "/etc/kubernetes/" + name + ".conf"
+	flagsFile  = "/etc/mkube/" + name + ".env"
+	// user is whom the roles in rbac.yaml are bound to.
+	user       = "mkube:" + name
+	healthPort = 10262
+)
+
+//go:embed rbac.yaml
+var rbac []byte
+
+//go:embed lesson.md
+var lesson string
+
+// New is a service on every node, not a pod: it is about what pods may do.
+func New() component.Component {
+	return component.Component{
+		Name:     name,
+		After:    []string{"kube-apiserver"},
+		Short:    "keeps from pods what NetworkPolicies do not allow",
+		Lesson:   lesson,
+		Unit:     unit,
+		Flags:    func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
+		Ports:    []component.Port{{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"}},
+		Files:    files,
+		Objects:  func(*cluster.Cluster) ([]byte, error) { return rbac, nil },
+		Manifest: manifest,
+		Start:    start,
+		Stop:     stop,
+		Effect:   component.Effect{Claim: "a pod that a NetworkPolicy closes is not reached", Try: keepsOut},
+		Ready:    ready,
+	}
+}
+
+func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	args := component.Environment(component.Args(c.Config, name, Flags(n)))
+	return []provider.File{{Path: flagsFile, Data: []byte("FLAGS=" + args + "\n")}}, nil
+}
+
+// Flags are those of images/network-policies.
+func Flags(n provider.Node) []component.Flag {
+	return []component.Flag{
+		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server that knows policies, pods and namespaces."},
+		{Name: "hostname-override", Value: n.Name(), Why: "Which pods are here: each node looks after its own."},
+		{Name: "healthz-bind-address", Value: fmt.Sprintf("127.0.0.1:%d", healthPort), Why: "Health is for the node itself."},
+	}
+}
+
+func manifest(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+	return component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: user})
+}
+
+func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	if _, err := provider.Output(ctx, n, "systemctl", "start", unit); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	return nil
+}
+
+// stop takes the chain away through which packets come. While nobody listens they would
+// pass, but this is how the node was before.
+func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	const script = `for t in iptables ip6tables; do
+  $t --wait --table mangle --delete FORWARD --jump "$1" 2>/dev/null || continue
+  $t --wait --table mangle --flush "$1" && $t --wait --table mangle --delete-chain "$1"
+done`
+	if _, err := provider.Output(ctx, n, "sh", "-c", script, "sh", "MKUBE-POLICIES"); err != nil {
+		return fmt.Errorf("taking the rules of %s away: %w", name, err)
+	}
+	return nil
+}
+
+func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+	return component.Probe(ctx, n, "http", healthPort, "/healthz")
+}

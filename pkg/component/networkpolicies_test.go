@@ -1,0 +1,21 @@
+package component_test
+
+import (
+	"testing"
+
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/component/networkpolicies"
+	"github.com/mkube/mkube/pkg/config"
+)
+
+func TestNetworkPoliciesGolden(t *testing.T) {
+	t.Parallel()
+	componenttest.Golden(t, networkpolicies.New(), componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
+		"kube-network-policies": {"v": "4"},
+	}}})
+}
+
+func TestNetworkPoliciesDescribed(t *testing.T) {
+	t.Parallel()
+	componenttest.Described(t, networkpolicies.New())
+}

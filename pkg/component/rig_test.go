@@ -1,0 +1,83 @@
+package component_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// rig is a cluster of fake nodes on which components come up.
+type rig struct {
+	provider *fake.Provider
+	up       component.Up
+	recorder progress.Recorder
+}
+
+func newRig(t *testing.T, cfg config.Cluster, answer func(args []string) (string, int, bool)) *rig {
+	t.Helper()
+	r := &rig{provider: &fake.Provider{Answer: answer}}
+	r.up = component.Up{Cluster: componenttest.ClusterOf(t, cfg, r.provider), On: r.recorder.On}
+	return r
+}
+
+// commands are those that were run on nodes.
+func (r *rig) commands() []string {
+	var list []string
+	for _, c := range r.provider.Calls() {
+		if c.Method == "Run" {
+			list = append(list, c.Node+": "+strings.Join(c.Args, " "))
+		}
+	}
+	return list
+}
+
+// events are those so far: state, step, detail, and for an end its time.
+func (r *rig) events() []string {
+	var list []string
+	for _, e := range r.recorder.Events() {
+		line := fmt.Sprintf("%s %s", e.Step, e.State)
+		if e.Detail != "" {
+			line += ": " + e.Detail
+		}
+		if e.State != progress.Running {
+			line += fmt.Sprintf(" (%s)", e.Elapsed)
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+func want(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s are\n%q; want\n%q", what, got, want)
+	}
+}
+
+// thing is a component with a file, a manifest and a start.
+func thing() component.Component {
+	return component.Component{
+		Name: "thing",
+		Files: func(*cluster.Cluster, provider.Node) ([]provider.File, error) {
+			return []provider.File{{Path: "/etc/thing", Data: []byte("x")}}, nil
+		},
+		Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) {
+			return component.StaticPod("thing", "kind: Pod\n", nil)
+		},
+		Start: func(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+			return n.Run(ctx, provider.Cmd{Args: []string{"begin", "thing"}})
+		},
+	}
+}
+
+func yes([]string) (string, int, bool) { return "", 0, true }

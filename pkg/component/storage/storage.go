@@ -1,0 +1,69 @@
+// Package storage is the cluster's default storage: volumes that are folders of the
+// node on which their pod runs.
+package storage
+
+import (
+	"context"
+	_ "embed"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+const (
+	name = "local-path-provisioner"
+	// namespace is of its own: who may make pods in kube-system may be anybody there.
+	namespace = "local-path-storage"
+	// Dir is where the volumes of a node lie: on its own volume, so that they outlive
+	// a restart, and not the node.
+	Dir = "/var/local-path-provisioner"
+)
+
+//go:embed manifest.yaml
+var manifest string
+
+//go:embed lesson.md
+var lesson string
+
+// New is the provisioner and the StorageClass that is every claim's default. It
+// starts last and in the background: a pod waits for its volume by itself, and until
+// one asks for a volume nothing needs a provisioner.
+func New() component.Component {
+	return component.Component{
+		Name:       name,
+		After:      []string{"coredns"},
+		Short:      "makes a volume of a node's disk for each claim of the default StorageClass",
+		Lesson:     lesson,
+		On:         func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
+		Flags:      func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
+		Objects:    Objects,
+		Effect:     component.Effect{Claim: "a claim of a pod gets a volume", Try: provides},
+		Ready:      ready,
+		Background: true,
+	}
+}
+
+// Objects are the provisioner's, as YAML documents.
+func Objects(c *cluster.Cluster) ([]byte, error) {
+	return component.Render(name, manifest, map[string]any{
+		"Image":     "docker.io/rancher/local-path-provisioner:" + c.Nodes[0].Versions().LocalPath,
+		"Args":      append([]string{"start"}, component.Args(c.Config, name, Flags())...),
+		"Namespace": namespace, "Dir": Dir, "Server": c.ServerOfPods(),
+	})
+}
+
+// Flags are those of the provisioner's command start, see
+// https://github.com/rancher/local-path-provisioner.
+func Flags() []component.Flag {
+	return []component.Flag{
+		{Name: "config", Value: "/etc/config/config.json", Why: "Where on each node the volumes lie."},
+		{Name: "helper-pod-file", Value: "/etc/config/helperPod.yaml", Why: "The pod that makes a folder on a node, and takes it away again."},
+		{Name: "namespace", Value: namespace, Why: "Where such pods run."},
+		{Name: "service-account-name", Value: "default", Why: "Such a pod has nothing to ask of the API server."},
+	}
+}
+
+func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
+	return component.DeploymentReady(ctx, c, namespace, name)
+}

@@ -1,0 +1,135 @@
+package component_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	strict "sigs.k8s.io/yaml"
+
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/component/storage"
+	"github.com/mkube/mkube/pkg/config"
+)
+
+func TestStorageGolden(t *testing.T) {
+	t.Parallel()
+	componenttest.Golden(t, storage.New(),
+		componenttest.Variant{Name: "extra-args", Config: config.Cluster{
+			ExtraArgs: map[string]map[string]string{"local-path-provisioner": {"worker-threads": "2"}},
+		}},
+	)
+}
+
+func TestStorageDescribed(t *testing.T) {
+	t.Parallel()
+	componenttest.Described(t, storage.New())
+}
+
+// TestStorageObjects: each object is one of Kubernetes' with no field that it does not
+// know, and the class is the default one, whose volumes are made where their pod is.
+func TestStorageObjects(t *testing.T) {
+	t.Parallel()
+	var (
+		class  storagev1.StorageClass
+		files  corev1.ConfigMap
+		deploy appsv1.Deployment
+	)
+	componenttest.Objects(t, storage.Objects, map[string]any{
+		"Namespace": new(corev1.Namespace), "StorageClass": &class, "ServiceAccount": new(corev1.ServiceAccount),
+		"ClusterRole": new(rbacv1.ClusterRole), "ClusterRoleBinding": new(rbacv1.ClusterRoleBinding),
+		"Role": new(rbacv1.Role), "RoleBinding": new(rbacv1.RoleBinding), "ConfigMap": &files, "Deployment": &deploy,
+	})
+	if class.Name != "standard" || class.Annotations["storageclass.kubernetes.io/is-default-class"] != "true" ||
+		*class.VolumeBindingMode != storagev1.VolumeBindingWaitForFirstConsumer || *class.ReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
+		t.Errorf("the StorageClass is %+v", class)
+	}
+	wantHelper(t, files.Data, deploy.Spec.Template.Spec.Containers[0].Image)
+	if deploy.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		t.Errorf("the Deployment is replaced by %s; want never two at once", deploy.Spec.Strategy.Type)
+	}
+}
+
+// wantHelper: the files in the ConfigMap are what the provisioner can read, and the
+// pod that they describe is of its own image, which is on every node.
+func wantHelper(t *testing.T, files map[string]string, image string) {
+	t.Helper()
+	var paths struct {
+		NodePathMap []struct {
+			Node  string
+			Paths []string
+		}
+	}
+	if err := json.Unmarshal([]byte(files["config.json"]), &paths); err != nil {
+		t.Fatal(err)
+	}
+	if m := paths.NodePathMap; len(m) != 1 || m[0].Node != "DEFAULT_PATH_FOR_NON_LISTED_NODES" || !slices.Equal(m[0].Paths, []string{"/var/local-path-provisioner"}) {
+		t.Errorf("the paths are %+v", m)
+	}
+	var pod corev1.Pod
+	if err := strict.UnmarshalStrict([]byte(files["helperPod.yaml"]), &pod); err != nil {
+		t.Fatal(err)
+	}
+	if c := pod.Spec.Containers[0]; c.Image != image || !strings.HasPrefix(image, "docker.io/rancher/local-path-provisioner:v") || c.ImagePullPolicy != corev1.PullIfNotPresent {
+		t.Errorf("the pod for folders is of %s, pulled %s; want %s", c.Image, c.ImagePullPolicy, image)
+	}
+	for _, script := range []string{"setup", "teardown"} {
+		if !strings.HasPrefix(files[script], "#!/bin/sh\n") || !strings.Contains(files[script], `"$VOL_DIR"`) {
+			t.Errorf("%s is %q", script, files[script])
+		}
+	}
+}
+
+func TestStorageStart(t *testing.T) {
+	t.Parallel()
+	created := componenttest.Created(t, storage.New())
+	if len(created) != 9 || created[0] != "/api/v1/namespaces/local-path-storage" || !slices.Contains(created, "/apis/storage.k8s.io/v1/storageclasses/standard") {
+		t.Errorf("it created %q; want nine objects, the namespace first", created)
+	}
+}
+
+func TestStorageReady(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	ready := func(replicas, want string) {
+		t.Helper()
+		api.Object("/apis/apps/v1/namespaces/local-path-storage/deployments/local-path-provisioner",
+			`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"local-path-provisioner","namespace":"local-path-storage"},"spec":{"replicas":1},"status":{`+replicas+`}}`)
+		if got := componenttest.Message(storage.New().Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0])); got != want {
+			t.Errorf("Ready = %q; want %q", got, want)
+		}
+	}
+	api.Object("/api/v1/namespaces/local-path-storage/pods", `{"apiVersion":"v1","kind":"PodList","items":[]}`)
+	ready(``, "deployment local-path-provisioner has no Ready pod")
+	ready(`"readyReplicas":1`, "")
+}
+
+// TestStorageEffectNotYet: before there is a StorageClass, the check leaves no claim, whose
+// finalizer nobody would take away.
+func TestStorageEffectNotYet(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	api.Object("/apis/storage.k8s.io/v1/storageclasses", `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClassList","items":[]}`)
+	if got := componenttest.Message(storage.New().Effect.Try(t.Context(), api.Cluster)); got != "there is no StorageClass" {
+		t.Errorf("Try = %q", got)
+	}
+	if created := api.Created(); len(created) > 0 {
+		t.Errorf("it created %q", created)
+	}
+}
+
+// TestStorageBackground: nobody waits for it, and it is on one node's account.
+func TestStorageBackground(t *testing.T) {
+	t.Parallel()
+	c := storage.New()
+	cl := componenttest.Cluster(t, config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}})
+	if on := c.Nodes(cl); !c.Background || len(on) != 1 || on[0].Role() != config.ControlPlane {
+		t.Errorf("it is on %d nodes, in the background: %t", len(on), c.Background)
+	}
+}

@@ -1,0 +1,13 @@
+package config
+
+import "fmt"
+
+// Warnings are what is allowed in a valid, defaulted cluster and probably not meant:
+// a line each, nil if there is nothing.
+func (c Cluster) Warnings() []string {
+	var list []string
+	if n := c.Count(ControlPlane); n > 0 && n%2 == 0 {
+		list = append(list, fmt.Sprintf("%d control planes are an even number: etcd survives the loss of %d of them, as it does with %d", n, (n-1)/2, n-1))
+	}
+	return list
+}

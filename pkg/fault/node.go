@@ -1,0 +1,161 @@
+package fault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/kubelet"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// rangeIsTheNodes wants the range of the CNI configuration to be the node's.
+func rangeIsTheNodes(ctx context.Context, e env) error {
+	out, err := provider.Output(ctx, e.node, "cat", "/etc/cni/net.d/10-mkube.conflist")
+	if err != nil {
+		return err
+	}
+	for _, cidr := range e.PodCIDRs(e.node) {
+		if !strings.Contains(string(out), `"`+cidr.String()+`"`) {
+			return fmt.Errorf("pods of %s get addresses that are not of %s", e.node.Name(), cidr)
+		}
+	}
+	return nil
+}
+
+// kubeletFiles are those of a kubelet that knows all that the cluster has.
+func kubeletFiles(ctx context.Context, e env) error {
+	files := kubelet.Registration().Files
+	if e.Config.HasCloudControllerManager() {
+		files = kubelet.CloudFiles
+	}
+	list, err := files(e.Cluster, e.node)
+	if err != nil {
+		return err
+	}
+	return provider.WriteFiles(ctx, e.node, list)
+}
+
+// expireKubelet gives the kubelet a certificate that is good for a moment only: one of
+// yesterday's would be older than its authority.
+func expireKubelet(ctx context.Context, e env) error {
+	file, err := component.Kubeconfig(e.Cluster, e.node, "/etc/kubernetes/kubelet.conf", pki.Request{
+		CommonName: "system:node:" + e.node.Name(), Organizations: []string{"system:nodes"},
+		Now: time.Now(), Validity: time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	if err := provider.WriteFiles(ctx, e.node, []provider.File{file}); err != nil {
+		return err
+	}
+	return e.sh(ctx, "systemctl restart kubelet")
+}
+
+// kubeletIsLetIn asks the API server who the kubelet is, with its own kubeconfig.
+func kubeletIsLetIn(ctx context.Context, e env) error {
+	_, err := provider.Output(ctx, e.node, "kubectl", "--kubeconfig", "/etc/kubernetes/kubelet.conf", "get", "node", e.node.Name())
+	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("the kubelet of %s is not let in: %s", e.node.Name(), exit.Reason())
+	}
+	return err
+}
+
+// wrongCertificate gives the API server a certificate for somebody else.
+func wrongCertificate(ctx context.Context, e env) error {
+	pair, err := e.PKI.Issue(e.PKI.Cluster, pki.Request{
+		CommonName: "kube-apiserver", DNSNames: []string{"api.example.com"}, IPs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Usage: pki.Server,
+	})
+	if err != nil {
+		return err
+	}
+	if err := provider.WriteFiles(ctx, e.node, component.Certificate(component.PKIDir+"/apiserver", pair)); err != nil {
+		return err
+	}
+	return restart(ctx, e)
+}
+
+// restart ends the component's container; the kubelet starts it again. By itself crictl
+// gives a runtime only two seconds more than the container has.
+func restart(ctx context.Context, e env) error {
+	return e.sh(ctx, fmt.Sprintf("crictl ps --quiet --name '^%s$' | xargs -r crictl --timeout 30s stop --timeout 5 >/dev/null", e.component.Name))
+}
+
+// answers wants the API server to answer, as the host asks it.
+func answers(ctx context.Context, e env) error { return e.API.Check(ctx, "/readyz") }
+
+// fillEtcd lets etcd have less room than it has filled.
+func fillEtcd(ctx context.Context, e env) error {
+	err := e.sh(ctx, `sed -i '/--data-dir=/a\    - "--quota-backend-bytes=65536"' /etc/kubernetes/manifests/etcd.yaml`)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, shows)
+	defer cancel()
+	// The alarm is raised by the first write. Before that etcd may not answer: it starts again.
+	return component.Eventually(ctx, func() error {
+		if err := works(ctx, e); err == nil || !strings.Contains(err.Error(), "space exceeded") {
+			return fmt.Errorf("etcd is not full yet: %w", err)
+		}
+		return nil
+	})
+}
+
+// emptyEtcd gives etcd its room back, and disarms the alarm once it has.
+func emptyEtcd(ctx context.Context, e env) error {
+	if err := anew(ctx, e); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, shows)
+	defer cancel()
+	return component.Eventually(ctx, func() error {
+		if err := disarm(ctx, e); err != nil {
+			return err
+		}
+		return works(ctx, e)
+	})
+}
+
+// alarm is an alarm of etcd, whose member is a number as a string, as its gateway has it.
+type alarm struct {
+	Action   string `json:"action,omitempty"`
+	MemberID string `json:"memberID,omitempty"`
+	Alarm    string `json:"alarm,omitempty"`
+}
+
+// disarm takes back each alarm of etcd: one that names no member is nobody's, see
+// https://etcd.io/docs/latest/op-guide/maintenance/#space-quota.
+func disarm(ctx context.Context, e env) error {
+	out, err := askAlarms(ctx, e, alarm{Action: "GET"})
+	if err != nil {
+		return err
+	}
+	var list struct{ Alarms []alarm }
+	if err := json.Unmarshal(out, &list); err != nil {
+		return fmt.Errorf("reading etcd's alarms: %w", err)
+	}
+	for _, a := range list.Alarms {
+		a.Action = "DEACTIVATE"
+		if _, err := askAlarms(ctx, e, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func askAlarms(ctx context.Context, e env, a alarm) ([]byte, error) {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	const pkiDir = component.PKIDir + "/etcd"
+	return provider.Output(ctx, e.node, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", pkiDir+"/ca.crt",
+		"--cert", pkiDir+"/healthcheck-client.crt", "--key", pkiDir+"/healthcheck-client.key",
+		"--data", string(body), "https://127.0.0.1:2379/v3/maintenance/alarm")
+}

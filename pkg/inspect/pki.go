@@ -1,0 +1,296 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/pki"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// PKI is what the nodes of a cluster trust each other by. There is no private key in
+// it.
+type PKI struct {
+	// Authorities are the certificates that sign others, with those that each signed.
+	Authorities []*Certificate `json:"authorities"`
+	// Strangers are signed by none of the authorities.
+	Strangers []*Certificate `json:"strangers,omitempty"`
+	// ServiceAccountKeys are the pairs that sign and check the tokens of pods: one, if
+	// all is well.
+	ServiceAccountKeys []*Key `json:"serviceAccountKeys,omitempty"`
+	// Problems are files that cannot be read, by node and path.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Certificate is one certificate, wherever it lies.
+type Certificate struct {
+	Name          string   `json:"name"`
+	Organizations []string `json:"organizations,omitempty"`
+	// Usage is "authority", "server", "client" or "peer", which is both of the latter.
+	Usage string `json:"usage"`
+	// Purposes say who uses it for what; none where no file is Kubernetes' own.
+	Purposes []string `json:"purposes,omitempty"`
+	// Names are the DNS names and addresses of a server.
+	Names     []string  `json:"names,omitempty"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+	Files     []*Place  `json:"files"`
+	// Problems are why it will not be believed.
+	Problems []string       `json:"problems,omitempty"`
+	Signed   []*Certificate `json:"signed,omitempty"`
+
+	parsed pki.Certificate
+}
+
+// Key is a pair of keys without a certificate.
+type Key struct {
+	Algorithm string `json:"algorithm"`
+	// Digest is the SHA-256 of the public key's PKIX form.
+	Digest   string   `json:"sha256"`
+	Purpose  string   `json:"purpose"`
+	Files    []*Place `json:"files"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Place is a file and the nodes that have it.
+type Place struct {
+	Path  string   `json:"path"`
+	Nodes []string `json:"nodes"`
+}
+
+// Where certificates lie, from the root of a node. The last is what mkube itself issues
+// from, whichever components there are.
+const certificateDirs = "etc/kubernetes var/lib/kubelet/pki etc/mkube/pki"
+
+// Certificates reads the certificates of a cluster's nodes from their files, by one
+// command on each: it asks no component, and works while none does. The time is what
+// expiry is told by. As unread it says of which nodes nothing could be read, and why;
+// when that is all of them, it is the error.
+func Certificates(ctx context.Context, nodes []provider.Node, now time.Time) (found *PKI, unread []error, err error) {
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n provider.Node) bool { return n.Role() == config.LoadBalancer })
+	files, errs := make([]map[string][]byte, len(nodes)), make([]error, len(nodes))
+	var wait sync.WaitGroup
+	for i, n := range nodes {
+		wait.Go(func() {
+			// Some folder may not be there; that none is, tar says.
+			const script = `cd / && exec tar -cf - $(ls -d ` + certificateDirs + ` 2>/dev/null)`
+			files[i], errs[i] = provider.Archived(ctx, n, "sh", "-c", script)
+		})
+	}
+	wait.Wait()
+	s := &survey{now: now}
+	for i, n := range nodes {
+		if errs[i] != nil {
+			unread = append(unread, fmt.Errorf("reading the certificates of %s: %s", n.Name(), reason(errs[i])))
+			continue
+		}
+		s.node(n.Name(), files[i])
+	}
+	if len(unread) == len(nodes) {
+		return nil, nil, errors.Join(unread...)
+	}
+	return s.finish(), unread, nil
+}
+
+// survey gathers certificates from files.
+type survey struct {
+	now   time.Time
+	certs []*Certificate
+	keys  []*Key
+	bad   []string
+}
+
+// node takes in the files of a node.
+func (s *survey) node(node string, files map[string][]byte) {
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		var err error
+		switch {
+		case strings.HasSuffix(path, ".conf"):
+			err = s.kubeconfig(node, path, files[path])
+		case strings.HasSuffix(path, ".crt"), strings.HasSuffix(path, ".pem"):
+			err = s.file(node, path, files)
+		}
+		if err != nil {
+			s.bad = append(s.bad, fmt.Sprintf("%s on %s: %v", path, node, err))
+		}
+	}
+	s.serviceAccounts(node, files)
+}
+
+// file takes in the certificates of a file, of which the first has its key beside it,
+// or in the same file.
+func (s *survey) file(node, path string, files map[string][]byte) error {
+	certs, err := pki.ParseCertificates(files[path])
+	if err != nil {
+		return err
+	}
+	for i, parsed := range certs {
+		c := s.add(node, path, parsed)
+		key, has := files[strings.TrimSuffix(path, ".crt")+".key"]
+		if strings.HasSuffix(path, ".pem") {
+			key, has = files[path], true
+		}
+		switch {
+		case i > 0:
+		case has:
+			c.checkKey(parsed, key, path, node)
+		case c.Usage != usageAuthority: // an authority's lies only where it is to sign
+			c.problem("%s on %s has no key beside it", path, node)
+		}
+	}
+	return nil
+}
+
+func (c *Certificate) checkKey(parsed pki.Certificate, key []byte, path, node string) {
+	if err := parsed.HasKey(key); err != nil {
+		c.problem("%s on %s: %v", path, node, err)
+	}
+}
+
+func (c *Certificate) problem(format string, args ...any) {
+	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
+}
+
+// add takes in a certificate, or one more place of one that is known.
+func (s *survey) add(node, path string, parsed pki.Certificate) *Certificate {
+	i := slices.IndexFunc(s.certs, func(c *Certificate) bool { return c.parsed.Same(parsed) })
+	if i < 0 {
+		i = len(s.certs)
+		s.certs = append(s.certs, s.describe(parsed))
+	}
+	c := s.certs[i]
+	c.Files = put(c.Files, path, node)
+	// An authority that is embedded in a kubeconfig is not what that is for.
+	use, known := uses[path]
+	if known && (use.usage == usageAuthority) == (c.Usage == usageAuthority) && !slices.Contains(c.Purposes, use.purpose) {
+		c.Purposes = append(c.Purposes, use.purpose)
+	}
+	return c
+}
+
+// put adds a node to the place of a path.
+func put(places []*Place, path, node string) []*Place {
+	for _, p := range places {
+		if p.Path == path {
+			if !slices.Contains(p.Nodes, node) {
+				p.Nodes = append(p.Nodes, node)
+			}
+			return places
+		}
+	}
+	return append(places, &Place{Path: path, Nodes: []string{node}})
+}
+
+// Words for what a certificate may be used for.
+const (
+	usageAuthority = "authority"
+	usagePeer      = "peer"
+	usageServer    = "server"
+	usageClient    = "client"
+	usageNone      = "of no use"
+)
+
+func (s *survey) describe(parsed pki.Certificate) *Certificate {
+	info := parsed.Info()
+	c := &Certificate{
+		Name: parsed.CommonName(), Organizations: parsed.Organizations(), Names: info.DNSNames,
+		NotBefore: info.NotBefore, NotAfter: info.NotAfter, Usage: usageNone, parsed: parsed,
+	}
+	for _, ip := range info.IPs {
+		c.Names = append(c.Names, ip.String())
+	}
+	switch {
+	case info.IsCA:
+		c.Usage = usageAuthority
+	case parsed.Is(pki.Peer):
+		c.Usage = usagePeer
+	case parsed.Is(pki.Server):
+		c.Usage = usageServer
+	case parsed.Is(pki.Client):
+		c.Usage = usageClient
+	}
+	switch {
+	case s.now.After(c.NotAfter):
+		c.problem("it expired %s ago", span(s.now.Sub(c.NotAfter)))
+	case s.now.Before(c.NotBefore):
+		c.problem("it is not valid for another %s", span(c.NotBefore.Sub(s.now)))
+	}
+	return c
+}
+
+// finish puts each certificate below who signed it.
+func (s *survey) finish() *PKI {
+	p := &PKI{Authorities: []*Certificate{}, Problems: s.bad, ServiceAccountKeys: s.keys}
+	for _, c := range s.certs {
+		if c.Usage == usageAuthority {
+			s.checkAuthority(c)
+			p.Authorities = append(p.Authorities, c)
+		}
+	}
+	for _, c := range s.certs {
+		if c.Usage == usageAuthority {
+			continue
+		}
+		s.checkUse(c)
+		at := slices.IndexFunc(p.Authorities, func(a *Certificate) bool { return c.parsed.SignedBy(a.parsed) })
+		if at < 0 {
+			c.problem("it is signed by none of the authorities on the nodes, whatever it says (%s)", c.parsed.Info().Issuer)
+			p.Strangers = append(p.Strangers, c)
+			continue
+		}
+		p.Authorities[at].Signed = append(p.Authorities[at].Signed, c)
+	}
+	for _, list := range p.lists() {
+		slices.SortStableFunc(list, func(a, b *Certificate) int {
+			return cmp.Or(cmp.Compare(rank(a), rank(b)), -cmp.Compare(len(a.Signed), len(b.Signed)), cmp.Compare(a.Name, b.Name))
+		})
+	}
+	if len(s.keys) > 1 {
+		for _, k := range s.keys {
+			k.Problems = append(k.Problems, "there is another pair: a token that one signs the other refuses")
+		}
+	}
+	return p
+}
+
+// lists are all lists of certificates: the authorities, what each signed, the strangers.
+func (p *PKI) lists() [][]*Certificate {
+	lists := [][]*Certificate{p.Authorities, p.Strangers}
+	for _, a := range p.Authorities {
+		lists = append(lists, a.Signed)
+	}
+	return lists
+}
+
+// rank sorts servers before clients.
+func rank(c *Certificate) int {
+	return slices.Index([]string{usageAuthority, usageServer, usagePeer, usageClient, usageNone}, c.Usage)
+}
+
+// checkAuthority finds two that go by one name: who trusts one does not trust what the
+// other signed.
+func (s *survey) checkAuthority(c *Certificate) {
+	for _, other := range s.certs {
+		if other != c && other.Usage == usageAuthority && other.Name == c.Name {
+			c.problem("another authority is called %s too", c.Name)
+		}
+	}
+}
+
+// checkUse wants a certificate to be of the use that its files are there for.
+func (s *survey) checkUse(c *Certificate) {
+	for _, place := range c.Files {
+		use, known := uses[place.Path]
+		if known && use.usage != usageAuthority && c.Usage != use.usage {
+			c.problem("%s must be a certificate for a %s, and is for: %s", place.Path, use.usage, c.Usage)
+		}
+	}
+}

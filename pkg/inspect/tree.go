@@ -1,0 +1,228 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// An Object is one object of the cluster and what it owns.
+type Object struct {
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+	UID        string `json:"uid"`
+	// State is how it is, in a few words; "" where its kind has none.
+	State string `json:"state,omitempty"`
+	// Owners are those whom the object names, as KIND/NAME.
+	Owners []string `json:"owners,omitempty"`
+	// Owned are the objects that name it as their owner, by kind and name.
+	Owned []*Object `json:"owned,omitempty"`
+}
+
+// Tree is an object and all that it owns, and what these own, by ownerReferences. The
+// namespace is that of an object that lies in one; one of the whole cluster may own
+// objects in all namespaces, see
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/.
+// Where no object is meant, the error is an *UnknownError. Missing says in one line
+// which kinds could not be listed, so that theirs are not in the tree; "" for none.
+func Tree(ctx context.Context, api API, kind, name, namespace string) (root *Object, missing string, err error) {
+	kinds, stale, err := Kinds(ctx, api)
+	if err != nil {
+		return nil, "", err
+	}
+	k, err := findKind(kinds, kind)
+	if err != nil {
+		return nil, "", err
+	}
+	if !k.Namespaced {
+		namespace = "" // it may own objects anywhere
+	}
+	first, err := list(ctx, api, k, namespace)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing %s: %w", k.Resource, err)
+	}
+	at := slices.IndexFunc(first, func(o *Object) bool { return o.Name == name })
+	if at < 0 {
+		return nil, "", unknownObject(k, name, namespace, first)
+	}
+	root = first[at]
+	if k.Namespaced {
+		// An owner and what it owns are in one namespace.
+		kinds = slices.DeleteFunc(kinds, func(k Kind) bool { return !k.Namespaced })
+	}
+	others, failed := listAll(ctx, api, kinds, namespace)
+	grow(root, others)
+	return root, missingKinds(stale, failed), ctx.Err()
+}
+
+func unknownObject(k Kind, name, namespace string, there []*Object) error {
+	message := fmt.Sprintf("there is no %s %q", k.Singular, name)
+	if k.Namespaced {
+		message += fmt.Sprintf(" in the namespace %q", namespace)
+	}
+	var names []string
+	for _, o := range there {
+		names = append(names, o.Name)
+	}
+	return &UnknownError{Message: message, Word: name, Candidates: names}
+}
+
+// listsAtOnce is how many kinds are listed at the same time.
+const listsAtOnce = 8
+
+// listAll lists kinds, and says of those that fail why.
+func listAll(ctx context.Context, api API, kinds []Kind, namespace string) ([]owned, map[string]error) {
+	var mu sync.Mutex
+	var objects []owned
+	failed := map[string]error{}
+	var g errgroup.Group
+	g.SetLimit(listsAtOnce)
+	for _, k := range kinds {
+		g.Go(func() error {
+			found, err := listOwned(ctx, api, k, namespace)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed[k.Resource+" of "+k.APIVersion()] = err
+			}
+			objects = append(objects, found...)
+			return nil // one that fails does not hide the rest
+		})
+	}
+	_ = g.Wait() // no one returns an error
+	return objects, failed
+}
+
+// missingKinds says in one line what could not be listed: the groups first whose server
+// does not answer, then each kind by itself, with the first reason.
+func missingKinds(stale []string, failed map[string]error) string {
+	var names []string
+	for name := range failed {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	all := slices.Concat(stale, names)
+	if len(all) == 0 {
+		return ""
+	}
+	reason := "its API server does not answer"
+	if len(names) > 0 {
+		reason = failed[names[0]].Error()
+	}
+	return fmt.Sprintf("not listed, so what they have may be missing: %s (%s)", strings.Join(all, ", "), reason)
+}
+
+// owned is an object and the UIDs of its owners.
+type owned struct {
+	object *Object
+	owners []string
+}
+
+// metadataOnly asks for no more of objects than who they are.
+const metadataOnly = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
+
+// stateless are kinds of which only the metadata are asked for: they have no state,
+// may be large, and what a Secret holds is nobody's business here.
+var stateless = []string{"secrets", "configmaps", "events"}
+
+func list(ctx context.Context, api API, k Kind, namespace string) ([]*Object, error) {
+	found, err := listOwned(ctx, api, k, namespace)
+	var objects []*Object
+	for _, o := range found {
+		objects = append(objects, o.object)
+	}
+	return objects, err
+}
+
+func listOwned(ctx context.Context, api API, k Kind, namespace string) ([]owned, error) {
+	accept := ""
+	if slices.Contains(stateless, k.Resource) {
+		accept = metadataOnly
+	}
+	data, err := api.Raw(ctx, k.path(namespace), accept)
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Items []item }
+	// A custom resource may call anything "spec" or "status"; what does not fit is passed over.
+	if err := json.Unmarshal(data, &list); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
+		return nil, err
+	}
+	var objects []owned
+	for _, i := range list.Items {
+		o := owned{object: &Object{
+			Kind: k.Kind, APIVersion: k.APIVersion(), Namespace: i.Metadata.Namespace, Name: i.Metadata.Name, UID: i.Metadata.UID,
+			State: i.state(k.Kind),
+		}}
+		for _, owner := range i.Metadata.OwnerReferences {
+			o.owners = append(o.owners, owner.UID)
+			o.object.Owners = append(o.object.Owners, owner.Kind+"/"+owner.Name)
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// grow puts below an object what it owns, and so on. An object that is served by two
+// groups, as events are, is one; owners in a circle end it.
+func grow(root *Object, objects []owned) {
+	seen := map[string]bool{root.UID: true}
+	for queue := []*Object{root}; len(queue) > 0; queue = queue[1:] {
+		owner := queue[0]
+		for _, o := range objects {
+			if o.object.UID == "" || seen[o.object.UID] || !slices.Contains(o.owners, owner.UID) {
+				continue
+			}
+			seen[o.object.UID] = true
+			owner.Owned = append(owner.Owned, o.object)
+		}
+		slices.SortFunc(owner.Owned, func(a, b *Object) int {
+			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		})
+		queue = append(queue, owner.Owned...)
+	}
+}
+
+// Text draws the tree, a line for each object. The namespace is said where it is not
+// the root's.
+func (o *Object) Text() string {
+	var out strings.Builder
+	out.WriteString(o.line("") + "\n")
+	o.branches(&out, "", o.Namespace)
+	return out.String()
+}
+
+func (o *Object) branches(out *strings.Builder, indent, namespace string) {
+	for i, child := range o.Owned {
+		branch, below := "├── ", "│   "
+		if i == len(o.Owned)-1 {
+			branch, below = "└── ", "    "
+		}
+		in := ""
+		if child.Namespace != namespace {
+			in = child.Namespace
+		}
+		out.WriteString(indent + branch + child.line(in) + "\n")
+		child.branches(out, indent+below, namespace)
+	}
+}
+
+func (o *Object) line(namespace string) string {
+	line := o.Kind + "/" + o.Name
+	if namespace != "" {
+		line += " (" + namespace + ")"
+	}
+	if o.State != "" {
+		line += " " + o.State
+	}
+	return line
+}

@@ -1,0 +1,144 @@
+package nodeimage
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// BundleInfo is what a bundle says of itself: its first entry, BundleInfoPath, as JSON.
+type BundleInfo struct {
+	// Inputs is the digest of all that the bundle is made of.
+	Inputs   string   `json:"inputs"`
+	Versions Versions `json:"versions"`
+}
+
+// BundleInfoPath is where the bundle's BundleInfo lies on a machine, without the
+// leading slash.
+const BundleInfoPath = partsDir + "/bundle.json"
+
+// containerOnly are the files of rootfs that would harm a machine, which has disks to
+// mount, a log to keep and more to run than a node's services.
+var containerOnly = []string{
+	"etc/systemd/journald.conf.d", "etc/systemd/system-generators",
+	"etc/systemd/system/default.target", "usr/local/bin/mkube-node-init",
+}
+
+// assembleBundle writes what a node image holds beside its base as one archive, to be
+// unpacked at the root of a virtual machine. A file that is there and of the same
+// inputs stays as it is.
+func (b *builder) assembleBundle(ctx context.Context, base string) (result Result, err error) {
+	result = Result{Tag: b.Bundle, Versions: b.versions}
+	err = b.step(b.product(), func() (string, error) {
+		inputs, outputs, err := b.inputs(base)
+		if err != nil {
+			return "", err
+		}
+		if have, err := ReadBundleInfo(b.Bundle); err == nil && have.Inputs == inputs {
+			return b.Bundle + " is up to date", nil
+		}
+		result.Fresh = true
+		return b.Bundle, b.withLayers(ctx, base, outputs, func(layers []layer) error {
+			return b.writeBundle(BundleInfo{inputs, b.versions}, layers)
+		})
+	})
+	return result, err
+}
+
+// writeBundle writes the bundle beside its place first: it is there whole or not at all.
+func (b *builder) writeBundle(info BundleInfo, layers []layer) error {
+	if err := os.MkdirAll(filepath.Dir(b.Bundle), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(b.Bundle), "."+filepath.Base(b.Bundle)+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(b.bundle(f, info, layers), f.Close()); err != nil {
+		return fmt.Errorf("writing the bundle: %w", err)
+	}
+	return errors.Join(os.Chmod(f.Name(), 0o644), os.Rename(f.Name(), b.Bundle))
+}
+
+// bundle is the parts' layer between what the bundle says of itself and the files of
+// a machine.
+func (b *builder) bundle(w io.Writer, info BundleInfo, layers []layer) error {
+	data, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return err
+	}
+	out := tar.NewWriter(w)
+	if err := addFile(out, BundleInfoPath, append(data, '\n')); err != nil {
+		return err
+	}
+	for _, l := range layers {
+		if l.name != partsLayer {
+			continue
+		}
+		if err := appendLayer(out, l.write); err != nil {
+			return err
+		}
+	}
+	if err := appendLayer(out, b.machineFiles); err != nil {
+		return err
+	}
+	return out.Close()
+}
+
+// machineFiles are the units and scripts of a machine.
+func (b *builder) machineFiles(w io.Writer) error {
+	return writeTar(w, func(t *tree) {
+		t.dir(filepath.Join(b.Source, "rootfs"), "", containerOnly...)
+		t.dir(filepath.Join(b.Source, "vm"), "")
+		t.file(filepath.Join(b.Source, packagesFile), path.Join(partsDir, packagesFile))
+	})
+}
+
+// appendLayer adds the entries of an archive to another.
+func appendLayer(out *tar.Writer, write func(io.Writer) error) error {
+	reader, writer := io.Pipe()
+	go func() { writer.CloseWithError(write(writer)) }()
+	defer reader.Close() // ends the writer if something fails here
+	in := tar.NewReader(reader)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := out.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return err
+		}
+	}
+}
+
+// ReadBundleInfo reads what a bundle says of itself.
+func ReadBundleInfo(file string) (BundleInfo, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return BundleInfo{}, err
+	}
+	defer f.Close()
+	r := tar.NewReader(f)
+	h, err := r.Next()
+	if err != nil || h.Name != BundleInfoPath {
+		return BundleInfo{}, fmt.Errorf("%s is no bundle of mkube build node-image", file)
+	}
+	var info BundleInfo
+	if err := json.NewDecoder(r).Decode(&info); err != nil {
+		return BundleInfo{}, fmt.Errorf("reading %s of %s: %w", BundleInfoPath, file, err)
+	}
+	return info, nil
+}

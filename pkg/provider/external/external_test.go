@@ -1,0 +1,321 @@
+package external_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/external"
+	"github.com/mkube/mkube/pkg/provider/fake"
+	"github.com/mkube/mkube/pkg/provider/providertest"
+)
+
+// socketVariable makes this binary a program that hands its input and output on to the
+// test's own process, where the nodes in memory are.
+const socketVariable = "MKUBE_TEST_SOCKET"
+
+func TestMain(m *testing.M) {
+	socket := os.Getenv(socketVariable)
+	if socket == "" {
+		os.Exit(m.Run())
+	}
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		_, _ = io.Copy(conn, os.Stdin)
+		_ = conn.(*net.UnixConn).CloseWrite()
+	}()
+	_, _ = io.Copy(os.Stdout, conn)
+}
+
+// program answers requests with nodes in memory.
+type program struct {
+	*fake.Provider
+	mu    sync.Mutex
+	calls []string
+	// answers are replies to a method, in place of what it would do.
+	answers map[string]string
+}
+
+// newProvider is a provider on a program, and the program.
+func newProvider(t *testing.T) (*external.Provider, *program) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mkube-test-") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	p := &program{Provider: &fake.Provider{Programs: fake.HostPrograms()}, answers: map[string]string{}}
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(conn)
+		}
+	}()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\n%s=%s exec %s\n", socketVariable, filepath.Join(dir, "s"), self)
+	file := filepath.Join(dir, "mkube-provider-test")
+	writeProgram(t, file, script)
+	return external.New(file, filepath.Join(dir, "clusters")), p
+}
+
+// writeProgram writes a program to run. No process may begin meanwhile: it would hold the
+// file open for writing, and what is open so cannot be run (ETXTBSY).
+func writeProgram(t *testing.T, file, text string) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *program) serve(conn net.Conn) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	in := bufio.NewReader(conn)
+	line, err := in.ReadBytes('\n')
+	var r external.Request
+	if err != nil || json.Unmarshal(line, &r) != nil {
+		return
+	}
+	p.mu.Lock()
+	p.calls = append(p.calls, r.Method)
+	answer, given := p.answers[r.Method]
+	p.mu.Unlock()
+	if given {
+		_, _ = io.WriteString(conn, answer)
+		return
+	}
+	out := &replies{encoder: json.NewEncoder(conn)}
+	if err := p.do(ctx, r, in, out); err != nil {
+		out.send(external.Reply{Error: err.Error()})
+	}
+}
+
+// replies sends one at a time.
+type replies struct {
+	mu      sync.Mutex
+	encoder *json.Encoder
+}
+
+func (r *replies) send(reply external.Reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.encoder.Encode(reply)
+}
+
+// stream sends what is written as one of a reply's streams.
+type stream func([]byte) external.Reply
+
+type streamWriter struct {
+	*replies
+	as stream
+}
+
+func (w streamWriter) Write(p []byte) (int, error) {
+	w.send(w.as(slices.Clone(p)))
+	return len(p), nil
+}
+
+func (r *replies) stdout() io.Writer {
+	return streamWriter{r, func(p []byte) external.Reply { return external.Reply{Stdout: p} }}
+}
+
+func (r *replies) stderr() io.Writer {
+	return streamWriter{r, func(p []byte) external.Reply { return external.Reply{Stderr: p} }}
+}
+
+func described(nodes []provider.Node) []external.Node {
+	var list []external.Node
+	for _, n := range nodes {
+		list = append(list, external.Node{Name: n.Name(), Role: n.Role(), Addresses: n.IPs(), Versions: n.Versions()})
+	}
+	return list
+}
+
+func (p *program) do(ctx context.Context, r external.Request, in *bufio.Reader, out *replies) error {
+	seed := func(nodes []provider.Node) (map[string][]provider.File, error) {
+		out.send(external.Reply{Nodes: described(nodes)})
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return nil, err
+		}
+		return unpack(line)
+	}
+	switch r.Method {
+	case "check":
+		return p.Check(ctx, *r.Config)
+	case "create":
+		_, err := p.Create(ctx, *r.Config, seed)
+		return err
+	case "add":
+		return p.Add(ctx, *r.Config, r.Index, seed)
+	case "remove":
+		return p.Remove(ctx, r.Cluster, r.Node)
+	case "delete":
+		return p.Delete(ctx, r.Cluster)
+	}
+	nodes, err := p.Nodes(ctx, r.Cluster)
+	if err != nil {
+		return err
+	}
+	if r.Method == "nodes" {
+		slices.Reverse(nodes) // mkube puts them in order
+		out.send(external.Reply{Nodes: described(nodes)})
+		return nil
+	}
+	i := slices.IndexFunc(nodes, func(n provider.Node) bool { return n.Name() == r.Node })
+	if i < 0 {
+		return fmt.Errorf("there is no node %q", r.Node)
+	}
+	return onNode(ctx, nodes[i], r, in, out)
+}
+
+func onNode(ctx context.Context, n provider.Node, r external.Request, in io.Reader, out *replies) error {
+	switch r.Method {
+	case "run":
+		cmd := provider.Cmd{Args: r.Args, Env: r.Env, TTY: r.TTY, Stdout: out.stdout(), Stderr: out.stderr(), Stdin: struct{ io.Reader }{in}} // no splice(2), whose broken pipes os/exec does not know
+		err := n.Run(ctx, cmd)
+		code := provider.ExitCode(err)
+		if code < 0 {
+			return err
+		}
+		out.send(external.Reply{Exit: &code})
+	case "logs":
+		return n.Logs(ctx, out.stdout())
+	case "endpoint":
+		endpoint, err := n.Endpoint(ctx, r.Port)
+		out.send(external.Reply{Endpoint: endpoint})
+		return err
+	default:
+		return fmt.Errorf("this provider cannot %s", r.Method)
+	}
+	return nil
+}
+
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t)
+	providertest.Run(t, p, "an image")
+}
+
+func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
+
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	p, program := newProvider(t)
+	ctx := t.Context()
+	cfg := config.Cluster{Name: "blue", Nodes: []config.Node{{}}}.Default()
+	if _, err := p.Create(ctx, cfg, noSeed); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Nodes = append(cfg.Nodes, config.Node{Role: config.Worker})
+	told := ""
+	err := p.Add(ctx, cfg, 1, func(nodes []provider.Node) (map[string][]provider.File, error) {
+		told = nodes[0].Name()
+		return map[string][]provider.File{told: {{Path: "/etc/x", Data: []byte("seeded")}}}, nil
+	})
+	if err != nil || told != "blue-worker" {
+		t.Fatalf("Add told of %q, %v", told, err)
+	}
+	nodes, err := p.Nodes(ctx, "blue")
+	if err != nil || len(nodes) != 2 || nodes[1].Name() != "blue-worker" {
+		t.Fatalf("Nodes = %v, %v", nodes, err)
+	}
+	if out, err := provider.Output(ctx, nodes[1], "cat", "/etc/x"); string(out) != "seeded" || err != nil {
+		t.Errorf("the seed is %q, %v", out, err)
+	}
+	if err := p.Remove(ctx, "blue", "blue-worker"); err != nil {
+		t.Error(err)
+	}
+	err = p.Stop(ctx, "blue")
+	if want := `mkube-provider-test: stop: there is no node ""`; fmt.Sprint(err) != want {
+		t.Errorf("Stop = %v; want %s", err, want)
+	}
+	program.mu.Lock()
+	defer program.mu.Unlock()
+	if want := []string{"create", "add", "nodes", "run", "remove", "stop"}; !slices.Equal(program.calls, want) {
+		t.Errorf("it was called for %v; want %v", program.calls, want)
+	}
+}
+
+// TestPrograms meets programs that are wrong, or not there.
+func TestPrograms(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ script, want string }{
+		"says why":             {`read x; echo '{"error":"no room: end something"}'`, "mkube-provider-test: nodes: no room: end something"},
+		"fails":                {`read x; echo out of order >&2; exit 3`, "mkube-provider-test: nodes: exit status 3: out of order"},
+		"is no provider":       {`read x; echo hello`, "mkube-provider-test: nodes: reading its replies: invalid character 'h' looking for beginning of value"},
+		"reads nothing":        {`exit 0`, "<nil>"},
+		"says what is unknown": {`read x; echo '{"new":"field"}'`, "<nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, "mkube-provider-test")
+			writeProgram(t, file, "#!/bin/sh\n"+tt.script+"\n")
+			if err := os.Mkdir(filepath.Join(dir, "blue"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, err := external.New(file, dir).Nodes(t.Context(), "blue")
+			if fmt.Sprint(err) != tt.want {
+				t.Errorf("Nodes = %v; want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestInterrupt wants a program that makes nodes to be asked to stop, and to be waited for.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mkube-provider-test")
+	script := "#!/bin/sh\ntrap 'echo tidy >" + dir + "/tidy; exit 1' INT\ntouch " + dir + "/began\nwhile :; do sleep 0.02; done\n"
+	writeProgram(t, file, script)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(dir + "/began"); err == nil {
+				cancel()
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	_, err := external.New(file, filepath.Join(dir, "clusters")).Create(ctx, config.Cluster{}.Default(), noSeed)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Create = %v", err)
+	}
+	if data, err := os.ReadFile(dir + "/tidy"); strings.TrimSpace(string(data)) != "tidy" {
+		t.Errorf("it did not tidy up: %v", err)
+	}
+}

@@ -1,0 +1,99 @@
+package vagrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/mkube/mkube/pkg/config"
+)
+
+// Vagrant's own providers that mkube chooses between.
+const (
+	virtualbox = "virtualbox"
+	libvirt    = "libvirt"
+)
+
+// Check looks for vagrant, the hypervisor and the bundles, and refuses what only a
+// container can have.
+func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := p.lookPath("vagrant"); err != nil {
+		return errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt")
+	}
+	hypervisor, err := p.hypervisor()
+	if err != nil {
+		return err
+	}
+	errs := []error{containersOnly(cfg)}
+	seen := map[string]bool{}
+	for _, n := range cfg.Nodes {
+		if !seen[n.Image] {
+			seen[n.Image] = true
+			_, _, err := p.bundle(n.Image)
+			errs = append(errs, err)
+		}
+	}
+	subnet, err := givenSubnet(cfg)
+	errs = append(errs, err)
+	if hypervisor == virtualbox && subnet.IsValid() {
+		errs = append(errs, hostOnly(subnet))
+	}
+	return errors.Join(errs...)
+}
+
+// hypervisor is Vagrant's provider: VirtualBox, as most use it, unless only libvirt is
+// there.
+func (p *Provider) hypervisor() (string, error) {
+	if p.o.Hypervisor != "" {
+		return p.o.Hypervisor, nil
+	}
+	for _, h := range []struct{ name, program string }{
+		{virtualbox, "VBoxManage"}, {virtualbox, "VBoxManage.exe"}, {libvirt, "virsh"}, {libvirt, "libvirtd"},
+	} {
+		if _, err := p.lookPath(h.program); err == nil {
+			return h.name, nil
+		}
+	}
+	return "", errors.New("neither VirtualBox nor libvirt is installed: install one of them, or name another hypervisor that Vagrant knows by --vagrant-provider")
+}
+
+// containersOnly names what the configuration asks for that machines do not have.
+func containersOnly(cfg config.Cluster) error {
+	var errs []error
+	refuse := func(field, why string) { errs = append(errs, fmt.Errorf("%s: %s", field, why)) }
+	if cfg.Networking.IPFamily != config.IPv4 && cfg.Networking.IPFamily != "" {
+		refuse("networking.ipFamily", "virtual machines have IPv4 addresses only: leave it out, or make containers by --provider docker")
+	}
+	if cfg.Networking.APIServerPort != 0 {
+		refuse("networking.apiServerPort", "a virtual machine's API server is reached at its own address, port 6443: leave it out")
+	}
+	for i, n := range cfg.Nodes {
+		if len(n.ExtraMounts) > 0 {
+			refuse(fmt.Sprintf("nodes[%d].extraMounts", i), "a virtual machine sees no folder of the host: leave it out, or make containers by --provider docker")
+		}
+		if len(n.ExtraPortMappings) > 0 {
+			refuse(fmt.Sprintf("nodes[%d].extraPortMappings", i), "a virtual machine's ports are reached at its own address: leave it out")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// networksFile says which host-only networks VirtualBox may make besides its default
+// range.
+const networksFile = "/etc/vbox/networks.conf"
+
+// hostOnly tells of the range that VirtualBox 6.1.28 and newer keep to.
+func hostOnly(subnet netip.Prefix) error {
+	if pool.Contains(subnet.Addr()) {
+		return nil
+	}
+	if _, err := os.Stat(networksFile); err == nil {
+		return nil // its owner has given it a thought
+	}
+	return fmt.Errorf("nodes[].address: VirtualBox makes no network %s: echo '* %[1]s' | sudo tee %[2]s allows it, or choose addresses in %[3]s", subnet, networksFile, pool)
+}

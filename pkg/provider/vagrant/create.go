@@ -1,0 +1,183 @@
+package vagrant
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// What a machine has where the configuration does not say: enough for a control plane
+// and some pods.
+const (
+	defaultCPUs   = 2
+	defaultMemory = 2048 // MiB
+)
+
+// Create makes the cluster's folder and its machines, all at once where the hypervisor
+// can, and makes nodes of them.
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, err := p.reserve(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []provider.Node
+	for _, m := range r.Machines {
+		nodes = append(nodes, p.node(cfg.Name, m))
+	}
+	files, err := seed(nodes)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.vagrant(ctx, cfg.Name, "up", "--provider", r.Hypervisor); err != nil {
+		return nil, err
+	}
+	if err := p.learn(ctx, cfg.Name); err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	for i, n := range nodes {
+		g.Go(func() error { return p.furnish(gctx, cfg.Nodes[i].Image, n, files[n.Name()]) })
+	}
+	return nodes, g.Wait()
+}
+
+var _ provider.Previewer = (*Provider)(nil)
+
+// Preview writes the Vagrantfile of a new cluster.
+func (p *Provider) Preview(ctx context.Context, cfg config.Cluster, w io.Writer) error {
+	r, err := p.plan(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	text, err := r.vagrantfile()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// plan is the record of a new cluster.
+func (p *Provider) plan(ctx context.Context, cfg config.Cluster) (record, error) {
+	hypervisor, err := p.hypervisor()
+	if err != nil {
+		return record{}, err
+	}
+	subnet, err := p.subnet(ctx, cfg)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{Cluster: cfg.Name, Hypervisor: hypervisor, Box: cmp.Or(p.o.Box, DefaultBox), Subnet: subnet}
+	for i := range cfg.Nodes {
+		m, err := p.machine(cfg, i, subnet)
+		if err != nil {
+			return record{}, err
+		}
+		r.Machines = append(r.Machines, m)
+	}
+	return r, nil
+}
+
+// machine is the i-th node as a machine.
+func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (machine, error) {
+	n := cfg.Nodes[i]
+	_, info, err := p.bundle(n.Image)
+	if err != nil {
+		return machine{}, err
+	}
+	return machine{
+		Name: cfg.NodeNames()[i], Role: n.Role, Place: i, Address: address(cfg, i, subnet), Versions: info.Versions,
+		// A part of a processor is a whole one.
+		CPUs:   cmp.Or((n.Resources.MilliCPUs()+999)/1000, defaultCPUs),
+		Memory: cmp.Or(n.Resources.MemoryBytes()>>20, defaultMemory),
+	}, nil
+}
+
+// reserve plans a cluster and makes its folder, which must not be there. From then on
+// its name and subnet are taken.
+func (p *Provider) reserve(ctx context.Context, cfg config.Cluster) (record, error) {
+	p.planning.Lock() // two at once would choose the same subnet
+	defer p.planning.Unlock()
+	r, err := p.plan(ctx, cfg)
+	if err != nil {
+		return r, err
+	}
+	if err := os.MkdirAll(p.o.Dir, 0o700); err != nil {
+		return r, err
+	}
+	dir := p.folder(r.Cluster)
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return r, fmt.Errorf("%s exists already: mkube delete cluster --name %s takes away what is left of that cluster", dir, r.Cluster)
+	}
+	if err != nil {
+		return r, fmt.Errorf("making the cluster's folder: %w", err)
+	}
+	return r, p.write(r)
+}
+
+// furnish makes a node of a machine that has booted: what the node image holds and the
+// seed go in before any of it starts.
+func (p *Provider) furnish(ctx context.Context, image string, n provider.Node, files []provider.File) error {
+	bundle, info, err := p.bundle(image)
+	if err != nil {
+		return err
+	}
+	if err := unpack(ctx, n, bundle, info); err != nil {
+		return fmt.Errorf("putting %s on %s: %w", filepath.Base(bundle), n.Name(), err)
+	}
+	if err := provider.WriteFiles(ctx, n, files); err != nil {
+		return err
+	}
+	if err := n.Run(ctx, provider.Cmd{Args: []string{"mkube-vm-setup", n.Name(), n.IP().String()}}); err != nil {
+		return fmt.Errorf("making a node of %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// unpack puts a bundle on a machine, unless its box holds that very one.
+func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo) error {
+	var have bundleInfo
+	said, err := provider.Output(ctx, n, "cat", "/"+infoPath)
+	if err == nil && json.Unmarshal(said, &have) == nil && have == info {
+		return nil
+	}
+	if provider.ExitCode(err) == -1 {
+		return err
+	}
+	f, err := os.Open(bundle)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: f})
+}
+
+// learn asks vagrant how the machines of a cluster are reached, and keeps it: vagrant
+// itself takes seconds to say so.
+func (p *Provider) learn(ctx context.Context, cluster string) error {
+	var stdout, stderr bytes.Buffer
+	err := p.run(ctx, p.folder(cluster), output{&stdout, &stderr}, "ssh-config")
+	// It fails when some machine does not run, and tells of the others all the same.
+	if err != nil && stdout.Len() == 0 {
+		return explain(ctx, err, "ssh-config", "", strings.TrimSpace(stderr.String()))
+	}
+	return replace(filepath.Join(p.folder(cluster), sshConfigFile), stdout.Bytes())
+}

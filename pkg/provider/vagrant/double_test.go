@@ -1,0 +1,226 @@
+package vagrant
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// double stands in for the vagrant command. It replays what vagrant was recorded to say
+// with a hypervisor (testdata/HYPERVISOR), and each machine of the Vagrantfile that is up
+// is an SSH server with a node in memory behind it.
+type double struct {
+	hypervisor string
+	key        string // file
+
+	mu       sync.Mutex
+	machines map[string]*server // by folder and name
+	calls    []string
+	// fails makes a verb end with a recorded error.
+	fails map[string]string
+	// hangs makes a verb wait until it is interrupted.
+	hangs map[string]chan struct{}
+}
+
+// newProvider is a provider on a double, with one bundle.
+func newProvider(t *testing.T, hypervisor string) (*Provider, *double) {
+	t.Helper()
+	dir := t.TempDir()
+	d := &double{hypervisor: hypervisor, machines: map[string]*server{}, fails: map[string]string{}, hangs: map[string]chan struct{}{}}
+	d.key = filepath.Join(dir, "the key") // vagrant puts a path with a blank in quotes
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.key, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.stopAll)
+	p := New(Options{Dir: filepath.Join(dir, "clusters"), Bundles: filepath.Join(dir, "bundles"), Hypervisor: hypervisor})
+	p.run, p.lookPath = d.run, func(name string) (string, error) { return "/usr/bin/" + name, nil }
+	p.hostAddrs = func() ([]net.Addr, error) {
+		return []net.Addr{&net.IPNet{IP: net.IPv4(127, 0, 0, 1), Mask: net.CIDRMask(8, 32)}}, nil
+	}
+	writeBundle(t, filepath.Join(dir, "bundles", "v1.37.2.tar"))
+	return p, d
+}
+
+// testImage is the node image of the bundle that newProvider makes.
+const testImage = "mkube/node:v1.37.2"
+
+var testVersions = provider.Versions{
+	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
+}
+
+// writeBundle writes a bundle that holds one more file than it must.
+func writeBundle(t *testing.T, file string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	info, err := json.Marshal(bundleInfo{Inputs: "abc", Versions: testVersions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// Archive sorts, but would write folders first: this is how nodeimage does it.
+	if err := writeEntries(f, [][2]string{{infoPath, string(info)}, {"usr/local/bin/mkube-vm-setup", "#!/bin/sh\n"}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var defined = regexp.MustCompile(`(?m)^  config\.vm\.define '([^']+)'`)
+
+// names are the machines of a folder's Vagrantfile, or those that are asked for.
+func names(dir string, asked []string) ([]string, error) {
+	if len(asked) > 0 {
+		return asked, nil
+	}
+	data, err := os.ReadFile(filepath.Join(dir, vagrantfile))
+	var list []string
+	for _, m := range defined.FindAllStringSubmatch(string(data), -1) {
+		list = append(list, m[1])
+	}
+	return list, err
+}
+
+var errVagrant = errors.New("exit status 1")
+
+// run is the double's vagrant.
+func (d *double) run(ctx context.Context, dir string, w output, args ...string) error {
+	var words []string // without flags and their values
+	for i, a := range args {
+		if !strings.HasPrefix(a, "--") && (i == 0 || args[i-1] != "--provider") {
+			words = append(words, a)
+		}
+	}
+	verb := words[0]
+	d.mu.Lock()
+	d.calls = append(d.calls, strings.Join(args, " "))
+	failure, hang := d.fails[verb], d.hangs[verb]
+	d.mu.Unlock()
+	if hang != nil {
+		close(hang)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if failure != "" {
+		if err := d.replay(w.stdout, failure, ""); err != nil {
+			return err
+		}
+		return errVagrant
+	}
+	list, err := names(dir, words[1:])
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		if err := d.do(verb, dir, name, w.stdout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do does a verb to one machine.
+func (d *double) do(verb, dir, name string, stdout io.Writer) error {
+	key := filepath.Join(dir, name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.machines[key]
+	switch verb {
+	case "up":
+		if m == nil {
+			m = newServer(name)
+			d.machines[key] = m
+		}
+		if err := os.MkdirAll(filepath.Join(dir, ".vagrant"), 0o755); err != nil {
+			return err
+		}
+		if err := m.listen(); err != nil {
+			return err
+		}
+	case "halt", "destroy":
+		if m != nil {
+			m.stop()
+		}
+		if verb == "destroy" {
+			delete(d.machines, key)
+		}
+	case "ssh-config":
+		if m == nil || m.address() == nil {
+			return errVagrant
+		}
+		host, port := m.address().IP, m.address().Port
+		_, err := fmt.Fprintf(stdout, "Host %s\n  HostName %s\n  User vagrant\n  Port %d\n  UserKnownHostsFile /dev/null\n"+
+			"  StrictHostKeyChecking no\n  PasswordAuthentication no\n  IdentityFile \"%s\"\n  IdentitiesOnly yes\n  LogLevel FATAL\n\n", name, host, port, d.key)
+		return err
+	}
+	return d.replay(stdout, verb, name)
+}
+
+// replay writes a recording, in which the machine was called node1.
+func (d *double) replay(w io.Writer, recording, name string) error {
+	data, err := os.ReadFile(filepath.Join("testdata", d.hypervisor, recording+".txt"))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, strings.ReplaceAll(string(data), "node1", name))
+	return err
+}
+
+func (d *double) stopAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range d.machines {
+		m.stop()
+	}
+}
+
+// machine is a machine of a cluster, by its name.
+func (d *double) machine(t *testing.T, name string) *server {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, m := range d.machines {
+		if filepath.Base(key) == name {
+			return m
+		}
+	}
+	t.Fatalf("there is no machine %s", name)
+	return nil
+}
+
+// said are the calls of the vagrant command, but for the flags that all have.
+func (d *double) said() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string
+	for _, c := range d.calls {
+		list = append(list, strings.TrimPrefix(c, "--machine-readable --no-color "))
+	}
+	return list
+}

@@ -1,0 +1,227 @@
+package vagrant
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/nodeimage"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// story is the cluster of one machine that docs/vagrant.md makes.
+func story() config.Cluster {
+	return config.Cluster{Name: "story", Nodes: []config.Node{{Name: "k8s-master", Address: "192.168.50.4", Image: testImage}}}.Default()
+}
+
+func TestVagrantfile(t *testing.T) {
+	t.Parallel()
+	limited := blue(1)
+	limited.Nodes[1].Resources = config.Resources{CPUs: "1500m", Memory: "1Gi"}
+	for _, tt := range []struct {
+		name, hypervisor, box string
+		cfg                   config.Cluster
+	}{
+		{"libvirt", libvirt, "", limited},
+		{"virtualbox", virtualbox, `it's a \ box`, story()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := newProvider(t, tt.hypervisor)
+			p.o.Box = tt.box
+			var text strings.Builder
+			if err := p.Preview(t.Context(), tt.cfg, &text); err != nil {
+				t.Fatal(err)
+			}
+			got := []byte(text.String())
+			want(t, "what there is", clusters(t, p), nil)
+			golden := filepath.Join("testdata", tt.name, vagrantfile)
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			file, err := os.ReadFile(golden)
+			if string(got) != string(file) || err != nil {
+				t.Errorf("the Vagrantfile is\n%s\nwant %v\n%s", got, err, file)
+			}
+		})
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	subnet := netip.MustParsePrefix("192.168.56.0/24")
+	cfg := blue(3)
+	cfg.Nodes[2].Address = "192.168.56.11"
+	var got []string
+	for i := range cfg.Nodes {
+		got = append(got, address(cfg, i, subnet).String())
+	}
+	want(t, "the addresses", got, []string{"192.168.56.10", "192.168.56.12", "192.168.56.11", "192.168.56.14"})
+}
+
+func TestSubnets(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t, libvirt)
+	subnet := func(cfg config.Cluster) string {
+		t.Helper()
+		r, err := p.reserve(t.Context(), cfg)
+		if err != nil {
+			return err.Error()
+		}
+		return r.Subnet.String()
+	}
+	named := func(name string) config.Cluster {
+		cfg := blue(0)
+		cfg.Name = name
+		return cfg
+	}
+	if got := subnet(story()); got != "192.168.50.0/24" {
+		t.Errorf("the subnet of nodes with addresses is %s", got)
+	}
+	seen := map[string]bool{}
+	for i := range 8 {
+		got := subnet(named(fmt.Sprintf("c%d", i)))
+		if seen[got] {
+			t.Errorf("%s is of two clusters", got)
+		}
+		seen[got] = true
+	}
+	if got := subnet(named("last")); !strings.Contains(got, "no free subnet in 192.168.56.0/21: delete clusters") {
+		t.Errorf("the pool has no end: %s", got)
+	}
+	busy, err := p.taken(t.Context(), config.Cluster{Networking: config.Networking{PodSubnet: "10.1.0.0/16,fd00::/56", ServiceSubnet: "10.2.0.0/16"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"10.1.0.0/16", "10.2.0.0/16", "127.0.0.0/8", "192.168.50.0/24"} {
+		if !overlaps(netip.MustParsePrefix(s), busy) {
+			t.Errorf("%s is not taken", s)
+		}
+	}
+}
+
+// TestBundleIsNodeimages: what package nodeimage writes is what is read here, though
+// neither knows the other.
+func TestBundleIsNodeimages(t *testing.T) {
+	t.Parallel()
+	if infoPath != nodeimage.BundleInfoPath {
+		t.Errorf("a bundle says what it is in %s, and is asked in %s", nodeimage.BundleInfoPath, infoPath)
+	}
+	v := testVersions
+	data, err := json.Marshal(nodeimage.BundleInfo{Inputs: "abc", Versions: nodeimage.Versions(v)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bundleInfo
+	if err := json.Unmarshal(data, &got); err != nil || got != (bundleInfo{"abc", v}) {
+		t.Errorf("read %+v, %v of %s", got, err, data)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	containers := blue(1)
+	containers.Networking.IPFamily = config.DualStack
+	containers.Networking.APIServerPort = 6443
+	containers.Nodes[1].ExtraMounts = []config.Mount{{HostPath: ".", ContainerPath: "/x"}}
+	containers.Nodes[1].ExtraPortMappings = []config.PortMapping{{ContainerPort: 80}}
+	apart := blue(1)
+	apart.Nodes[0].Address, apart.Nodes[1].Address = "192.168.56.10", "192.168.57.10"
+	host := blue(0)
+	host.Nodes[0].Address = "192.168.56.1"
+	version := blue(0)
+	version.Nodes[0].Image = "mkube/node:v1.36.4"
+	path := blue(0)
+	path.Nodes[0].Image = "/nowhere/node.tar"
+	for name, tt := range map[string]struct {
+		cfg        config.Cluster
+		hypervisor string
+		missing    []string // programs
+		want       string
+	}{
+		"a plain cluster": {blue(2), "", nil, "<nil>"},
+		"what only containers have": {containers, "", nil, "networking.ipFamily: virtual machines have IPv4 addresses only: leave it out, or make containers by --provider docker\n" +
+			"networking.apiServerPort: a virtual machine's API server is reached at its own address, port 6443: leave it out\n" +
+			"nodes[1].extraMounts: a virtual machine sees no folder of the host: leave it out, or make containers by --provider docker\n" +
+			"nodes[1].extraPortMappings: a virtual machine's ports are reached at its own address: leave it out"},
+		"nodes on two networks":  {apart, "", nil, "nodes[1].address: 192.168.57.10 is not in 192.168.56.0/24, as the others' are: the nodes of a cluster share one network"},
+		"the host's address":     {host, "", nil, "nodes[0].address: 192.168.56.1 is the network's own or the host's: choose one from 192.168.56.2 on"},
+		"no vagrant":             {blue(0), "", []string{"vagrant"}, "vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt"},
+		"no hypervisor":          {blue(0), "", []string{"VBoxManage", "VBoxManage.exe", "virsh", "libvirtd"}, "neither VirtualBox nor libvirt is installed: install one of them, or name another hypervisor that Vagrant knows by --vagrant-provider"},
+		"a hypervisor by name":   {blue(0), "vmware_desktop", []string{"VBoxManage"}, "<nil>"},
+		"no bundle of a version": {version, "", nil, "there is no bundle BUNDLES/v1.36.4.tar: mkube build node-image --bundle BUNDLES/v1.36.4.tar --kubernetes-version v1.36.4 makes it"},
+		"no bundle of a path":    {path, "", nil, "there is no bundle /nowhere/node.tar: mkube build node-image --bundle /nowhere/node.tar makes it"},
+		"the story's address with VirtualBox": {story(), virtualbox, nil, "nodes[].address: VirtualBox makes no network 192.168.50.0/24: " +
+			"echo '* 192.168.50.0/24' | sudo tee /etc/vbox/networks.conf allows it, or choose addresses in 192.168.56.0/21"},
+		"the story's address with libvirt": {story(), libvirt, nil, "<nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := newProvider(t, tt.hypervisor)
+			p.lookPath = without(tt.missing)
+			got := strings.ReplaceAll(fmt.Sprint(p.Check(t.Context(), tt.cfg)), p.o.Bundles, "BUNDLES")
+			if got != tt.want {
+				t.Errorf("Check says\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// without finds all programs but some.
+func without(missing []string) func(string) (string, error) {
+	return func(name string) (string, error) {
+		for _, m := range missing {
+			if m == name {
+				return "", errors.New("not found")
+			}
+		}
+		return "/usr/bin/" + name, nil
+	}
+}
+
+func TestHypervisor(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t, "")
+	for missing, want := range map[string]string{"": virtualbox, "VBoxManage": virtualbox, "VBoxManage VBoxManage.exe": libvirt, "VBoxManage VBoxManage.exe virsh": libvirt} {
+		p.lookPath = without(strings.Fields(missing))
+		if got, err := p.hypervisor(); got != want || err != nil {
+			t.Errorf("without %q it is %q, %v; want %q", missing, got, err, want)
+		}
+	}
+}
+
+func TestSSHConfig(t *testing.T) {
+	t.Parallel()
+	text := "Host cp\n  HostName 127.0.0.1\n  User vagrant\n  Port 2222\n  UserKnownHostsFile /dev/null\n  IdentityFile \"/a b/key\"\n  IdentityFile /c\n\n" +
+		"Host w1\n  HostName 192.168.121.78\n  User me\n  Port 22\n  ForwardAgent yes\n"
+	want := map[string]target{
+		"cp": {"127.0.0.1:2222", "vagrant", []string{"/a b/key", "/c"}},
+		"w1": {"192.168.121.78:22", "me", nil},
+	}
+	if got := parseSSHConfig(text); !reflect.DeepEqual(got, want) {
+		t.Errorf("parseSSHConfig = %+v; want %+v", got, want)
+	}
+}
+
+func TestCommandCanBePasted(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t, libvirt)
+	n := p.node("blue", machine{Name: "cp"})
+	got := n.Command(provider.Cmd{Args: []string{"echo", "it's"}, Env: []string{"A=b c"}, TTY: true})
+	want(t, "the command", got, []string{
+		"ssh", "-F", filepath.Join(p.o.Dir, "blue", "ssh-config"), "-t", "cp",
+		`cd / && exec sudo --non-interactive env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECONFIG=/etc/kubernetes/admin.conf 'A=b c' echo 'it'"'"'s'`,
+	})
+}

@@ -1,0 +1,137 @@
+// Package vagrant makes nodes of virtual machines, through the vagrant command and one
+// SSH connection to each. A cluster is a folder with a Vagrantfile, with which plain
+// vagrant works as well.
+package vagrant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// Options say where clusters are kept, and what new machines are made of. Dir and
+// Bundles are wanted.
+type Options struct {
+	// Dir holds a folder for each cluster. It need not exist.
+	Dir string
+	// Bundles holds the bundles of node images that are named by a version: v1.37.2.tar
+	// for mkube/node:v1.37.2. Any other image is the path of a bundle.
+	Bundles string
+	// Hypervisor is Vagrant's own provider, as "libvirt". Empty means virtualbox, or
+	// libvirt where only that is there.
+	Hypervisor string
+	// Box is the box of new machines: Debian or Ubuntu. Empty means DefaultBox.
+	Box string
+}
+
+// DefaultBox is a box that Vagrant's catalogue has for VirtualBox and libvirt.
+const DefaultBox = "debian/bookworm64"
+
+// Provider makes nodes of virtual machines.
+type Provider struct {
+	o Options
+	// run is the vagrant command.
+	run func(ctx context.Context, dir string, w output, args ...string) error
+	// lookPath finds programs.
+	lookPath func(string) (string, error)
+	// hostAddrs are the addresses of this host, with their networks.
+	hostAddrs func() ([]net.Addr, error)
+
+	planning sync.Mutex
+	mu       sync.Mutex
+	links    map[string]*link // by cluster and node
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New is the provider with its options. It looks at nothing yet.
+func New(o Options) *Provider {
+	return &Provider{o: o, run: runVagrant, lookPath: exec.LookPath, hostAddrs: net.InterfaceAddrs, links: map[string]*link{}}
+}
+
+// folder is the folder of a cluster, "" for a name that can be none's: no name leads
+// elsewhere.
+func (p *Provider) folder(cluster string) string {
+	if cluster == "" || strings.HasPrefix(cluster, ".") || strings.ContainsAny(cluster, `/\`) {
+		return ""
+	}
+	return filepath.Join(p.o.Dir, cluster)
+}
+
+// Clusters lists the clusters that have a folder. Vagrant is not asked.
+func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(p.o.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing clusters: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && p.folder(e.Name()) != "" {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil // ReadDir sorts
+}
+
+// Nodes lists the machines of a cluster, whether they run or not. Vagrant is not asked.
+func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, err := p.read(cluster)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // no cluster, or one whose create was killed early
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(r.Machines, func(a, b machine) int { return rank(a.Role) - rank(b.Role) })
+	var nodes []provider.Node
+	for _, m := range r.Machines {
+		nodes = append(nodes, p.node(cluster, m))
+	}
+	return nodes, nil
+}
+
+func rank(r config.Role) int {
+	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, r)
+}
+
+// Delete destroys a cluster's machines and removes its folder. Machines that were never
+// made do not need Vagrant to go away.
+func (p *Provider) Delete(ctx context.Context, cluster string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	dir := p.folder(cluster)
+	if _, err := os.Stat(dir); dir == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	p.forget(cluster)
+	if _, err := os.Stat(filepath.Join(dir, ".vagrant")); err == nil {
+		if err := p.vagrant(ctx, cluster, "destroy", "--force"); err != nil {
+			return fmt.Errorf("destroying the machines of %s: %w", cluster, err)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package vagrant
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// server is a machine: an SSH server whose commands run on a node in memory. Stopped and
+// started again it has another address, as machines may.
+type server struct {
+	node   *fake.Node
+	config *ssh.ServerConfig
+	// connections counts those that were made; busy are the sessions that are open, and most
+	// is how many were at once; running are the commands that run.
+	connections, busy, most, running atomic.Int32
+
+	mu       sync.Mutex
+	listener net.Listener
+	open     []net.Conn
+}
+
+func newServer(name string) *server {
+	programs := fake.HostPrograms()
+	programs["mkube-vm-setup"] = func(_ context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
+		if _, there := n.File("/usr/local/bin/mkube-vm-setup"); !there || cmd.Args[1] != n.Name() {
+			return 127, nil
+		}
+		return 0, nil
+	}
+	programs["journalctl"] = func(_ context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
+		_, err := fmt.Fprintf(cmd.Stdout, "%s: journal of this boot\n", n.Name())
+		return 0, err
+	}
+	cfg := config.Cluster{Nodes: []config.Node{{Name: name}}}.Default()
+	nodes, err := (&fake.Provider{Programs: programs}).Create(context.Background(), cfg, func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
+	if err != nil {
+		panic(err) // the fake refuses nothing
+	}
+	_, private, _ := ed25519.GenerateKey(nil)
+	signer, _ := ssh.NewSignerFromKey(private)
+	s := &server{node: nodes[0].(*fake.Node), config: &ssh.ServerConfig{
+		PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil },
+	}}
+	s.config.AddHostKey(signer)
+	return s
+}
+
+func (s *server) listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.listener = l
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.open = append(s.open, conn)
+			s.mu.Unlock()
+			s.connections.Add(1)
+			go s.serve(conn)
+		}
+	}()
+	return nil
+}
+
+func (s *server) address() *net.TCPAddr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr().(*net.TCPAddr)
+}
+
+// stop ends the server and its connections.
+func (s *server) stop() {
+	s.mu.Lock()
+	if s.listener != nil {
+		s.listener.Close()
+		s.listener = nil
+	}
+	s.mu.Unlock()
+	s.cut()
+}
+
+// cut loses all connections, as a network does.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.open {
+		c.Close()
+	}
+	s.open = nil
+}
+
+func (s *server) serve(conn net.Conn) {
+	c, channels, requests, err := ssh.NewServerConn(conn, s.config)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = c.Wait(); cancel() }()
+	go ssh.DiscardRequests(requests)
+	for ch := range channels {
+		channel, requests, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		go s.session(ctx, channel, requests)
+	}
+}
+
+// session runs the command that a client asks for.
+func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *ssh.Request) {
+	defer ch.Close()
+	n := s.busy.Add(1)
+	defer s.busy.Add(-1)
+	for old := s.most.Load(); n > old && !s.most.CompareAndSwap(old, n); old = s.most.Load() {
+	}
+	for r := range requests {
+		_ = r.Reply(r.Type == "exec" || r.Type == "pty-req", nil)
+		if r.Type != "exec" {
+			continue
+		}
+		var exec struct{ Command string }
+		_ = ssh.Unmarshal(r.Payload, &exec)
+		code := s.exec(ctx, exec.Command, ch)
+		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
+		return
+	}
+}
+
+const asRoot = "cd / && exec sudo --non-interactive env "
+
+var assignment = regexp.MustCompile(`^[A-Z_]+=`)
+
+// exec runs a command line. A real shell takes it apart; sudo and env are played here.
+func (s *server) exec(ctx context.Context, line string, ch ssh.Channel) int {
+	rest, ok := strings.CutPrefix(line, asRoot)
+	if !ok {
+		fmt.Fprintf(ch.Stderr(), "not asked to be root: %s\n", line)
+		return 1
+	}
+	out, err := exec.CommandContext(ctx, "sh", "-c", `printf '%s\0' `+rest).Output()
+	if err != nil {
+		fmt.Fprintln(ch.Stderr(), err)
+		return 2
+	}
+	cmd := provider.Cmd{Args: strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), Stdout: ch, Stderr: ch.Stderr(), Stdin: ch}
+	for len(cmd.Args) > 0 && assignment.MatchString(cmd.Args[0]) {
+		cmd.Env, cmd.Args = append(cmd.Env, cmd.Args[0]), cmd.Args[1:]
+	}
+	if cmd.Args[0] == "tar" || cmd.Args[0] == "cat" {
+		// The fake's own read to the end: what they read must be in memory.
+		data, err := io.ReadAll(ch)
+		if err != nil {
+			return 2
+		}
+		cmd.Stdin = bytes.NewReader(data)
+	}
+	s.running.Add(1)
+	err = s.node.Run(ctx, cmd)
+	s.running.Add(-1) // before the client hears of the end
+	if code := provider.ExitCode(err); code >= 0 {
+		return code
+	}
+	fmt.Fprintln(ch.Stderr(), err)
+	return 255
+}
+
+// writeEntries writes files as an archive, in their order.
+func writeEntries(w io.Writer, files [][2]string) error {
+	out := tar.NewWriter(w)
+	for _, f := range files {
+		if err := out.WriteHeader(&tar.Header{Name: f[0], Mode: 0o755, Size: int64(len(f[1]))}); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, f[1]); err != nil {
+			return err
+		}
+	}
+	return out.Close()
+}

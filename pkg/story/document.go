@@ -1,0 +1,45 @@
+package story
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Document is the story as a page of Markdown, with what its commands printed: a list
+// for each step, in the order of its commands. Each step has the picture of its name in the folder
+// pictures. A step of which less was recorded than it has commands is an error.
+func Document(steps []Step, printed map[string][]string, pictures string) (string, error) {
+	var b strings.Builder
+	b.WriteString(preface)
+	for i, s := range steps {
+		outputs := printed[s.Name]
+		if len(outputs) != len(s.Commands()) {
+			return "", fmt.Errorf("step %s has %d commands, and the output of %d: record them anew", s.Name, len(s.Commands()), len(outputs))
+		}
+		fmt.Fprintf(&b, "\n## %d. %s\n\n![The components by now](%s/%s.svg)\n", i+1, s.Title, pictures, s.Name)
+		for _, block := range s.Blocks {
+			if block.Command == nil {
+				fmt.Fprintf(&b, "\n%s\n", block.Text)
+				continue
+			}
+			fmt.Fprintf(&b, "\n```console\n$ %s\n%s```\n", strings.ReplaceAll(block.Command.Script, "\n", "\n> "), closed(outputs[0]))
+			outputs = outputs[1:]
+		}
+	}
+	return b.String(), nil
+}
+
+const preface = `# A Kubernetes control plane, component by component
+
+This page is made by ` + "`make walkthrough`" + ` from the steps of ` + "`mkube tour`" + ` (pkg/story/steps) and from what their commands
+printed on a real cluster. Do not edit it. To walk yourself, on a cluster of your own: ` + "`mkube tour`" + `. In the pictures
+what came last is marked, and what is still to come is faint; an arrow leads from a component to what needs it.
+`
+
+// closed is a text that ends with a newline, if it has any line.
+func closed(text string) string {
+	if text == "" || strings.HasSuffix(text, "\n") {
+		return text
+	}
+	return text + "\n"
+}
