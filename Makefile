@@ -16,9 +16,11 @@ FUZZTIME ?= 20s
 # More for the bench, as in: make bench BENCH="--runs 2 --check all"
 BENCH ?=
 # Conformance: which specs by their names (a regular expression) and by their labels
-# ('Conformance && !Serial'), and KEEP=1 to leave the cluster for the next run.
+# ('Conformance && !Serial'), how often a spec is tried until it passes, and KEEP=1 to leave
+# the cluster for the next run.
 FOCUS ?=
 LABELS ?= Conformance
+ATTEMPTS ?= 1
 KEEP ?=
 
 help: ## show this list
@@ -63,7 +65,7 @@ bench: node-image ## measure: create, delete, sizes, an idle node
 	go run ./e2e/bench --mkube $(MKUBE) $(BENCH)
 
 conformance: node-image ## Kubernetes' conformance suite on two nodes, or FOCUS='...' of it
-	go run ./e2e/conformance --mkube $(MKUBE) --labels '$(LABELS)' --focus '$(FOCUS)' $(if $(KEEP),--keep)
+	go run ./e2e/conformance --mkube $(MKUBE) --labels '$(LABELS)' --focus '$(FOCUS)' --attempts $(ATTEMPTS) $(if $(KEEP),--keep)
 
 # Its commands are run on a real cluster, which is taken away again.
 walkthrough: node-image ## make docs/walkthrough.md anew

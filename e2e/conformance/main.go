@@ -28,7 +28,7 @@ const folder = "e2e/conformance"
 type conformance struct {
 	mkube, config, image string
 	labels, focus        string
-	procs                int
+	procs, attempts      int
 	keep                 bool
 	cache, out           string
 	log                  io.Writer
@@ -44,6 +44,7 @@ func main() {
 	flag.StringVar(&c.labels, "labels", "Conformance", "which specs, by Ginkgo's labels: 'Conformance && !Serial' leaves out those that run alone")
 	flag.StringVar(&c.focus, "focus", "", "only specs whose name matches this regular expression")
 	flag.IntVar(&c.procs, "procs", 20, "how many specs run at once: they wait more than they work")
+	flag.IntVar(&c.attempts, "attempts", 1, "how often a spec may be tried until it passes; those that needed more than one are named")
 	flag.BoolVar(&c.keep, "keep", false, "leave the cluster; the next run takes it as it is")
 	flag.StringVar(&c.out, "out", "bin/conformance", "where the report goes")
 	flag.Parse()
@@ -100,10 +101,12 @@ func (c *conformance) absolute() error {
 const reportFile = "report.json"
 
 // suite runs the specs. Those that cannot share the cluster run one by one after all
-// others.
+// others. They yield to the nodes: an engine's containers are all together, to the
+// kernel's scheduler, no more than one process beside them, and a node without a processor
+// makes specs fail that ask at once for what it has just written.
 func (c conformance) suite(ctx context.Context, p programs) error {
-	cmd := exec.CommandContext(ctx, p.path("ginkgo"),
-		fmt.Sprintf("--procs=%d", c.procs), "--timeout=4h", "--silence-skips", "--no-color",
+	cmd := exec.CommandContext(ctx, "nice", "-n", "10", p.path("ginkgo"),
+		fmt.Sprintf("--procs=%d", c.procs), fmt.Sprintf("--flake-attempts=%d", c.attempts), "--timeout=4h", "--silence-skips", "--no-color",
 		"--label-filter="+c.labels, "--focus="+c.focus,
 		"--output-dir="+c.out, "--json-report="+reportFile,
 		p.path("e2e.test"), "--",

@@ -31,7 +31,20 @@ type spec struct {
 	RunTime                  time.Duration
 	// NumAttempts is 0 for those that were not chosen.
 	NumAttempts int
-	Failure     struct{ Message string }
+	Failure     failure
+	// AdditionalFailures are those of earlier attempts, of a spec that was tried again.
+	AdditionalFailures []struct{ Failure failure }
+}
+
+type failure struct{ Message string }
+
+// short is the message as far as a summary has room; Ginkgo's own output has all of it.
+func (f failure) short() string {
+	const most = 600
+	if len(f.Message) > most {
+		return f.Message[:most] + " ..."
+	}
+	return f.Message
 }
 
 func (s spec) name() string {
@@ -61,7 +74,7 @@ func readReport(file string) (report, error) {
 }
 
 // count is how many of the specs that were chosen ran, and how that ended.
-type count struct{ ran, passed, failed int }
+type count struct{ ran, passed, again, failed int }
 
 func (r report) count(which func(spec) bool) count {
 	var n count
@@ -71,6 +84,9 @@ func (r report) count(which func(spec) bool) count {
 		case s.State == "passed":
 			n.ran++
 			n.passed++
+			if s.NumAttempts > 1 {
+				n.again++
+			}
 		case s.failed():
 			n.ran++
 			n.failed++
@@ -96,6 +112,9 @@ func (r report) print(w io.Writer, elapsed time.Duration) {
 	sum := r.count(all)
 	fmt.Fprintf(w, "\n%d specs in %s, %d of them at once and %d one by one\n", r.PreRunStats.SpecsThatWillRun, elapsed.Round(time.Second), sum.ran-serial.ran, serial.ran)
 	fmt.Fprintf(w, "%d ran, %d passed, %d failed\n", sum.ran, sum.passed, sum.failed)
+	if sum.again > 0 {
+		fmt.Fprintf(w, "%d of those that passed had failed before, see above\n", sum.again)
+	}
 }
 
 // alone says whether a spec ran while no other did.
@@ -103,18 +122,16 @@ func (s spec) alone() bool {
 	return slices.Contains(slices.Concat(append(s.ContainerHierarchyLabels, s.LeafNodeLabels)...), "Serial")
 }
 
-// reason says why a spec counts against the suite, empty for one that does not.
+// reason says why a spec counts against the suite, or what failed before it passed; it is
+// empty for one that passed at once.
 func (s spec) reason() string {
-	const most = 600 // of a message; Ginkgo's own output has all of it
-	message := s.Failure.Message
-	if len(message) > most {
-		message = message[:most] + " ..."
-	}
 	switch {
 	case s.failed():
-		return s.State + ": " + message
+		return s.State + ": " + s.Failure.short()
 	case s.isTest() && s.State == "skipped" && s.NumAttempts > 0:
-		return "skipped itself: " + message
+		return "skipped itself: " + s.Failure.short()
+	case len(s.AdditionalFailures) > 0:
+		return fmt.Sprintf("passed at attempt %d: %s", s.NumAttempts, s.AdditionalFailures[0].Failure.short())
 	}
 	return ""
 }

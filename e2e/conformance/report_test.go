@@ -27,19 +27,23 @@ const (
 	timedOut = `{"LeafNodeType": "It", "LeafNodeText": "hangs", "State": "timedout", "NumAttempts": 1, "Failure": {"Message": "too long"}}`
 	skipped  = `{"LeafNodeType": "It", "LeafNodeText": "needs more", "State": "skipped", "NumAttempts": 1, "Failure": {"Message": "no second node"}}`
 	leftOut  = `{"LeafNodeType": "It", "LeafNodeText": "another", "State": "skipped"}`
+	again    = `{"LeafNodeType": "It", "LeafNodeText": "flakes", "State": "passed", "NumAttempts": 2, "RunTime": 1000000000, "AdditionalFailures": [{"State": "failed", "Failure": {"Message": "Failure recorded during attempt 1:\nempty"}}]}`
 	before   = `{"LeafNodeType": "SynchronizedBeforeSuite", "State": "failed", "NumAttempts": 1, "Failure": {"Message": "no cluster"}}`
 	quiet    = `{"LeafNodeType": "SynchronizedAfterSuite", "State": "passed", "NumAttempts": 1}`
 )
 
 func TestReportPrints(t *testing.T) {
 	t.Parallel()
-	r, err := readReport(write(t, 5, passed, alone, failed, timedOut, skipped, leftOut, quiet))
+	r, err := readReport(write(t, 6, passed, alone, again, failed, timedOut, skipped, leftOut, quiet))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
 	r.print(&out, 63*time.Second)
-	want := `breaks (3s)
+	want := `flakes (1s)
+    passed at attempt 2: Failure recorded during attempt 1:
+    empty
+breaks (3s)
     failed: first
     second
 hangs (0s)
@@ -51,10 +55,12 @@ the longest:
   1m1s  alone
     3s  breaks
     2s  [sig-node] Pods should start
+    1s  flakes
     0s  hangs
 
-5 specs in 1m3s, 3 of them at once and 1 one by one
-4 ran, 2 passed, 2 failed
+6 specs in 1m3s, 4 of them at once and 1 one by one
+5 ran, 3 passed, 2 failed
+1 of those that passed had failed before, see above
 `
 	if out.String() != want {
 		t.Errorf("print writes\n%s; want\n%s", out.String(), want)
@@ -71,6 +77,7 @@ func TestReportCheck(t *testing.T) {
 		want   string
 	}{
 		"all passed":     {2, []string{passed, alone, leftOut, quiet}, "<nil>"},
+		"passed later":   {2, []string{passed, again}, "<nil>"},
 		"a failure":      {2, []string{passed, failed}, "1 of 2 specs did not pass"},
 		"a timeout":      {2, []string{passed, timedOut}, "1 of 2 specs did not pass"},
 		"skipped itself": {2, []string{passed, skipped}, "1 of 2 specs did not pass"},
