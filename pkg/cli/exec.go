@@ -42,7 +42,18 @@ and output are terminals, so are the command's; what is piped in, it can read.`,
 		},
 	}
 	h.nameFlag(cmd, &name)
+	acceptHabits(cmd)
 	return cmd
+}
+
+// acceptHabits takes the -it of "docker exec" and "kubectl exec", which here changes
+// nothing: input is always handed on, and a terminal is noticed.
+func acceptHabits(cmd *cobra.Command) {
+	cmd.Flags().BoolP("stdin", "i", false, "")
+	cmd.Flags().BoolP("tty", "t", false, "")
+	for _, name := range []string{"stdin", "tty"} {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
 }
 
 // anyNode is the node that is meant. A full name says its cluster by itself.

@@ -20,6 +20,7 @@ func TestExec(t *testing.T) {
 	}{
 		{"exec mkube-worker -- ls -l /", "", OK, "mkube-worker$ ls -l /\n", ""},
 		{"exec worker -- ls", "", OK, "mkube-worker$ ls\n", ""},
+		{"exec -it worker -- ls", "", OK, "mkube-worker$ ls\n", ""},
 		{"exec worker ls", "", OK, "mkube-worker$ ls\n", ""},
 		{"exec worker --name blue -- ls", "", OK, "blue-worker$ ls\n", ""},
 		{"exec blue-worker -- cat", "in\nput", OK, "blue-worker$ cat\nin\nput", ""},
