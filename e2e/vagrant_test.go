@@ -36,7 +36,7 @@ const (
 // software emulation: no machine is too small for that. It is meant to take 15 minutes; only
 // on a machine that does much else it may take the limit.
 func TestVirtualMachines(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 35*time.Minute)
 	defer cancel()
 	installVagrant(t, ctx)
 	startLibvirt(t, ctx)
