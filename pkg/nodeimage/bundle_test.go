@@ -50,7 +50,7 @@ func TestBundle(t *testing.T) {
 	}
 	for _, want := range []string{
 		partsDir + "/bin/run", partsDir + "/packages.txt", "usr/local/bin/mkube-vm-setup", "usr/local/bin/mkube-preloaded-images",
-		"etc/systemd/system/kubelet.service", "etc/systemd/system/multi-user.target.wants/mkube.target",
+		"etc/systemd/system/kubelet.service", "etc/systemd/system/multi-user.target.d/mkube.conf", "etc/systemd/system/mkube.target.d/vm.conf",
 	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("it lacks %s", want)
