@@ -83,3 +83,14 @@ func TestPreflightNamesWhatWillNotWork(t *testing.T) {
 		t.Errorf("left behind: %v, before: %v", after, before)
 	}
 }
+
+// TestAPodThatNeverRanIsExplained: nothing but the kubelet can say why there is no container.
+func TestAPodThatNeverRanIsExplained(t *testing.T) {
+	t.Parallel()
+	c := create(t, "e2e-never-ran", "", "--until", "kubelet")
+	if r := c.sh(t, `mv "$(command -v runc)" /root/`); r.code != 0 {
+		t.Fatal(r)
+	}
+	r := try(t, "", "stage", "next", "--name", c.name, "--wait", "15s", "--progress", "plain")
+	r.wants(t, 1, "etcd on "+c.name+"-control-plane: not ready", "gave up after 15s", "the kubelet's last word on it", "CreatePodSandbox", "runc")
+}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -69,7 +70,7 @@ func (a *API) connect(ctx context.Context) error {
 		Host: server, QPS: -1, UserAgent: "mkube",
 		TLSClientConfig: rest.TLSClientConfig{CAData: a.cluster.PKI.Cluster.CertPEM(), CertData: admin.Cert, KeyData: admin.Key},
 	}
-	client, err := rest.HTTPClientFor(config)
+	client, err := httpClient(config)
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,25 @@ func (a *API) connect(ctx context.Context) error {
 	}
 	a.config, a.http, a.dynamic = config, client, dyn
 	return nil
+}
+
+// handshakeLimit is how long a server may take for a TLS handshake. client-go's own 10 s are
+// too few for an emulated processor that also starts a node. Who waits for less says so by
+// a context.
+const handshakeLimit = time.Minute
+
+// httpClient is client-go's, but for that limit, which a rest.Config has no field for.
+func httpClient(config *rest.Config) (*http.Client, error) {
+	tls, err := rest.TLSConfigFor(config)
+	if err != nil {
+		return nil, err
+	}
+	transport := utilnet.SetTransportDefaults(&http.Transport{TLSClientConfig: tls, TLSHandshakeTimeout: handshakeLimit})
+	wrapped, err := rest.HTTPWrappersForConfig(config, transport)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: wrapped}, nil
 }
 
 // Resource is the objects of a kind, in all namespaces.

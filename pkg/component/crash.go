@@ -132,3 +132,17 @@ func logTail(ctx context.Context, c Component, n provider.Node) string {
 	}
 	return strings.TrimRight(string(out), "\n")
 }
+
+// complaints finds what the kubelet said last, as a warning or an error, of a static pod or
+// of its manifest: why there is no container. Each of its lines is klog's: a letter, a time, and what is said.
+const complaints = `journalctl --unit kubelet --boot --no-pager --output cat |
+  grep -E "^[EW][0-9]{4} .*(pod=\"kube-system/$1-$2\"|/manifests/$1\\.yaml)" | tail -n 1 | cut -d "]" -f 2-`
+
+// complaint is the kubelet's last word on a component's static pod, "" if it had none.
+func complaint(ctx context.Context, c Component, n provider.Node) string {
+	out, err := provider.Output(ctx, n, "sh", "-c", complaints, "sh", c.Name, n.Name())
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}

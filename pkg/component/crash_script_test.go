@@ -102,3 +102,29 @@ func TestNewestScript(t *testing.T) {
 		})
 	}
 }
+
+func TestComplaintsScript(t *testing.T) {
+	t.Parallel()
+	const journal = `I1126 15:02:03.000001 7 kubelet.go:1] "Adding pod" pod="kube-system/etcd-node"
+E1126 15:02:04.000001 7 pod_workers.go:2] "Error syncing pod" err="the first" pod="kube-system/etcd-node" podUID="1"
+E1126 15:02:05.000001 7 pod_workers.go:2] "Error syncing pod" err="failed [0] to create a sandbox" pod="kube-system/etcd-node" podUID="1"
+E1126 15:02:06.000001 7 pod_workers.go:2] "Error syncing pod" err="another's" pod="kube-system/etcd-node2" podUID="2"
+E1126 15:02:07.000001 7 file.go:3] "Could not process manifest file" path="/etc/kubernetes/manifests/thing.yaml" err="no pod"
+`
+	for name, want := range map[string]string{
+		"etcd":  `"Error syncing pod" err="failed [0] to create a sandbox" pod="kube-system/etcd-node" podUID="1"`,
+		"thing": `"Could not process manifest file" path="/etc/kubernetes/manifests/thing.yaml" err="no pod"`,
+		"else":  "",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte("#!/bin/sh\ncat <<'EOF'\n"+journal+"EOF\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", complaints, "sh", name, "node")
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); got != want || err != nil {
+			t.Errorf("of %s the script says %q, %v; want %q", name, got, err, want)
+		}
+	}
+}

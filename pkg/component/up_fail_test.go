@@ -80,6 +80,15 @@ func TestUpGivesUp(t *testing.T) {
 			never(component.Component{}), withLog("wrong", "of a pod\n"),
 			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)\nthe end of its log:\nof a pod",
 		},
+		"a pod that never ran": {
+			never(thing()), func(args []string) (string, int, bool) {
+				if args[0] == "sh" && strings.Contains(args[2], "journalctl") {
+					return "cannot make a sandbox\n", 0, true
+				}
+				return "", 0, true
+			},
+			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)\nit has no log; the kubelet's last word on it:\ncannot make a sandbox",
+		},
 		"no log": {
 			never(component.Component{}), func([]string) (string, int, bool) { return "", 1, true },
 			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)",

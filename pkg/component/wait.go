@@ -22,6 +22,9 @@ type NotReadyError struct {
 	After time.Duration
 	// Log is the end of the component's log, "" if there is none.
 	Log string
+	// Kubelet is what the kubelet last complained of the component's pod, "" if nothing or if
+	// there is a log.
+	Kubelet string
 }
 
 func (e *NotReadyError) Error() string {
@@ -34,6 +37,9 @@ func (e *NotReadyError) Error() string {
 	}
 	if e.Log != "" {
 		msg += "\nthe end of its log:\n" + e.Log
+	}
+	if e.Kubelet != "" {
+		msg += "\nit has no log; the kubelet's last word on it:\n" + e.Kubelet
 	}
 	return msg
 }
@@ -110,8 +116,12 @@ func (u Up) notReady(ctx context.Context, c Component, n provider.Node, start ti
 	// The context may be over; the log is worth some seconds more.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return &NotReadyError{
+	e := &NotReadyError{
 		Component: c.Name, Node: n.Name(), Last: last, Cause: cause,
 		After: time.Since(start), Log: logTail(ctx, c, n),
 	}
+	if e.Log == "" && c.Manifest != nil {
+		e.Kubelet = complaint(ctx, c, n)
+	}
+	return e
 }
