@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,8 +40,8 @@ func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// apply puts the flags into a configuration, whose own words go first.
-func (o providerOptions) apply(c *config.Cluster) error {
+// check says what cannot be of the flags.
+func (o providerOptions) check() error {
 	var errs []error
 	if o.cpus < 0 || o.memory < 0 {
 		errs = append(errs, fmt.Errorf("--cpus and --memory must not be negative: %d, %d", o.cpus, o.memory))
@@ -48,6 +49,33 @@ func (o providerOptions) apply(c *config.Cluster) error {
 	if o.provider != vagrantName && (o.hypervisor != "" || o.box != "") {
 		errs = append(errs, fmt.Errorf("--vagrant-provider and --box are for virtual machines: say --provider %s as well", vagrantName))
 	}
+	return errors.Join(errs...)
+}
+
+// args are the flags again, as they are typed; none for those that were not.
+func (o providerOptions) args() []string {
+	var args []string
+	if o.provider != dockerName {
+		args = append(args, "--provider", o.provider)
+	}
+	if o.hypervisor != "" {
+		args = append(args, "--vagrant-provider", o.hypervisor)
+	}
+	if o.box != "" {
+		args = append(args, "--box", o.box)
+	}
+	if o.cpus > 0 {
+		args = append(args, "--cpus", strconv.Itoa(o.cpus))
+	}
+	if o.memory > 0 {
+		args = append(args, "--memory", strconv.Itoa(o.memory))
+	}
+	return args
+}
+
+// apply puts the flags into a configuration, whose own words go first.
+func (o providerOptions) apply(c *config.Cluster) error {
+	errs := []error{o.check()}
 	for i := range c.Nodes {
 		r := &c.Nodes[i].Resources
 		if o.cpus > 0 && r.CPUs == "" {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/fake"
+	"github.com/mkube/mkube/pkg/story"
 )
 
 // said runs mkube in a world and returns what it said and how it ended.
@@ -65,6 +67,7 @@ func TestLearningMistakes(t *testing.T) {
 		"run":                               "Error: mkube run needs one component: mkube explain lists them\n",
 		"run kube-scheduler -- -v":          "Error: arguments are for a program of your own: name it by --binary\n",
 		"run schedulr --binary x":           `Error: there is no component "schedulr"`,
+		"tour --box x":                      "Error: --vagrant-provider and --box are for virtual machines: say --provider vagrant as well\n",
 		"tour there":                        "Error: unexpected argument \"there\" of mkube tour: the cluster's name goes to --name\n",
 	} {
 		w := newWorld(t)
@@ -169,5 +172,53 @@ func TestTourList(t *testing.T) {
 	out, _, code := w.said(t, "tour", "--list")
 	if code != OK || !strings.HasPrefix(out, " 1  node ") || !strings.Contains(out, "\n12  second-node ") {
 		t.Errorf("tour --list exits with %d:\n%s", code, out)
+	}
+}
+
+// TestTourOfMachines: the tour's own create is of what was asked for, and no other command changes.
+func TestTourOfMachines(t *testing.T) {
+	t.Parallel()
+	o := providerOptions{provider: vagrantName, hypervisor: "libvirt", box: "a box", cpus: 4, memory: 3000}
+	read := func(flags []string) (creates, others []string) {
+		steps, err := story.Steps()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range madeOf(steps, flags) {
+			for _, c := range s.Commands() {
+				if strings.HasPrefix(c.Script, "mkube create") {
+					creates = append(creates, c.Script)
+				} else {
+					others = append(others, c.Script)
+				}
+			}
+		}
+		return creates, others
+	}
+	plain, before := read(providerOptions{provider: dockerName}.args())
+	creates, others := read(o.args())
+	if want := []string{plain[0] + " --provider vagrant --vagrant-provider libvirt --box 'a box' --cpus 4 --memory 3000"}; !slices.Equal(creates, want) {
+		t.Errorf("the tour creates by %q; want %q", creates, want)
+	}
+	if len(before) == 0 || !slices.Equal(others, before) {
+		t.Errorf("other commands are %q; want %q", others, before)
+	}
+}
+
+// TestIndenter: whatever the pieces, it writes what indent would.
+func TestIndenter(t *testing.T) {
+	t.Parallel()
+	for _, pieces := range [][]string{nil, {"a\nb\n"}, {"a", "b\n", "\nc"}, {"a\n", "b"}} {
+		var b strings.Builder
+		i := &indenter{w: &b}
+		for _, p := range pieces {
+			if n, err := i.Write([]byte(p)); n != len(p) || err != nil {
+				t.Errorf("Write = %d, %v", n, err)
+			}
+		}
+		i.end()
+		if want := indent(strings.Join(pieces, "")); b.String() != want {
+			t.Errorf("of %q it writes %q; want %q", pieces, b.String(), want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/alessio/shellescape"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -18,6 +19,7 @@ import (
 
 // tourOptions are the flags of tour.
 type tourOptions struct {
+	providerOptions
 	cluster, record                     string
 	nonInteractive, list, colour, plain bool
 }
@@ -39,8 +41,10 @@ the command to type (Enter runs it), what has changed, and whether it is as it
 must be. Type commands of your own whenever you like.
 
 It can be left at any time, and goes on where you left it. The cluster is called
-"tour"; mkube delete cluster --name tour ends it for good.`,
+"tour"; mkube delete cluster --name tour ends it for good. What its nodes are
+made of is said when the tour begins.`,
 		Example: `  mkube tour
+  mkube tour --provider vagrant
   mkube tour --non-interactive
   mkube tour --list`,
 		Args: noArgs,
@@ -48,6 +52,7 @@ It can be left at any time, and goes on where you left it. The cluster is called
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.cluster, "name", tourCluster, "the cluster's name")
+	h.providerFlags(cmd, &o.providerOptions)
 	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without a question, and end at the first that is not as it must be")
 	f.BoolVar(&o.list, "list", false, "list the steps")
 	f.BoolVar(&o.plain, "no-color", false, "use no colour (nor is any used where $NO_COLOR is set)")
@@ -61,7 +66,7 @@ type tour struct {
 	host
 	o     tourOptions
 	steps []story.Step
-	sh    story.Shell
+	sh    liveShell
 	// in is nil where nobody is asked.
 	in *bufio.Reader
 	// columns is the width of text; rows is 0 where the screen is no terminal.
@@ -83,12 +88,18 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		}
 		return nil
 	}
+	if err := o.check(); err != nil {
+		return &usageError{err: err}
+	}
+	if _, err := h.chosen(o.providerOptions); err != nil {
+		return err
+	}
 	sh, done, err := h.tourShell(o.cluster)
 	if err != nil {
 		return err
 	}
 	defer done()
-	t := &tour{host: h, o: o, steps: steps, sh: sh, columns: 78, recorded: map[string][]string{}}
+	t := &tour{host: h, o: o, steps: madeOf(steps, o.args()), sh: sh, columns: 78, recorded: map[string][]string{}}
 	t.screen()
 	if !o.nonInteractive {
 		t.in = bufio.NewReader(h.in)
@@ -96,6 +107,9 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 	at, err := t.resume(ctx)
 	if err != nil {
 		return err
+	}
+	if at != (place{}) && len(o.args()) > 0 {
+		t.say("The tour goes on with the nodes that it began with. To begin anew: mkube delete cluster --name %s", o.cluster)
 	}
 	switch err := t.walk(ctx, at); {
 	case errors.Is(err, errLeft) || ctx.Err() != nil:
@@ -105,6 +119,24 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	return t.keep()
+}
+
+// creates is the story's command that makes the cluster.
+const creates = "mkube create cluster "
+
+// madeOf is the story of a cluster that is created with some more flags.
+func madeOf(steps []story.Step, flags []string) []story.Step {
+	if len(flags) == 0 {
+		return steps
+	}
+	for _, s := range steps {
+		for _, b := range s.Blocks {
+			if b.Command != nil && strings.HasPrefix(b.Command.Script, creates) {
+				b.Command.Script += " " + shellescape.QuoteCommand(flags)
+			}
+		}
+	}
+	return steps
 }
 
 // screen finds out what the text is shown on.

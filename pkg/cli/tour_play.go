@@ -68,11 +68,12 @@ func (t *tour) ask(ctx context.Context, c *story.Command) (skip bool, err error)
 		case line == "q":
 			return false, errLeft
 		}
-		output, code, err := t.sh(ctx, line)
+		live := &indenter{w: t.out}
+		_, code, err := t.sh(ctx, line, live)
+		live.end()
 		if err != nil {
 			return false, err
 		}
-		fmt.Fprint(t.out, indent(output))
 		if code != 0 {
 			t.say("  (exit code %d)", code)
 		}
@@ -117,12 +118,18 @@ func (t *tour) line(ctx context.Context) (string, error) {
 	}
 }
 
-// play runs a command. What one that watches prints is shown in place on a terminal,
-// while it changes.
+// play runs a command. What it prints is shown as it comes; what one that watches prints is
+// shown in place on a terminal, while it changes.
 func (t *tour) play(ctx context.Context, c *story.Command) (story.Result, error) {
+	if !c.Watch {
+		live := &indenter{w: t.out}
+		defer live.end()
+		return c.Play(ctx, func(ctx context.Context, script string) (string, int, error) { return t.sh(ctx, script, live) }, nil)
+	}
 	shown := ""
-	result, err := c.Play(ctx, t.sh, func(r story.Result) {
-		if !c.Watch || t.rows == 0 || r.Output == shown {
+	quiet := func(ctx context.Context, script string) (string, int, error) { return t.sh(ctx, script, io.Discard) }
+	result, err := c.Play(ctx, quiet, func(r story.Result) {
+		if t.rows == 0 || r.Output == shown {
 			return
 		}
 		fmt.Fprint(t.out, t.over(shown)+t.fit(r.Output))
@@ -165,8 +172,39 @@ func indent(output string) string {
 	return "  " + strings.ReplaceAll(strings.TrimRight(output, "\n"), "\n", "\n  ") + "\n"
 }
 
+// indenter is indent for what comes bit by bit.
+type indenter struct {
+	w    io.Writer
+	open bool // whether the last line has no end yet
+}
+
+func (i *indenter) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		if !i.open {
+			if _, err := io.WriteString(i.w, "  "); err != nil {
+				return 0, err
+			}
+		}
+		i.open = line[len(line)-1] != '\n'
+		if _, err := i.w.Write(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// end ends the last line.
+func (i *indenter) end() {
+	if i.open {
+		fmt.Fprintln(i.w)
+	}
+}
+
+// A liveShell is a story.Shell that also writes the output to live, as it comes.
+type liveShell func(ctx context.Context, script string, live io.Writer) (output string, code int, err error)
+
 // tourShell runs scripts of the story: mkube is this program, on the tour's cluster.
-func (h host) tourShell(cluster string) (sh story.Shell, done func(), err error) {
+func (h host) tourShell(cluster string) (sh liveShell, done func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -181,10 +219,11 @@ func (h host) tourShell(cluster string) (sh story.Shell, done func(), err error)
 		return nil, nil, err
 	}
 	env := append(os.Environ(), nameVariable+"="+cluster, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
-	return func(ctx context.Context, script string) (string, int, error) {
+	return func(ctx context.Context, script string, live io.Writer) (string, int, error) {
 		var output bytes.Buffer
 		cmd := exec.CommandContext(ctx, "sh", "-c", script)
-		cmd.Env, cmd.Stdout, cmd.Stderr = env, &output, &output
+		both := io.MultiWriter(&output, live)
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, both, both // of one writer, exec makes one pipe
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		cmd.WaitDelay = 20 * time.Second
 		err := cmd.Run()
