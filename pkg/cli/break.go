@@ -178,16 +178,32 @@ func (h host) checkFaults(ctx context.Context, c *cluster.Cluster, g component.G
 		return nil
 	}
 	h.tell("Something is broken:")
+	fmt.Fprint(h.out, findings(list, broken, known))
+	return silent(Failed)
+}
+
+// findings are what is wrong, a line each, with the hints of those faults that are known to be
+// there. What several faults have in common is told once.
+func findings(list []fault.Fault, broken []error, known []string) string {
+	var lines []string
+	hints := map[string]string{}
 	for i, f := range list {
 		if broken[i] == nil {
 			continue
 		}
-		fmt.Fprintf(h.out, "%s: %v\n", f.Component, broken[i])
+		line := fmt.Sprintf("%s: %v\n", f.Component, broken[i])
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
 		if slices.Contains(known, f.Name) {
-			fmt.Fprintf(h.out, "  %s\n  - %s\n", f.Symptom, strings.Join(f.Hints, "\n  - "))
+			hints[line] += fmt.Sprintf("  %s\n  - %s\n", f.Symptom, strings.Join(f.Hints, "\n  - "))
 		}
 	}
-	return silent(Failed)
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(line + hints[line])
+	}
+	return b.String()
 }
 
 // noted are the faults by which a cluster was broken, and not mended by fix.

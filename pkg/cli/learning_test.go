@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/fault"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/fake"
 	"github.com/mkube/mkube/pkg/story"
@@ -118,6 +120,21 @@ func TestBreakThatFails(t *testing.T) {
 	f, _ := c.Nodes[0].(*fake.Node).File("/etc/mkube/notes/faults")
 	if string(f.Data) != "scheduler-stopped\n" {
 		t.Errorf("what is noted of it is %q", f.Data)
+	}
+}
+
+// TestFindings: what several faults have in common is told once, with the hints of the one that
+// is known to be there.
+func TestFindings(t *testing.T) {
+	t.Parallel()
+	list := []fault.Fault{
+		{Name: "a", Component: "kubelet"}, {Name: "b", Component: "kubelet", Symptom: "Odd.", Hints: []string{"one", "two"}},
+		{Name: "c", Component: "etcd"}, {Name: "d", Component: "etcd"},
+	}
+	broken := []error{errors.New("no answer"), errors.New("no answer"), nil, errors.New("full")}
+	want := "kubelet: no answer\n  Odd.\n  - one\n  - two\netcd: full\n"
+	if got := findings(list, broken, []string{"b", "c"}); got != want {
+		t.Errorf("findings = %q; want %q", got, want)
 	}
 }
 

@@ -1,10 +1,17 @@
 package fault
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // TestAll: each fault has a name of its own, is about one component, and leads to its
@@ -34,5 +41,35 @@ func TestAll(t *testing.T) {
 	}
 	if got := Names(In(component.Graph{{Name: "etcd"}})); strings.Join(got, " ") != "etcd-full" {
 		t.Errorf("a cluster of etcd alone can have %q", got)
+	}
+}
+
+// TestReady: a container that does not run is told of; a runtime that cannot be asked is another
+// fault, and says nothing of what it runs.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		stdout string
+		code   int
+		answer error
+		want   string
+	}{
+		"it runs and answers":      {"abc\n", 0, nil, ""},
+		"it runs without answer":   {"abc\n", 0, errors.New("no answer"), "no answer"},
+		"it does not run":          {"", 0, nil, "no container of thing runs on mkube-control-plane"},
+		"the runtime is not there": {"", 1, nil, ""},
+		"nor is the answer":        {"", 1, errors.New("no answer"), "no answer"},
+	} {
+		p := &fake.Provider{Answer: func([]string) (string, int, bool) { return test.stdout, test.code, true }}
+		c := componenttest.ClusterOf(t, config.Cluster{}, p)
+		thing := component.Component{
+			Name:     "thing",
+			Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) { return provider.File{}, nil },
+			Ready:    func(context.Context, *cluster.Cluster, provider.Node) error { return test.answer },
+		}
+		err := ready(t.Context(), env{Cluster: c, component: thing, node: c.Nodes[0]})
+		if got := componenttest.Message(err); got != test.want {
+			t.Errorf("%s: ready = %q; want %q", name, got, test.want)
+		}
 	}
 }
