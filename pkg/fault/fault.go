@@ -99,22 +99,31 @@ func (f Fault) Break(ctx context.Context, c *cluster.Cluster, g component.Graph)
 }
 
 // Broken says what is wrong where a cluster has the fault, nil where it has not. What is
-// wrong for a moment only is asked about again: a pod is not Ready until its next probe.
+// wrong for a moment only is asked about again: a pod is not Ready until its next probe. So is,
+// once, what had no answer in time: a machine that is slow, and asked about all faults at once, is
+// not broken.
 func (f Fault) Broken(ctx context.Context, c *cluster.Cluster, g component.Graph) error {
-	ctx, cancel := context.WithTimeout(ctx, asks)
-	defer cancel()
-	e, end := f.env(c, g), time.Now().Add(blink)
+	e, end, late := f.env(c, g), time.Now().Add(blink), false
 	for {
-		err := f.well(ctx, e)
-		if err == nil || time.Now().After(end) {
+		out, err := f.look(ctx, e)
+		if err == nil || out && late || !out && time.Now().After(end) {
 			return err
 		}
+		late = late || out
 		select {
 		case <-ctx.Done():
 			return err
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// look asks once, and tells whether it ran out of time.
+func (f Fault) look(ctx context.Context, e env) (out bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, asks)
+	defer cancel()
+	err = f.well(ctx, e)
+	return ctx.Err() != nil, err
 }
 
 // Fix puts it right, and waits until all is well.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -71,5 +73,40 @@ func TestReady(t *testing.T) {
 		if got := componenttest.Message(err); got != test.want {
 			t.Errorf("%s: ready = %q; want %q", name, got, test.want)
 		}
+	}
+}
+
+// TestBroken: what is wrong for a moment, or slow once, is not broken.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	no := errors.New("not well")
+	slow := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, test := range map[string]struct {
+		looks []func(context.Context) error // the last one is that of all further looks
+		want  error
+		took  time.Duration
+	}{
+		"well":             {[]func(context.Context) error{func(context.Context) error { return nil }}, nil, 0},
+		"not well":         {[]func(context.Context) error{func(context.Context) error { return no }}, no, 9 * time.Second},
+		"well in a moment": {[]func(context.Context) error{func(context.Context) error { return no }, func(context.Context) error { return nil }}, nil, time.Second},
+		"slow once":        {[]func(context.Context) error{slow, func(context.Context) error { return nil }}, nil, asks + time.Second},
+		"slow, then not":   {[]func(context.Context) error{slow, func(context.Context) error { return no }}, no, asks + time.Second},
+		"never an answer":  {[]func(context.Context) error{slow}, context.DeadlineExceeded, 2*asks + time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n, start := 0, time.Now()
+				f := Fault{well: func(ctx context.Context, _ env) error {
+					look := test.looks[min(n, len(test.looks)-1)]
+					n++
+					return look(ctx)
+				}}
+				c := componenttest.ClusterOf(t, config.Cluster{}, &fake.Provider{})
+				if err := f.Broken(t.Context(), c, nil); !errors.Is(err, test.want) || time.Since(start) != test.took {
+					t.Errorf("Broken = %v after %s; want %v after %s", err, time.Since(start), test.want, test.took)
+				}
+			})
+		})
 	}
 }
