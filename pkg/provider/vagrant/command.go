@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -51,7 +52,7 @@ func (p *Provider) vagrant(ctx context.Context, cluster string, args ...string) 
 		said.read(reader, log)
 	}()
 	var stderr bytes.Buffer
-	err = p.run(ctx, dir, output{writer, &stderr}, append([]string{"--machine-readable", "--no-color"}, args...)...)
+	err = p.run(ctx, dir, output{writer, io.MultiWriter(&stderr, log)}, append([]string{"--machine-readable", "--no-color"}, args...)...)
 	_ = writer.Close()
 	<-read
 	return explain(ctx, err, args[0], said.problem, stderr.String())
@@ -68,12 +69,27 @@ func explain(ctx context.Context, err error, verb, problem, stderr string) error
 		return errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install")
 	}
 	if problem == "" {
-		problem = strings.TrimSpace(stderr)
+		problem = rubyMessage(stderr)
 	}
 	if problem == "" {
 		problem = err.Error()
 	}
 	return fmt.Errorf("vagrant %s: %s", verb, problem)
+}
+
+// raised begins what Ruby says of an error that nobody handled: where it was raised.
+var raised = regexp.MustCompile("^\\S+\\.rb:\\d+:in [`'][^']*': ")
+
+// rubyMessage is what was said without the path of calls, of a hundred lines, that Ruby
+// adds to an error of a plugin's: who needs that has vagrant itself.
+func rubyMessage(stderr string) string {
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(stderr), "\n") {
+		if !strings.HasPrefix(line, "\tfrom ") {
+			lines = append(lines, raised.ReplaceAllString(line, ""))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // report is what vagrant said went wrong.

@@ -60,6 +60,12 @@ func TestExplain(t *testing.T) {
 		{t.Context(), failed, "no room", "a stack", "vagrant up: no room"},
 		{t.Context(), failed, "", "ruby is not there\n", "vagrant up: ruby is not there"},
 		{t.Context(), failed, "", "", "vagrant up: exit status 1"},
+		{
+			t.Context(), failed, "",
+			"/usr/lib/ruby/vm_action.rb:7:in `create': Call to virDomainCreateWithFlags failed: unknown CPU feature: x (Libvirt::Error)\n" +
+				"\tfrom /usr/lib/ruby/vm_action.rb:7:in `vm_action'\n\tfrom /usr/lib/ruby/server.rb:76:in `start'\n",
+			"vagrant up: Call to virDomainCreateWithFlags failed: unknown CPU feature: x (Libvirt::Error)",
+		},
 		{t.Context(), &exec.Error{Name: "vagrant", Err: exec.ErrNotFound}, "", "", "vagrant is not installed: see https://developer.hashicorp.com/vagrant/install"},
 		{over, failed, "no room", "", "running vagrant up: context canceled"},
 	} {
