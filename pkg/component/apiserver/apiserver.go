@@ -4,6 +4,8 @@ package apiserver
 import (
 	"context"
 	_ "embed"
+	"errors"
+	"fmt"
 	"net/netip"
 	"sort"
 	"strings"
@@ -183,7 +185,10 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 		return c.API.Check(ctx, "/readyz?verbose")
 	}
 	url := "https://" + netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String() + "/readyz"
-	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--cacert", dir+"/ca.crt", url)
+	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", dir+"/ca.crt", url)
+	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("%s on %s: %s", url, n.Name(), exit.Reason())
+	}
 	return err
 }
 
