@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,8 +42,10 @@ func Healthy(name, scheme string, port int, path string) func(context.Context, *
 }
 
 // waiting says why the container of a pod of the system waits, nil if it does not, or if that
-// cannot be known.
+// cannot be known within some seconds: it is the component that is waited for.
 func waiting(ctx context.Context, c *cluster.Cluster, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	pods, err := c.API.Resource(ctx, cluster.Pods)
 	if err != nil {
 		return nil
