@@ -34,7 +34,7 @@ func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f.StringVar(&o.provider, "provider", dockerName, "what nodes are made of: docker, vagrant, or NAME for the program mkube-provider-NAME")
 	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant's own provider (default virtualbox, or libvirt where only that is installed)")
 	f.StringVar(&o.box, "box", "", "the box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
-	f.IntVar(&o.cpus, "cpus", 0, "the processors of each node whose resources the file does not say (default: a container's are the host's, a machine's 2)")
+	f.IntVar(&o.cpus, "cpus", 0, "the processors of each node that has no resources of its own (default: a container's are the host's, a machine's 2)")
 	f.IntVar(&o.memory, "memory", 0, "the memory of each such node in MiB (default: a container's is the host's, a machine's 2048)")
 	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))

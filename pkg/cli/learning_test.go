@@ -222,10 +222,12 @@ func TestTourOfMachines(t *testing.T) {
 	}
 }
 
-// TestIndenter: whatever the pieces, it writes what indent would.
+// TestIndenter: whatever the pieces, each line is set off, and the last one ends.
 func TestIndenter(t *testing.T) {
 	t.Parallel()
-	for _, pieces := range [][]string{nil, {"a\nb\n"}, {"a", "b\n", "\nc"}, {"a\n", "b"}} {
+	for want, pieces := range map[string][]string{
+		"": nil, "  a\n  b\n": {"a\nb\n"}, "  ab\n  \n  c\n": {"a", "b\n", "\nc"}, "  a\n  bc\n": {"a\n", "b", "c"},
+	} {
 		var b strings.Builder
 		i := &indenter{w: &b}
 		for _, p := range pieces {
@@ -234,8 +236,11 @@ func TestIndenter(t *testing.T) {
 			}
 		}
 		i.end()
-		if want := indent(strings.Join(pieces, "")); b.String() != want {
+		if b.String() != want {
 			t.Errorf("of %q it writes %q; want %q", pieces, b.String(), want)
+		}
+		if got := indent(strings.Join(pieces, "")); got != want {
+			t.Errorf("indent of the same = %q; want %q", got, want)
 		}
 	}
 }

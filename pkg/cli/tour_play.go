@@ -166,13 +166,14 @@ func (t *tour) fit(text string) string {
 
 // indent sets the output of a command off from the text.
 func indent(output string) string {
-	if output == "" {
-		return ""
-	}
-	return "  " + strings.ReplaceAll(strings.TrimRight(output, "\n"), "\n", "\n  ") + "\n"
+	var b strings.Builder
+	i := &indenter{w: &b}
+	fmt.Fprint(i, strings.TrimRight(output, "\n"))
+	i.end()
+	return b.String()
 }
 
-// indenter is indent for what comes bit by bit.
+// indenter sets off what comes bit by bit.
 type indenter struct {
 	w    io.Writer
 	open bool // whether the last line has no end yet
