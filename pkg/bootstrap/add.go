@@ -108,18 +108,16 @@ type addition struct {
 
 func (a *addition) do(ctx context.Context) error {
 	graph := built(a.before.Stage, a.cfg)
-	announce(nil, a.o)
+	announce(graph, a.o)
 	c, err := a.boot(ctx, graph)
 	if err != nil {
 		return err
 	}
-	mine := onlyOn(graph, c, a.name)
-	announceComponents(mine, a.o)
 	if err := step(a.o, stepNeighbours, func() error { return tellNeighbours(ctx, c, graph, a.name) }); err != nil {
 		return err
 	}
 	up := component.Up{Cluster: c, On: a.o.On, Files: true, Started: startsAtBoot(graph)}
-	return run(ctx, mine, up.Do, a.o)
+	return run(ctx, onlyOn(graph, a.name), up.Do, a.o)
 }
 
 // boot makes the node. A member of etcd is announced to the others before it starts.
@@ -169,21 +167,15 @@ func (a *addition) undo(ctx context.Context) error {
 	return nil
 }
 
-// onlyOn is what of a graph comes up on one node. What that needs of other nodes is there.
-func onlyOn(g component.Graph, c *cluster.Cluster, name string) component.Graph {
-	var mine component.Graph
-	for _, comp := range g {
-		on := slices.DeleteFunc(slices.Clone(comp.Nodes(c)), func(n provider.Node) bool { return n.Name() != name })
-		if len(on) == 0 {
-			continue
+// onlyOn is a graph that comes up on one node only.
+func onlyOn(g component.Graph, name string) component.Graph {
+	g = slices.Clone(g)
+	for i, c := range g {
+		g[i].On = func(cl *cluster.Cluster) []provider.Node {
+			return slices.DeleteFunc(slices.Clone(c.Nodes(cl)), func(n provider.Node) bool { return n.Name() != name })
 		}
-		elsewhere := func(need string) bool { return !slices.Contains(mine.Names(), need) }
-		comp.On = func(*cluster.Cluster) []provider.Node { return on }
-		comp.Needs = slices.DeleteFunc(slices.Clone(comp.Needs), elsewhere)
-		comp.After = slices.DeleteFunc(slices.Clone(comp.After), elsewhere)
-		mine = append(mine, comp)
 	}
-	return mine
+	return g
 }
 
 // tellNeighbours brings what nodes know of each other up to date on all but one, which
