@@ -17,7 +17,7 @@ func TestOneNodeHoldsAllAtOnce(t *testing.T) {
 		}
 		w.want(w.claims[:1])
 		synctest.Wait()
-		if n := len(w.holders[netip.MustParseAddr("10.0.0.201")]); n != 0 {
+		if nodes := w.holdersOf(netip.MustParseAddr("10.0.0.201")); len(nodes) != 0 {
 			t.Error("the address of a Service that is gone is held")
 		}
 	})
@@ -40,8 +40,8 @@ func TestEachAddressHasOneHolder(t *testing.T) {
 		if got := w.holdersNow(); !slices.Equal(got, before) {
 			t.Errorf("a minute later the holders are %q; were %q", got, before)
 		}
-		if w.doubly > 0 {
-			t.Errorf("an address had two holders for %s", w.doubly)
+		if d := w.heldDoubly(); d > 0 {
+			t.Errorf("an address had two holders for %s", d)
 		}
 	})
 }
@@ -67,8 +67,8 @@ func TestAddressesOfADeadNodeMove(t *testing.T) {
 		if got := w.holdersNow(); !slices.Equal(got, before) {
 			t.Errorf("when it is back the holders are %q; want %q", got, before)
 		}
-		if w.doubly > 10*time.Millisecond {
-			t.Errorf("an address had two holders for %s", w.doubly)
+		if d := w.heldDoubly(); d > 10*time.Millisecond {
+			t.Errorf("an address had two holders for %s", d)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestANodeThatWasFrozenBeginsAnew(t *testing.T) {
 		after(time.Minute)
 		for i, c := range w.claims {
 			others := 0
-			for name := range w.holders[c.Address] {
+			for _, name := range w.holdersOf(c.Address) {
 				if name != "node-1" {
 					others++
 				}
@@ -107,14 +107,14 @@ func TestANodeThatWasFrozenBeginsAnew(t *testing.T) {
 				t.Errorf("while %s is frozen %s has %d other holders", before[i], c.Address, others)
 			}
 		}
-		w.doubly, w.since = 0, map[netip.Addr]time.Time{}
+		w.forgetDoubly()
 		n.thaw()
 		after(grace)
 		if got := w.holdersNow(); !slices.Equal(got, before) {
 			t.Errorf("the holders are %q; want %q", got, before)
 		}
-		if w.doubly > 0 {
-			t.Errorf("an address had two holders for %s", w.doubly)
+		if d := w.heldDoubly(); d > 0 {
+			t.Errorf("an address had two holders for %s", d)
 		}
 	})
 }
@@ -130,7 +130,7 @@ func TestACutNetworkHeals(t *testing.T) {
 		after(10 * time.Second)
 		two := 0
 		for _, c := range w.claims {
-			if len(w.holders[c.Address]) == 2 {
+			if len(w.holdersOf(c.Address)) == 2 {
 				two++
 			}
 		}

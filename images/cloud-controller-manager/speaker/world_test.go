@@ -3,6 +3,7 @@ package speaker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -207,17 +208,39 @@ func (w *world) want(claims []Claim) {
 	w.notify()
 }
 
+// holdersOf are the nodes that hold an address.
+func (w *world) holdersOf(a netip.Addr) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.holders[a]))
+}
+
+// heldDoubly is for how long an address had several holders, at most, since the start or
+// since it was forgotten.
+func (w *world) heldDoubly() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.doubly
+}
+
+func (w *world) forgetDoubly() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doubly, w.since = 0, map[netip.Addr]time.Time{}
+}
+
 // holder is the only node that holds an address, "" where none does.
 func (w *world) holder(a netip.Addr) string {
 	w.t.Helper()
-	found := ""
-	for name := range w.holders[a] {
-		if found != "" {
-			w.t.Fatalf("%s is held by %s and %s", a, found, name)
-		}
-		found = name
+	switch nodes := w.holdersOf(a); len(nodes) {
+	case 0:
+		return ""
+	case 1:
+		return nodes[0]
+	default:
+		w.t.Fatalf("%s is held by %q", a, nodes)
+		return ""
 	}
-	return found
 }
 
 func (w *world) holdersNow() []string {
