@@ -12,8 +12,8 @@ import (
 const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
 
 // Default returns the cluster with every empty field set to its default, save a
-// node's image, which depends on the build of mkube. The receiver and what it
-// points to stay as they are. Defaulting twice changes nothing.
+// node's image, which depends on the build of mkube, and the addresses at which ports
+// are published (see PublishedAt). The receiver and what it points to stay as they are. Defaulting twice changes nothing.
 //
 // Nil taints become those of the role: NoSchedule on control planes when the
 // cluster has workers, none otherwise.
@@ -82,7 +82,6 @@ func (n Node) defaulted(hasWorkers bool) Node {
 	n.ExtraPortMappings = slices.Clone(n.ExtraPortMappings)
 	for i := range n.ExtraPortMappings {
 		p := &n.ExtraPortMappings[i]
-		p.ListenAddress = cmp.Or(p.ListenAddress, "127.0.0.1")
 		p.Protocol = cmp.Or(p.Protocol, "TCP")
 	}
 	return n
@@ -116,7 +115,7 @@ func familyOf(subnets string) IPFamily {
 }
 
 func (n Networking) defaulted() Networking {
-	n.APIServerAddress = cmp.Or(n.APIServerAddress, "127.0.0.1")
+	n.APIServerCertSANs = slices.Clone(n.APIServerCertSANs)
 	n.IPFamily = cmp.Or(n.IPFamily, familyOf(n.PodSubnet), familyOf(n.ServiceSubnet), IPv4)
 	n.PodSubnet = cmp.Or(n.PodSubnet, defaultSubnets[n.IPFamily].pods)
 	n.ServiceSubnet = cmp.Or(n.ServiceSubnet, defaultSubnets[n.IPFamily].services)

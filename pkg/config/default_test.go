@@ -15,12 +15,11 @@ func TestDefaultOfZero(t *testing.T) {
 		Name:       "mkube",
 		Nodes:      []Node{{Role: ControlPlane, Taints: []Taint{}}},
 		Networking: Networking{
-			APIServerAddress: "127.0.0.1",
-			IPFamily:         IPv4,
-			PodSubnet:        "10.244.0.0/16",
-			ServiceSubnet:    "10.96.0.0/16",
-			DNSDomain:        "cluster.local",
-			KubeProxyMode:    ProxyNFTables,
+			IPFamily:      IPv4,
+			PodSubnet:     "10.244.0.0/16",
+			ServiceSubnet: "10.96.0.0/16",
+			DNSDomain:     "cluster.local",
+			KubeProxyMode: ProxyNFTables,
 		},
 		CloudControllerManager: new(true),
 	}
@@ -79,7 +78,7 @@ func TestDefaultOfMountsAndPorts(t *testing.T) {
 	if got, want := n.ExtraMounts[0], (Mount{HostPath: "data", ContainerPath: "/data", Propagation: "None"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := n.ExtraPortMappings[0], (PortMapping{ContainerPort: 80, ListenAddress: "127.0.0.1", Protocol: "TCP"}); got != want {
+	if got, want := n.ExtraPortMappings[0], (PortMapping{ContainerPort: 80, Protocol: "TCP"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -105,6 +104,7 @@ func TestDefaultSharesNothing(t *testing.T) {
 	d.ExtraArgs["kubelet"] = nil
 	d.ContainerdConfigPatches[0] = "changed"
 	d.Addons[0] = "changed"
+	d.Networking.APIServerCertSANs[0] = "changed"
 	after, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +130,7 @@ func everything() Cluster {
 		}},
 		Networking: Networking{
 			APIServerAddress:  "0.0.0.0",
+			APIServerCertSANs: []string{"api.example.com"},
 			APIServerPort:     6443,
 			IPFamily:          IPv4,
 			PodSubnet:         "10.0.0.0/16",

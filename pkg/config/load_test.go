@@ -101,6 +101,7 @@ func TestLoadFull(t *testing.T) {
 		},
 		Networking: Networking{
 			APIServerAddress:  "127.0.0.1",
+			APIServerCertSANs: []string{"api.example.com", "192.0.2.7"},
 			APIServerPort:     6443,
 			PodSubnet:         "10.10.0.0/16",
 			ServiceSubnet:     "10.11.0.0/16",
@@ -240,7 +241,7 @@ func TestLoadStrings(t *testing.T) {
 		args[fmt.Sprint("a", i)] = s
 	}
 	want := Cluster{APIVersion: APIVersion, Kind: Kind, ExtraArgs: map[string]map[string]string{"kubelet": args}}
-	want.ContainerdConfigPatches = []string{"", "\n", "a = 1", "a = 1\n\n", "\n\n  a = 1\n\tb = 2\r\n", "# \u2028"}
+	want.ContainerdConfigPatches = []string{"", "\n", "oom_score = 1", "oom_score = 1\n\n", "\n\n  oom_score = 1\n\tversion = 2\r\n", "# \u2028"}
 	if got := reload(t, want); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

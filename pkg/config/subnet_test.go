@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"testing"
 )
 
@@ -105,7 +106,7 @@ func TestFamilies(t *testing.T) {
 	} {
 		c := Cluster{Networking: tt.given}.Default()
 		got := Networking{IPFamily: c.Networking.IPFamily, PodSubnet: c.Networking.PodSubnet, ServiceSubnet: c.Networking.ServiceSubnet}
-		if got != tt.want {
+		if !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%+v becomes %+v, want %+v", tt.given, got, tt.want)
 		}
 		if err := c.Validate(); err != nil {

@@ -131,7 +131,7 @@ type PortMapping struct {
 	ContainerPort int32 `json:"containerPort"`
 	// HostPort is 0 for a free port.
 	HostPort int32 `json:"hostPort,omitempty"`
-	// ListenAddress is an address of the host. Empty means 127.0.0.1.
+	// ListenAddress is an address of the host. Empty is as for APIServerAddress.
 	ListenAddress string `json:"listenAddress,omitempty"`
 	// Protocol is TCP (the default), UDP or SCTP.
 	Protocol string `json:"protocol,omitempty"`
@@ -166,8 +166,12 @@ const (
 // Networking is the cluster's networks.
 type Networking struct {
 	// APIServerAddress is the host's address at which the API server is published.
-	// Empty means 127.0.0.1.
+	// Empty means 127.0.0.1, and all addresses of the host of a remote Docker engine:
+	// see PublishedAt.
 	APIServerAddress string `json:"apiServerAddress,omitempty"`
+	// APIServerCertSANs are further names and addresses by which clients reach the API
+	// server, for its certificate. A name may begin with "*.".
+	APIServerCertSANs []string `json:"apiServerCertSANs,omitzero"`
 	// APIServerPort is 0 for a free port of the host.
 	APIServerPort int32 `json:"apiServerPort,omitempty"`
 	// IPFamily is empty for that of the subnets, or ipv4 without any.

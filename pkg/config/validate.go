@@ -82,7 +82,7 @@ func (m *mistakes) nodes(c Cluster) {
 		m.printable(fieldPath(path, "image"), n.Image, "")
 		m.labels(fieldPath(path, "labels"), n.Labels, names[i])
 		m.taints(fieldPath(path, "taints"), n.Taints)
-		m.mounts(fieldPath(path, "extraMounts"), n.ExtraMounts)
+		m.mounts(fieldPath(path, "extraMounts"), n.ExtraMounts, !c.Networking.DisableDefaultCNI)
 		m.resources(fieldPath(path, "resources"), n)
 		m.kubeletConfigPatches(fieldPath(path, "kubeletConfigPatches"), n.KubeletConfigPatches)
 	}
@@ -164,16 +164,5 @@ func (m *mistakes) flag(path, flag string) {
 		m.addf(path, "must be written without the dashes: %s", quote(bare))
 	default:
 		m.addf(path, `is no flag's name: write one such as "v" and its value apart`)
-	}
-}
-
-func (m *mistakes) containerdConfigPatches(patches []string) {
-	for i, patch := range patches {
-		path := itemPath("containerdConfigPatches", i)
-		if problem := tomlProblem(patch); problem != "" {
-			m.addf(path, "is not TOML: %s", problem)
-			continue
-		}
-		m.printable(path, patch, "\r\n\t")
 	}
 }

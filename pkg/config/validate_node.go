@@ -3,7 +3,6 @@ package config
 import (
 	"maps"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 
@@ -105,47 +104,4 @@ func (m *mistakes) taints(parent string, taints []Taint) {
 		}
 		seen[id{t.Key, t.Effect}] = at
 	}
-}
-
-func (m *mistakes) mounts(parent string, mounts []Mount) {
-	seen := map[string]string{}
-	for i, mount := range mounts {
-		at := itemPath(parent, i)
-		m.hostPath(fieldPath(at, "hostPath"), mount.HostPath)
-		m.oneOf(fieldPath(at, "propagation"), mount.Propagation, "None", "HostToContainer", "Bidirectional")
-		if !m.containerPath(fieldPath(at, "containerPath"), mount.ContainerPath) {
-			continue
-		}
-		clean := path.Clean(mount.ContainerPath)
-		if first, duplicate := seen[clean]; duplicate {
-			m.addf(fieldPath(at, "containerPath"), "is that of %s: a path of the node shows one path of the host", first)
-			continue
-		}
-		seen[clean] = at
-	}
-}
-
-func (m *mistakes) hostPath(at, value string) {
-	switch {
-	case value == "":
-		m.addf(at, "is missing: name a file or folder of the host")
-	case value == "~" || strings.HasPrefix(value, "~/"):
-		m.addf(at, "must be a path without ~, which only a shell replaces, not %s", quote(value))
-	default:
-		m.printable(at, value, "")
-	}
-}
-
-func (m *mistakes) containerPath(at, value string) bool {
-	switch {
-	case value == "":
-		m.addf(at, "is missing: name an absolute path of the node")
-	case !path.IsAbs(value):
-		m.addf(at, "must be an absolute path of the node, not %s", quote(value))
-	case path.Clean(value) == "/":
-		m.addf(at, "must be a path below /, since / is the node's own file system")
-	default:
-		return m.printable(at, value, "")
-	}
-	return false
 }

@@ -1,8 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // A socket is what a published port takes of the host.
@@ -57,6 +63,7 @@ func (s sockets) take(path string, want socket) string {
 func (m *mistakes) ports(c Cluster) {
 	s := sockets{taken: map[socket]string{}, onPort: map[socket]string{}}
 	addr, addrOK := m.address("networking.apiServerAddress", c.Networking.APIServerAddress)
+	m.certSANs("networking.apiServerCertSANs", c.Networking.APIServerCertSANs)
 	if m.port("networking.apiServerPort", c.Networking.APIServerPort, 0) && addrOK && c.Networking.APIServerPort != 0 {
 		s.take("networking.apiServerPort", socket{addr, c.Networking.APIServerPort, "TCP"})
 	}
@@ -90,12 +97,33 @@ func (m *mistakes) port(path string, port, least int32) bool {
 	return false
 }
 
-// address parses an address of the host, and returns whether it is one.
+// address parses an address of the host, and returns whether it is one. An empty one is
+// most often the loopback's.
 func (m *mistakes) address(path, value string) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(value)
+	addr, err := netip.ParseAddr(cmp.Or(value, Loopback))
 	if err != nil || addr.Zone() != "" {
 		m.addf(path, `must be an IP address of the host such as "127.0.0.1", not %s`, quote(value))
 		return netip.Addr{}, false
 	}
 	return addr.Unmap(), true
+}
+
+// endsInNumber matches what is an address with a mistake in it: no domain is a number.
+var endsInNumber = regexp.MustCompile(`(^|\.)[0-9]+$`)
+
+// certSANs checks the names and addresses by kubeadm's rules for its certSANs.
+func (m *mistakes) certSANs(path string, names []string) {
+	for i, name := range names {
+		item := itemPath(path, i)
+		addr, err := netip.ParseAddr(name)
+		isAddr := err == nil && addr.Zone() == ""
+		isName := len(content.IsDNS1123Subdomain(name)) == 0 || len(validation.IsWildcardDNS1123Subdomain(name)) == 0
+		isName = isName && !endsInNumber.MatchString(name)
+		switch {
+		case !isAddr && !isName:
+			m.addf(item, `must be an IP address or a lower-case host name, such as "192.0.2.7" or "api.example.com", not %s`, quote(name))
+		case slices.Contains(names[:i], name):
+			m.addf(item, "names %s again", quote(name))
+		}
+	}
 }

@@ -143,7 +143,7 @@ func TestValidateZero(t *testing.T) {
 	t.Parallel()
 	err := Cluster{}.Validate()
 	for _, path := range []string{
-		"apiVersion", "kind", "name", "nodes", "networking.apiServerAddress", "networking.podSubnet",
+		"apiVersion", "kind", "name", "nodes", "networking.podSubnet",
 		"networking.serviceSubnet", "networking.dnsDomain", "networking.kubeProxyMode",
 	} {
 		if !strings.Contains("\n"+fmt.Sprint(err), "\n"+path+" must ") {

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+)
 
 // Warnings are what is allowed in a valid, defaulted cluster and probably not meant:
 // a line each, nil if there is nothing.
@@ -8,6 +11,13 @@ func (c Cluster) Warnings() []string {
 	var list []string
 	if n := c.Count(ControlPlane); n > 0 && n%2 == 0 {
 		list = append(list, fmt.Sprintf("%d control planes are an even number: etcd survives the loss of %d of them, as it does with %d", n, (n-1)/2, n-1))
+	}
+	for i, n := range c.Nodes {
+		for j, mount := range n.ExtraMounts {
+			if path.Clean(mount.ContainerPath) == "/var/lib/etcd" {
+				list = append(list, fmt.Sprintf("nodes[%d].extraMounts[%d] keeps etcd's data in %s: a new cluster does not come up with the data of an older one, so delete that first", i, j, mount.HostPath))
+			}
+		}
 	}
 	return list
 }
