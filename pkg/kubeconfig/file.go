@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // read gives the kubeconfig in a file. None, or what is no regular file (often
@@ -63,10 +64,24 @@ func replace(path string, data []byte) error {
 	if err := errors.Join(fill(temp, data, old), temp.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
-	if err := os.Rename(temp.Name(), target); err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
+	err = os.Rename(temp.Name(), target)
+	if errors.Is(err, syscall.EBUSY) {
+		// The file itself is a mount, as in a container that was given only it.
+		err = overwrite(target, data)
+	} else if err == nil {
+		return nil
 	}
-	return nil
+	return errors.Join(err, os.Remove(temp.Name()))
+}
+
+// overwrite writes a file in place: another may read half of it.
+func overwrite(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close())
 }
 
 func fill(file *os.File, data []byte, old fs.FileInfo) error {

@@ -19,11 +19,19 @@ func TestStaleLockIsNamed(t *testing.T) {
 	t.Parallel()
 	path := put(t, alone)
 	putAt(t, path+".lock", "")
-	want := "locking a kubeconfig: " + path + ".lock is another process's: gave up after 5s; if no kubectl or mkube runs, remove that file"
+	want := "locking a kubeconfig: " + path + ".lock was made by another program, such as kubectl, 3m10s ago: gave up after 5s; if that process does not run any more, remove the file"
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
+		made := func() {
+			at := time.Now().Add(-3*time.Minute - 5*time.Second) // 5 s before it is given up
+			if err := os.Chtimes(path+".lock", at, at); err != nil {
+				t.Error(err)
+			}
+		}
+		made()
 		_, err := kubeconfig.Merge(t.Context(), []string{path}, entry("b"), true)
 		wantError(t, err, want)
+		made()
 		wantError(t, kubeconfig.Remove(t.Context(), []string{path}, "a"), want)
 		if took := time.Since(start); took != 10*time.Second {
 			t.Errorf("gave up twice after %s, want 10s", took)
@@ -64,7 +72,7 @@ func TestLockEndsWithContext(t *testing.T) {
 			cancel()
 		}()
 		_, err := kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
-		wantError(t, err, "locking a kubeconfig: "+path+".lock is another process's: context canceled; if no kubectl or mkube runs, remove that file")
+		wantError(t, err, "locking a kubeconfig: "+path+".lock was made by another program, such as kubectl, 0s ago: context canceled; if that process does not run any more, remove the file")
 		_, err = kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
 		wantError(t, err, `merging kubeconfig entry "b": context canceled`)
 	})
