@@ -19,8 +19,10 @@ type request struct {
 	Method, Cluster, Dir, Node string
 	Names, Args, Env           []string
 	Port                       int
+	TTY                        bool
 	Config                     struct {
-		Nodes []struct{ Role, Image string }
+		Nodes      []struct{ Role, Image string }
+		Networking struct{ IPFamily string }
 	}
 }
 
@@ -49,6 +51,9 @@ func main() {
 	network, file := "example-"+r.Cluster, filepath.Join(r.Dir, "nodes.json")
 	switch r.Method {
 	case "check":
+		if family := r.Config.Networking.IPFamily; family != "ipv4" {
+			try(fmt.Errorf("the example has addresses of IPv4 only: set ipFamily to ipv4 instead of %s", family))
+		}
 		r.nodes("10.88.0")
 	case "create":
 		r.create(in, network, file)
@@ -68,9 +73,19 @@ func main() {
 		for _, env := range r.Env {
 			args = append(args, "--env", env)
 		}
+		if r.TTY { // docker exec --tty wants one here, too
+			r.Args = []string{"script", "--quiet", "--return", "--command", quoted(r.Args), "/dev/null"}
+		}
 		cmd := exec.Command("docker", append(append(args, r.Node), r.Args...)...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = in, stream("stdout"), stream("stderr")
-		if err := cmd.Run(); !errors.As(err, new(*exec.ExitError)) {
+		cmd.Stdout, cmd.Stderr = stream("stdout"), stream("stderr")
+		stdin, err := cmd.StdinPipe()
+		try(err)
+		try(cmd.Start())
+		go func() { // Wait would wait for its end, which may never come
+			_, _ = io.Copy(stdin, in)
+			_ = stdin.Close()
+		}()
+		if err := cmd.Wait(); !errors.As(err, new(*exec.ExitError)) {
 			try(err)
 		}
 		reply("exit", cmd.ProcessState.ExitCode())
@@ -126,6 +141,15 @@ func docker(in []byte, args ...string) string {
 		try(fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String())))
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// quoted is a command for a shell.
+func quoted(args []string) string {
+	var words []string
+	for _, a := range args {
+		words = append(words, "'"+strings.ReplaceAll(a, "'", `'\''`)+"'")
+	}
+	return strings.Join(words, " ")
 }
 
 func reply(field string, value any) {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -16,35 +17,44 @@ import (
 
 // Steps of a change that are no component.
 const (
+	stepRepair     = "repair"
 	stepMember     = "etcd member"
 	stepNeighbours = "other nodes"
 )
 
 // AddNode adds a node to a cluster that is up, and returns its name. An empty image
 // is that of the cluster's first node. When it fails and is not told to retain, the
-// cluster is as before.
+// cluster is as before. While another command changes the cluster, the error is a
+// *BusyError.
 func AddNode(ctx context.Context, p provider.Provider, name string, want config.Node, o Options) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
 		return "", err
 	}
-	before, err := Open(ctx, p, name)
-	if err != nil {
-		return "", err
-	}
-	cfg, i, err := placeFor(before, want)
-	if err != nil {
-		return "", err
-	}
-	if err := p.Check(ctx, alone(cfg, i)); err != nil {
-		return "", err
-	}
+	a := addition{p: p, changer: changer, want: want, o: o, creation: provider.NewCreation("add node")}
 	if o.Wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
 		defer cancel()
 	}
-	a := addition{p: p, changer: changer, before: before, cfg: cfg, i: i, name: cfg.NodeNames()[i], o: o}
+	// The host is looked at without the lock: it may take seconds, and changes nothing.
+	if err := a.open(ctx, name); err != nil {
+		return "", err
+	}
+	if err := preflight(ctx, p, alone(a.cfg, a.i), o); err != nil {
+		return "", err
+	}
+	release, err := attempt{cluster: name, by: a.creation}.hold(ctx, a.before.Nodes)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if err := a.open(ctx, name); err != nil { // another command may have changed it meanwhile
+		return "", err
+	}
+	if err := a.repair(ctx); err != nil {
+		return "", err
+	}
 	if err := a.do(ctx); err != nil {
 		if !o.Retain {
 			err = errors.Join(err, a.undo(ctx))
@@ -98,12 +108,30 @@ func alone(cfg config.Cluster, i int) config.Cluster {
 type addition struct {
 	p       provider.Provider
 	changer provider.Changer
-	before  *cluster.Cluster
-	cfg     config.Cluster
-	i       int
-	name    string
+	want    config.Node
 	o       Options
-	member  provider.Node // the node, once etcd was told of it
+	// creation is what everything that is made carries.
+	creation string
+	// before is the cluster, and cfg its configuration with the node in its i-th place.
+	before *cluster.Cluster
+	cfg    config.Cluster
+	i      int
+	name   string
+	// member is the node, once etcd was told of it; joined says that the node was made.
+	member provider.Node
+	joined bool
+}
+
+// open reads the cluster, and finds the place of the node.
+func (a *addition) open(ctx context.Context, cluster string) (err error) {
+	if a.before, err = Open(ctx, a.p, cluster); err != nil {
+		return err
+	}
+	if a.cfg, a.i, err = placeFor(a.before, a.want); err != nil {
+		return err
+	}
+	a.name = a.cfg.NodeNames()[a.i]
+	return nil
 }
 
 func (a *addition) do(ctx context.Context) error {
@@ -117,16 +145,37 @@ func (a *addition) do(ctx context.Context) error {
 		return err
 	}
 	up := component.Up{Cluster: c, On: a.o.On, Files: true, Started: startsAtBoot(graph)}
-	return run(ctx, onlyOn(graph, a.name), up.Do, a.o)
+	if err := run(ctx, onlyOn(graph, a.name), up.Do, a.o); err != nil {
+		return err
+	}
+	return join(ctx, c)
+}
+
+// join writes down on all control planes that the new node has joined. Before that it is a
+// stray: what an add that was killed has left may lack components, and start would wait for
+// them in vain.
+func join(ctx context.Context, c *cluster.Cluster) error {
+	c.Joining = ""
+	files, err := clusterFiles(c)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, n := range c.ControlPlanes() {
+		g.Go(func() error { return provider.WriteFiles(ctx, n, files) })
+	}
+	return g.Wait()
 }
 
 // boot makes the node. A member of etcd is announced to the others before it starts.
 func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cluster, error) {
 	var c *cluster.Cluster
 	err := step(a.o, stepNodes, func() error {
-		return a.changer.Add(ctx, a.cfg, a.i, func(made []provider.Node) (map[string][]provider.File, error) {
+		return a.changer.Add(ctx, a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
+			a.joined = true
 			c = cluster.New(a.cfg, append(slices.Clone(a.before.Nodes), made...), a.before.PKI)
 			c.Joining, c.Stage = a.name, a.before.Stage
+			c.Gone = slices.DeleteFunc(slices.Clone(a.before.Gone), func(name string) bool { return name == a.name })
 			if made[0].Role() == config.ControlPlane && slices.Contains(graph.Names(), "etcd") {
 				a.member = made[0]
 				if err := etcd.AddMember(ctx, a.before.ControlPlanes(), made[0]); err != nil {
@@ -145,24 +194,30 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	if err != nil {
 		return nil, err
 	}
-	c.Nodes = inOrder(a.cfg, nodes)
+	c.Nodes, _ = inOrder(a.cfg, nodes)
 	return c, nil
 }
 
-// undo takes back what an addition has done so far.
+// undo deletes what the addition has made, and nothing else.
 func (a *addition) undo(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	if !a.joined {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
+	graph := built(a.before.Stage, a.before.Config)
 	var errs []error
 	if a.member != nil {
 		errs = append(errs, etcd.RemoveMember(ctx, a.before.ControlPlanes(), a.member))
 	}
-	if slices.Contains(built(a.before.Stage, a.before.Config).Names(), "node-registration") {
+	errs = append(errs, a.p.Delete(ctx, a.cfg.Name, a.creation))
+	if slices.Contains(graph.Names(), "node-registration") {
+		// Only now: a kubelet that still starts registers its node again.
 		errs = append(errs, deleteObject(ctx, a.before, a.name))
 	}
-	errs = append(errs, a.changer.Remove(ctx, a.cfg.Name, a.name), tellNeighbours(ctx, a.before, built(a.before.Stage, a.before.Config), ""))
+	errs = append(errs, tellNeighbours(ctx, a.before, graph, ""))
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("taking node %s away again: %w; mkube delete node %[1]s tries again", a.name, err)
+		return fmt.Errorf("removing node %s again: %w; mkube delete node %[1]s tries again", a.name, err)
 	}
 	return nil
 }
@@ -181,14 +236,14 @@ func onlyOn(g component.Graph, name string) component.Graph {
 // tellNeighbours brings what nodes know of each other up to date on all but one, which
 // knows it: the configuration, routes to pods, the load balancer's servers.
 func tellNeighbours(ctx context.Context, c *cluster.Cluster, graph component.Graph, but string) error {
-	file, err := configFile(c.Config)
+	files, err := clusterFiles(c)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, n := range c.ControlPlanes() {
 		if n.Name() != but {
-			errs = append(errs, provider.WriteFiles(ctx, n, []provider.File{file}))
+			errs = append(errs, provider.WriteFiles(ctx, n, files))
 		}
 	}
 	up := component.Up{Cluster: c}

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -29,15 +32,41 @@ func AdminEntry(ctx context.Context, name string, nodes []provider.Node, interna
 	if err != nil {
 		return kubeconfig.Entry{}, fmt.Errorf("reading %s on %s: %w", AdminPath, n.Name(), err)
 	}
-	n = cluster.Entrance(nodes)
-	endpoint := netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String()
-	if !internal {
-		if endpoint, err = n.Endpoint(ctx, cluster.APIServerPort); err != nil {
-			return kubeconfig.Entry{}, err
-		}
+	entry.Name = ContextName(name)
+	if internal {
+		entry.Server = "https://" + netip.AddrPortFrom(cluster.Entrance(nodes).IP(), cluster.APIServerPort).String()
+		return entry, nil
 	}
-	entry.Name, entry.Server = ContextName(name), "https://"+endpoint
-	return entry, nil
+	server, err := externalServer(ctx, n, cluster.Entrance(nodes))
+	entry.Server, entry.TLSServerName = server.URL, server.TLSServerName
+	return entry, err
+}
+
+// externalServer is the API server for the host. The configuration is only read where
+// the certificate may lack the address: mkube's usual one is in every certificate.
+func externalServer(ctx context.Context, controlPlane, entrance provider.Node) (cluster.External, error) {
+	server, err := cluster.ExternalAt(ctx, entrance, config.Networking{})
+	if err != nil || server.TLSServerName == "" {
+		return server, err
+	}
+	cfg, err := configOn(ctx, controlPlane)
+	if err != nil {
+		return cluster.External{}, err
+	}
+	return cluster.ExternalAt(ctx, entrance, cfg.Networking)
+}
+
+// configOn is the cluster's configuration as a control plane has it.
+func configOn(ctx context.Context, n provider.Node) (config.Cluster, error) {
+	data, err := provider.Output(ctx, n, "cat", configPath)
+	if err != nil {
+		return config.Cluster{}, fmt.Errorf("reading the configuration on %s: %w", n.Name(), err)
+	}
+	var cfg config.Cluster
+	if err := yaml.UnmarshalStrict(data, &cfg); err != nil {
+		return config.Cluster{}, fmt.Errorf("reading %s on %s: %w", configPath, n.Name(), err)
+	}
+	return cfg, nil
 }
 
 // adminEntry is the keys of a kubeconfig with one cluster and one user, as mkube

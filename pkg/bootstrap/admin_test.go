@@ -1,8 +1,11 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,10 +18,15 @@ import (
 // reachable is a node whose ports the host reaches.
 type reachable struct {
 	scripted
-	err error
+	endpoint string
+	err      error
 }
 
-func (n reachable) Endpoint(context.Context, int) (string, error) { return "127.0.0.1:36443", n.err }
+func (n reachable) Endpoint(context.Context, int) (string, error) {
+	return cmp.Or(n.endpoint, "127.0.0.1:36443"), n.err
+}
+
+func (n reachable) IPs() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.89.0.2")} }
 
 // TestAdminEntry reads back what a component's kubeconfig is written with.
 func TestAdminEntry(t *testing.T) {
@@ -31,7 +39,7 @@ func TestAdminEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := reachable{scripted{name: "blue-control-plane", role: config.ControlPlane, run: prints(string(file))}, nil}
+	n := reachable{scripted{name: "blue-control-plane", role: config.ControlPlane, run: prints(string(file))}, "", nil}
 	for internal, server := range map[bool]string{false: "https://127.0.0.1:36443", true: "https://10.89.0.2:6443"} {
 		want := written
 		want.Name, want.Server = "mkube-blue", server
@@ -39,6 +47,38 @@ func TestAdminEntry(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("internal %t: got %+v, %v", internal, got, err)
 		}
+	}
+}
+
+// TestAdminEntryElsewhere: on an engine that is reached by a name which the certificate
+// lacks, the entry has one that it has.
+func TestAdminEntryElsewhere(t *testing.T) {
+	t.Parallel()
+	admin, err := kubeconfig.Entry{Name: "a", Server: "s", CA: []byte("ca"), ClientCert: []byte("cert"), ClientKey: []byte("key")}.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(cfg string) func(context.Context, provider.Cmd) error {
+		return func(_ context.Context, cmd provider.Cmd) error {
+			text := cfg
+			if cmd.Args[1] == AdminPath {
+				text = string(admin)
+			}
+			_, err := io.WriteString(cmd.Stdout, text)
+			return err
+		}
+	}
+	const cfg = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking: {apiServerAddress: 0.0.0.0, apiServerCertSANs: [build.example.com]}\n"
+	for endpoint, name := range map[string]string{"build.example.com:6443": "", "192.0.2.1:6443": "kubernetes", "10.89.0.2:6443": ""} {
+		n := reachable{scripted{name: "n", role: config.ControlPlane, run: says(cfg)}, endpoint, nil}
+		got, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false)
+		if err != nil || got.Server != "https://"+endpoint || got.TLSServerName != name {
+			t.Errorf("the entry is for %s as %q, %v; want %s as %q", got.Server, got.TLSServerName, err, endpoint, name)
+		}
+	}
+	n := reachable{scripted{name: "n", role: config.ControlPlane, run: says("{")}, "192.0.2.1:6443", nil}
+	if _, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false); err == nil || !strings.HasPrefix(err.Error(), "reading /etc/mkube/cluster.yaml on n: ") {
+		t.Errorf("a configuration that is no YAML: %v", err)
 	}
 }
 
@@ -60,7 +100,7 @@ func TestAdminEntryFails(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			n := reachable{scripted{name: "n", role: tt.role, run: tt.run}, tt.err}
+			n := reachable{scripted{name: "n", role: tt.role, run: tt.run}, "", tt.err}
 			_, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)

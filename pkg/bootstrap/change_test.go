@@ -91,7 +91,8 @@ func (r *rig) addNode(t *testing.T, n config.Node) (string, error) {
 
 func (r *rig) removeNode(t *testing.T, name string) error {
 	t.Helper()
-	return bootstrap.RemoveNode(t.Context(), r, "mkube", "mkube-"+name, bootstrap.RemoveOptions{Drain: time.Minute})
+	_, err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute})
+	return err
 }
 
 // listed are the nodes that the cloud controller manager is told of.
@@ -224,7 +225,7 @@ func TestChangesRefused(t *testing.T) {
 		{"a wrong label", second(single.addNode(t, config.Node{Role: config.Worker, Labels: map[string]string{"a b": ""}})), `nodes[1].labels["a b"] has a wrong key`},
 		{"the only control plane", single.removeNode(t, "control-plane"), "mkube delete cluster --name mkube deletes all of it"},
 		{"the load balancer", many.removeNode(t, "external-load-balancer"), "leads to the cluster's API servers"},
-		{"no such node", many.removeNode(t, "worker7"), `cluster "mkube" has no node "mkube-worker7"`},
+		{"no such node", many.removeNode(t, "worker7"), `cluster "mkube" has no node "worker7": it has mkube-control-plane, `},
 	} {
 		if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
 			t.Errorf("%s: %v; want %q", test.name, test.err, test.want)

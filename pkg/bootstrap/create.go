@@ -1,12 +1,15 @@
 package bootstrap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -30,8 +33,13 @@ type Options struct {
 	SwitchContext bool
 	// Until is the last component that comes up. "" means all.
 	Until string
+	// IgnorePreflightErrors are the checks whose errors are warnings only.
+	IgnorePreflightErrors provider.Ignored
 	// On gives word of what happens. Nil is no word.
 	On progress.Func
+	// Warn is called with a line for each thing that is wrong and does not keep the
+	// command from its work. Nil is nobody.
+	Warn func(line string)
 }
 
 // apiServerLimit is how long the API server may take when nothing else is waited
@@ -52,42 +60,69 @@ func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 			return nil, err
 		}
 	}
-	if err := refuse(ctx, p, cfg); err != nil {
+	if err := refuse(ctx, p, cfg, o); err != nil {
 		return nil, err
 	}
-	c, err := create(ctx, p, cfg, o)
-	if err == nil || o.Retain {
+	creation := provider.NewCreation("create cluster")
+	c, err := create(ctx, p, cfg, creation, o)
+	unwritten := (*KubeconfigError)(nil)
+	if err == nil || o.Retain || errors.As(err, &unwritten) {
 		return c, err
 	}
-	if cleanErr := cleanUp(ctx, p, cfg.Name, o.Kubeconfig); cleanErr != nil {
+	if errors.Is(err, provider.ErrExists) {
+		err = fmt.Errorf("cluster %q cannot be created: %w: choose another name by --name", cfg.Name, err)
+	}
+	if cleanErr := cleanUp(ctx, p, cfg.Name, creation); cleanErr != nil {
 		err = errors.Join(err, fmt.Errorf("cleaning up: %w; mkube delete cluster --name %s tries again", cleanErr, cfg.Name))
 	}
 	return nil, err
 }
 
+// KubeconfigError says that a cluster is up, and that its entry could not be written into
+// the user's kubeconfig.
+type KubeconfigError struct {
+	Cluster string
+	Err     error
+}
+
+func (e *KubeconfigError) Error() string {
+	return fmt.Sprintf("%v; the cluster is up: mkube export kubeconfig --name %s writes its entry", e.Err, e.Cluster)
+}
+
+// Unwrap is what went wrong.
+func (e *KubeconfigError) Unwrap() error { return e.Err }
+
 // refuse finds what would keep the cluster from coming up, before anything is made.
-func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster) error {
-	if err := p.Check(ctx, cfg); err != nil {
-		return err
-	}
+func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) error {
+	checked := preflight(ctx, p, cfg, o)
 	existing, err := p.Clusters(ctx)
+	// A cluster of the name has the ports that are taken, too: it is the reason to give.
+	if !slices.Contains(existing, cfg.Name) {
+		return cmp.Or(checked, err)
+	}
+	nodes, err := p.Nodes(ctx, cfg.Name)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(existing, cfg.Name) {
-		return fmt.Errorf("cluster %q exists already: mkube delete cluster --name %[1]s takes it away, or choose another name by --name", cfg.Name)
+	if by := holder(ctx, nodes); by != "" {
+		return fmt.Errorf("cluster %q exists already, and %s is at work on it: choose another name by --name", cfg.Name, by)
 	}
-	return nil
+	return fmt.Errorf("cluster %q exists already: choose another name by --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
 }
 
-// cleanUp outlives a cancelled create.
-func cleanUp(ctx context.Context, p provider.Provider, name string, kubeconfigs []string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+// cleanLimit is how long the clean-up after an error may take: an emulated machine needs
+// most of a minute to stop.
+const cleanLimit = 2 * time.Minute
+
+// cleanUp deletes what a creation has made, and nothing else. It outlives a cancelled
+// command.
+func cleanUp(ctx context.Context, p provider.Provider, cluster, creation string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
-	return Delete(ctx, p, name, kubeconfigs)
+	return p.Delete(ctx, cluster, creation)
 }
 
-func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (*cluster.Cluster, error) {
+func create(ctx context.Context, p provider.Provider, cfg config.Cluster, creation string, o Options) (*cluster.Cluster, error) {
 	if o.Wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
@@ -95,13 +130,32 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	}
 	graph := built(o.Until, cfg)
 	announce(graph, o)
-	c, err := boot(ctx, p, cfg, graph, o)
+	c, err := boot(ctx, p, cfg, creation, graph, o)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the nodes did not boot within %s: %w", o.Wait, err)
 	}
 	if err != nil {
 		return nil, err
 	}
+	release, err := bringUp(ctx, c, graph, creation, o)
+	defer release()
+	if err != nil {
+		return c, err
+	}
+	if o.Until != "" {
+		if err := snapshot(ctx, p, c, o.Until); err != nil {
+			return c, err
+		}
+	}
+	if err := writeKubeconfig(ctx, c, o); err != nil {
+		return c, &KubeconfigError{cfg.Name, err}
+	}
+	return c, nil
+}
+
+// bringUp brings the components up. Meanwhile it takes the cluster's lock, which is to be
+// released also after an error.
+func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, creation string, o Options) (release func(), err error) {
 	atBoot := startsAtBoot(graph)
 	up := component.Up{Cluster: c, On: o.On, Files: true, Started: atBoot}
 	up.NoWait = func(c component.Component) bool { return c.Background }
@@ -111,15 +165,25 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		defer cancel()
 		up.NoWait = func(c component.Component) bool { return !atBoot(c) }
 	}
-	if err := run(ctx, graph, up.Do, o); err != nil {
-		return c, err
-	}
-	if o.Until != "" {
-		if err := snapshot(ctx, p, c, o.Until); err != nil {
-			return c, err
+	release = func() {}
+	var upErr error
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		r, err := attempt{cluster: c.Config.Name, by: creation, creates: true}.hold(gctx, c.Nodes)
+		if err == nil {
+			release = r
 		}
+		return err
+	})
+	g.Go(func() error {
+		upErr = run(gctx, graph, up.Do, o)
+		return upErr
+	})
+	err = g.Wait()
+	if ctx.Err() != nil && upErr != nil {
+		err = upErr // which names what was late; that there is no lock yet is no news
 	}
-	return c, writeKubeconfig(ctx, c, o)
+	return release, err
 }
 
 // run brings the graph up; components that never began are said to be skipped.
@@ -205,16 +269,23 @@ func step(o Options, name string, f func() error) error {
 // boot makes the keys and the nodes. Every component's files are rendered before
 // any node boots, and lie in the nodes when they do: nothing waits for a second
 // round of copying.
-func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, graph component.Graph, o Options) (c *cluster.Cluster, err error) {
+func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation string, graph component.Graph, o Options) (c *cluster.Cluster, err error) {
 	err = step(o, stepNodes, func() error {
 		keys, err := cluster.NewPKI(time.Now())
 		if err != nil {
 			return err
 		}
-		nodes, err := p.Create(ctx, cfg, func(nodes []provider.Node) (map[string][]provider.File, error) {
+		nodes, err := p.Create(ctx, cfg, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
 			c := cluster.New(cfg, nodes, keys)
 			c.Stage = o.Until
-			return render(c, graph)
+			files, err := render(c, graph)
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range c.ControlPlanes() {
+				files[n.Name()] = append(files[n.Name()], provider.File{Path: creatingPath, Data: []byte(creation + "\n")})
+			}
+			return files, nil
 		})
 		if err != nil {
 			return err

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
@@ -102,17 +104,26 @@ func TestStagesThatFail(t *testing.T) {
 	}
 }
 
-func TestKubeconfigThatFails(t *testing.T) {
+// TestKubeconfigThatBreaks: a cluster that is up is not thrown away because its entry
+// could not be written.
+func TestKubeconfigThatBreaks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if err := os.WriteFile(r.kubeconfig, []byte("no: [kubeconfig"), 0o600); err != nil {
-		t.Fatal(err)
+	r.on = func(e progress.Event) {
+		if e.Step == "kubeconfig" && e.State == progress.Running {
+			if err := os.WriteFile(r.kubeconfig, []byte("no: [kubeconfig"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
 	}
-	if _, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute}); err == nil || !strings.Contains(err.Error(), r.kubeconfig) {
-		t.Errorf("Create = %v; want an error that names %s", err, r.kubeconfig)
+	c, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute})
+	unwritten := (*bootstrap.KubeconfigError)(nil)
+	if c == nil || !errors.As(err, &unwritten) || !strings.Contains(err.Error(), r.kubeconfig) ||
+		!strings.HasSuffix(err.Error(), "the cluster is up: mkube export kubeconfig --name mkube writes its entry") {
+		t.Errorf("Create = %v, %v; want the cluster, and an error that names %s and the next step", c, err, r.kubeconfig)
 	}
-	if clusters, _ := r.Clusters(t.Context()); len(clusters) != 0 {
-		t.Errorf("clusters %q are left", clusters)
+	if clusters, _ := r.Clusters(t.Context()); !slices.Equal(clusters, []string{"mkube"}) {
+		t.Errorf("clusters %q are left; want mkube", clusters)
 	}
 }
 
@@ -148,7 +159,7 @@ func TestNameIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r.create(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute})
-	want := `cluster "dev" exists already: mkube delete cluster --name dev takes it away, or choose another name by --name`
+	want := `cluster "dev" exists already: choose another name by --name, or delete it first: mkube delete cluster --name dev`
 	if fmt.Sprint(err) != want {
 		t.Errorf("Create = %v; want %s", err, want)
 	}

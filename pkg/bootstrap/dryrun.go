@@ -22,7 +22,7 @@ import (
 // waits for, the script waits for only where it could not go on. With a provider that has
 // no such lines, it writes what that has to show.
 func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options, w io.Writer) error {
-	if err := refuse(ctx, p, cfg); err != nil {
+	if err := refuse(ctx, p, cfg, o); err != nil {
 		return err
 	}
 	planner, ok := provider.As[provider.Planner](p)

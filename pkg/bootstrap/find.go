@@ -49,7 +49,7 @@ func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, er
 		}
 	}
 	if len(planes) == 0 {
-		return nil, fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and make it anew", len(nodes))
+		return nil, noControlPlane(nodes)
 	}
 	if len(planes) == 1 {
 		return planes[0], nil
@@ -63,4 +63,8 @@ func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, er
 		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+func noControlPlane(nodes []provider.Node) error {
+	return fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and create it again", len(nodes))
 }

@@ -21,7 +21,7 @@ func Entry(ctx context.Context, c *cluster.Cluster) (kubeconfig.Entry, error) {
 		return kubeconfig.Entry{}, err
 	}
 	return kubeconfig.Entry{
-		Name: ContextName(c.Config.Name), Server: server,
+		Name: ContextName(c.Config.Name), Server: server.URL, TLSServerName: server.TLSServerName,
 		CA: c.PKI.Cluster.CertPEM(), ClientCert: admin.Cert, ClientKey: admin.Key,
 	}, nil
 }

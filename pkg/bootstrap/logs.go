@@ -19,6 +19,13 @@ import (
 // logLimit is how long one log may take: what hangs must not keep the rest.
 const logLimit = time.Minute
 
+// Logs hold what pods print and the values of their environment, which are nobody else's
+// to read.
+const (
+	logDirMode = 0o700
+	logMode    = 0o600
+)
+
 // inspector is a node that can tell all that its provider knows of it, as JSON.
 type inspector interface {
 	Inspect(ctx context.Context, w io.Writer) error
@@ -35,7 +42,7 @@ type logFile struct {
 // a folder "cluster" with the API server's view. All nodes are asked at once. It
 // returns how many files it wrote, and as joined errors what could not be had.
 func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written int, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, logDirMode); err != nil {
 		return 0, err
 	}
 	root, err := os.OpenRoot(dir)
@@ -133,10 +140,10 @@ func (x *exporter) files(ctx context.Context, list []logFile) {
 func (x *exporter) file(ctx context.Context, f logFile) error {
 	ctx, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
-	if err := x.root.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+	if err := x.root.MkdirAll(filepath.Dir(f.path), logDirMode); err != nil {
 		return err
 	}
-	out, err := x.root.Create(f.path)
+	out, err := x.root.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, logMode)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,40 @@ func TestExportLogs(t *testing.T) {
 	}
 }
 
+// TestLogsAreForTheirOwnerOnly: a pod's logs and the values of its environment may be
+// secrets.
+func TestLogsAreForTheirOwnerOnly(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	n := logged("c", config.ControlPlane, archive(t, "./kube-system_etcd_1/etcd/0.log"), nil)
+	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir); err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	err := filepath.WalkDir(filepath.Dir(dir), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		want := fs.FileMode(0o600)
+		if d.IsDir() {
+			want = 0o700
+		} else {
+			files++
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has the mode %o; want %o", path, info.Mode().Perm(), want)
+		}
+		return nil
+	})
+	if err != nil || files != 10 {
+		t.Errorf("there are %d files, %v", files, err)
+	}
+}
+
 // TestExportLogsTakesWhatItCan: a failing command keeps nothing else from the folder.
 func TestExportLogsTakesWhatItCan(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,11 @@ type Own struct {
 // its nodes, and waits until it runs; nil brings back mkube's. Health probes are left out: a
 // program of one's own may have no health to ask for.
 func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Own, o Options) error {
+	release, err := Hold(ctx, p, name, "run "+what)
+	if err != nil {
+		return err
+	}
+	defer release()
 	c, err := Open(ctx, p, name)
 	if err != nil {
 		return err

@@ -3,8 +3,13 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"time"
 
+	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -19,6 +24,13 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 	if !ok {
 		return errors.New("this provider cannot stop nodes")
 	}
+	release, err := Hold(ctx, p, name, "stop cluster")
+	if busy := (*BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
+		return err
+	}
+	if err == nil { // else no control plane runs, or can be asked: nothing is at work on them
+		defer release()
+	}
 	return stopper.Stop(ctx, name)
 }
 
@@ -29,7 +41,8 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 // What the API server remembers of a pod counts until its kubelet says otherwise, which
 // takes it some seconds.
 func Start(ctx context.Context, p provider.Provider, name string, o Options) error {
-	if _, err := Nodes(ctx, p, name); err != nil {
+	nodes, err := Nodes(ctx, p, name)
+	if err != nil {
 		return err
 	}
 	starter, ok := provider.As[provider.Starter](p)
@@ -42,7 +55,17 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 		defer cancel()
 	}
 	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "what the components run on"})
-	err := step(o, stepNodes, func() error { return starter.Start(ctx, name) })
+	release := func() {}
+	err = step(o, stepNodes, func() (err error) {
+		if release, err = startFirst(ctx, starter, name, nodes); err != nil {
+			return err
+		}
+		if len(nodes) == 1 {
+			return nil
+		}
+		return starter.Start(ctx, name)
+	})
+	defer release()
 	if err != nil || o.Wait == 0 {
 		return err
 	}
@@ -50,6 +73,7 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	if err != nil {
 		return err
 	}
+	warnOfLeftovers(c, o)
 	graph := built(c.Stage, c.Config)
 	announceComponents(graph, o)
 	up := component.Up{
@@ -57,5 +81,70 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 		Started: func(component.Component) bool { return true }, // by the nodes themselves
 		NoWait:  func(c component.Component) bool { return c.Background },
 	}
-	return run(ctx, graph, up.Do, o)
+	watched, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { keepRunning(watched, starter, c) })
+	err = run(ctx, graph, up.Do, o)
+	stop()
+	watch.Wait()
+	return err
+}
+
+// lookEvery is the time between two looks at whether nodes run.
+const lookEvery = 2 * time.Second
+
+// keepRunning starts the nodes again that stop while their components are waited for, until
+// the context ends: an engine carries out a stop that was killed all the same, and may begin with
+// a node only when it was found to run.
+func keepRunning(ctx context.Context, starter provider.Starter, c *cluster.Cluster) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lookEvery):
+		}
+		for _, n := range c.Nodes {
+			if _, err := provider.Output(ctx, n, "true"); errors.Is(err, provider.ErrNotRunning) {
+				// Where it cannot be started, what waits for it says that it does not run.
+				_ = starter.Start(ctx, c.Config.Name, n.Name())
+			}
+		}
+	}
+}
+
+// startFirst starts the first control plane and takes the cluster's lock there. A stop
+// that is at work has that lock until it has stopped all nodes, the first control plane
+// last.
+func startFirst(ctx context.Context, starter provider.Starter, name string, nodes []provider.Node) (release func(), err error) {
+	release = func() {}
+	i := slices.IndexFunc(nodes, func(n provider.Node) bool { return n.Role() == config.ControlPlane })
+	if i < 0 {
+		return release, noControlPlane(nodes)
+	}
+	a := attempt{cluster: name, by: provider.NewCreation("start cluster"), creates: true}
+	// A stop may end between the two: then it is the next try that starts the node.
+	for range 3 {
+		if err := starter.Start(ctx, name, nodes[i].Name()); err != nil {
+			return release, err
+		}
+		held, holdErr := a.hold(ctx, nodes[i:i+1])
+		if holdErr == nil {
+			return held, nil
+		}
+		err = holdErr
+		if busy := (*BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
+			break
+		}
+	}
+	return release, err
+}
+
+// warnOfLeftovers says which nodes are no part of the cluster, and which are missing.
+func warnOfLeftovers(c *cluster.Cluster, o Options) {
+	if o.Warn == nil {
+		return
+	}
+	for _, line := range LeftoverWarnings(c) {
+		o.Warn(line)
+	}
 }

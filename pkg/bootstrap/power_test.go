@@ -1,9 +1,11 @@
 package bootstrap_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +44,34 @@ func TestStart(t *testing.T) {
 	}
 	if i := slices.IndexFunc(r.Calls(), func(c fake.Call) bool { return c.Method == "Stop" }); i < 0 || i >= before {
 		t.Error("the provider was not asked to stop")
+	}
+}
+
+// TestStartAfterAKilledStop: nodes that stop while they are waited for are started again.
+func TestStartAfterAKilledStop(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers, "2")
+	var once sync.Once
+	on := func(e progress.Event) {
+		if e.Step == "etcd" && e.State == progress.Running {
+			once.Do(func() {
+				if err := r.Stop(context.Background(), "mkube"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	if err := bootstrap.Start(t.Context(), r, "mkube", bootstrap.Options{Wait: time.Minute, On: on}); err != nil {
+		t.Fatal(err)
+	}
+	starts := 0
+	for _, c := range r.Calls() {
+		if c.Method == "Start" {
+			starts++
+		}
+	}
+	if starts < 3 { // the first control plane, all nodes, and again
+		t.Errorf("the provider was asked to start nodes %d times", starts)
 	}
 }
 

@@ -8,10 +8,8 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/etcd"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
@@ -27,55 +25,128 @@ type RemoveOptions struct {
 	Options
 }
 
-// RemoveNode drains a node, takes it out of etcd and the API, and removes it. A node
-// that does not run is not drained. A pod that may not be evicted is an error, and
-// the node then stays, cordoned.
-func RemoveNode(ctx context.Context, p provider.Provider, name string, node string, o RemoveOptions) error {
+// RemoveNode drains a node, takes it out of etcd and the API, and removes it. The node may
+// be named with or without the cluster's name before it; RemoveNode returns its whole name.
+// A node that does not run is not drained. A pod that may not be evicted is an error, and
+// the node then stays, cordoned. A node that does not exist any more is taken out of what
+// the cluster still has of it. While another command changes the cluster, the error is a
+// *BusyError.
+func RemoveNode(ctx context.Context, p provider.Provider, name, node string, o RemoveOptions) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
-		return err
+		return "", err
 	}
+	release, err := Hold(ctx, p, name, "delete node")
+	if err != nil {
+		return "", err
+	}
+	defer release()
 	c, err := Open(ctx, p, name)
 	if err != nil {
-		return err
+		return "", err
+	}
+	node, err = wholeName(c, node)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range c.Strays {
+		if n.Name() == node {
+			return node, removeStray(ctx, changer, c, n)
+		}
 	}
 	gone := c.Node(node)
+	if err := removable(c, node, gone != nil); err != nil {
+		return "", err
+	}
 	if gone == nil {
-		return fmt.Errorf("cluster %q has no node %q", name, node)
+		return node, forget(ctx, c, node, o.Options)
 	}
-	if err := removable(c, gone); err != nil {
-		return err
-	}
-	rest := cluster.New(c.Config, slices.DeleteFunc(slices.Clone(c.Nodes), func(n provider.Node) bool { return n.Name() == node }), c.PKI)
-	there := built(c.Stage, c.Config).Names()
-	registered := slices.Contains(there, "node-registration")
-	if _, err := provider.Output(ctx, gone, "true"); err == nil && o.Drain > 0 && registered {
-		if err := step(o.Options, stepDrain, func() error { return drain(ctx, rest, node, o.Drain) }); err != nil {
-			return err
-		}
-	}
-	if gone.Role() == config.ControlPlane && slices.Contains(there, "etcd") {
-		if err := step(o.Options, stepMember, func() error { return etcd.RemoveMember(ctx, rest.ControlPlanes(), gone) }); err != nil {
-			return err
-		}
-	}
-	err = step(o.Options, stepNodes, func() error {
-		var err error
-		if registered {
-			err = deleteObject(ctx, rest, node)
-		}
-		return errors.Join(err, changer.Remove(ctx, name, node))
-	})
-	return errors.Join(err, step(o.Options, stepNeighbours, func() error { return tellNeighbours(ctx, rest, built(c.Stage, rest.Config), "") }))
+	r := removal{changer: changer, c: c, gone: gone, o: o}
+	r.rest = cluster.New(c.Config, slices.DeleteFunc(slices.Clone(c.Nodes), func(n provider.Node) bool { return n.Name() == node }), c.PKI)
+	r.rest.Gone = c.Gone
+	r.there = built(c.Stage, c.Config)
+	return node, r.do(ctx)
 }
 
-// removable says why a cluster cannot be without a node.
-func removable(c *cluster.Cluster, n provider.Node) error {
-	switch {
-	case n.Role() == config.LoadBalancer:
-		return fmt.Errorf("%s leads to the cluster's API servers: without it nobody would find them", n.Name())
-	case n.Role() == config.ControlPlane && len(c.ControlPlanes()) == 1:
-		return fmt.Errorf("%s is the only control plane: mkube delete cluster --name %s deletes all of it", n.Name(), c.Config.Name)
+// wholeName is the name of a node that a cluster has in any way.
+func wholeName(c *cluster.Cluster, name string) (string, error) {
+	var names []string
+	for _, n := range slices.Concat(c.Nodes, c.Strays) {
+		names = append(names, n.Name())
+	}
+	names = append(names, c.Gone...)
+	for _, whole := range []string{name, c.Config.Name + "-" + name} {
+		if slices.Contains(names, whole) {
+			return whole, nil
+		}
+	}
+	return "", fmt.Errorf("cluster %q has no node %q: it has %s", c.Config.Name, name, strings.Join(names, ", "))
+}
+
+// forget takes a node that does not exist any more out of etcd, the API, and what the other
+// nodes know: a delete that was killed has left that, or somebody who used the engine.
+func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) error {
+	there := built(c.Stage, c.Config)
+	c.Gone = slices.DeleteFunc(c.Gone, func(name string) bool { return name == node })
+	return step(o, stepNeighbours, func() error {
+		if slices.Contains(there.Names(), "etcd") {
+			if err := etcd.RemoveUnknown(ctx, c.ControlPlanes()); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(there.Names(), "node-registration") {
+			if err := deleteObject(ctx, c, node); err != nil {
+				return err
+			}
+		}
+		// The name goes last: with it, the next try finds the node.
+		return tellNeighbours(ctx, c, there, "")
+	})
+}
+
+// A removal is one node on its way out of a cluster.
+type removal struct {
+	changer provider.Changer
+	// c is the cluster, rest is it without the node, there are its components.
+	c, rest *cluster.Cluster
+	there   component.Graph
+	gone    provider.Node
+	o       RemoveOptions
+}
+
+func (r removal) do(ctx context.Context) error {
+	o, node, names := r.o.Options, r.gone.Name(), r.there.Names()
+	registered := slices.Contains(names, "node-registration")
+	if _, err := provider.Output(ctx, r.gone, "true"); err == nil && r.o.Drain > 0 && registered {
+		if err := step(o, stepDrain, func() error { return drain(ctx, r.rest, node, r.o.Drain) }); err != nil {
+			return err
+		}
+	}
+	if r.gone.Role() == config.ControlPlane && slices.Contains(names, "etcd") {
+		if err := step(o, stepMember, func() error { return etcd.RemoveMember(ctx, r.rest.ControlPlanes(), r.gone) }); err != nil {
+			return err
+		}
+	}
+	err := step(o, stepNodes, func() error {
+		err := r.changer.Remove(ctx, r.c.Config.Name, node)
+		if registered {
+			// Only now: a kubelet that runs registers its node again.
+			err = errors.Join(err, deleteObject(ctx, r.rest, node))
+		}
+		return err
+	})
+	return errors.Join(err, step(o, stepNeighbours, func() error { return tellNeighbours(ctx, r.rest, r.there, "") }))
+}
+
+// removable says why a cluster cannot be without a node, which exists or does not any more.
+func removable(c *cluster.Cluster, node string, exists bool) error {
+	switch role := roleOf(c.Config, node); {
+	case role == config.LoadBalancer && exists:
+		return fmt.Errorf("%s leads to the cluster's API servers: without it nobody would find them", node)
+	case role == config.LoadBalancer:
+		return fmt.Errorf("%s led to the cluster's API servers, and nobody finds them without it: create the cluster again", node)
+	case role == config.ControlPlane && exists && len(c.ControlPlanes()) == 1:
+		return fmt.Errorf("%s is the only control plane: mkube delete cluster --name %s deletes all of it", node, c.Config.Name)
 	}
 	return nil
 }
@@ -105,11 +176,7 @@ func lastLine(s string, err error) string {
 
 // deleteObject deletes a node's object. None is no error.
 func deleteObject(ctx context.Context, c *cluster.Cluster, node string) error {
-	nodes, err := c.API.Resource(ctx, cluster.Nodes)
-	if err != nil {
-		return err
-	}
-	if err := nodes.Delete(ctx, node, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := c.API.Delete(ctx, cluster.Nodes, node); err != nil {
 		return fmt.Errorf("deleting the object of node %s: %w", node, err)
 	}
 	return nil

@@ -75,7 +75,7 @@ func readSnapshot(out string) Snapshot {
 			s.Files[fields[1]] = fields[0]
 		case part == "PROCESSES":
 			args := strings.Split(strings.TrimRight(line, "\t"), "\t")
-			if program := args[0][strings.LastIndexByte(args[0], '/')+1:]; !passing(program) {
+			if program := args[0][strings.LastIndexByte(args[0], '/')+1:]; !passing(program) && !ofLock(args) {
 				s.Processes[program] = args[1:]
 			}
 		case part == "SOCKETS":
@@ -93,6 +93,11 @@ func readSnapshot(out string) Snapshot {
 // least: systemd's own, such as systemd-hostnamed and what it calls (udev-worker).
 func passing(program string) bool {
 	return strings.HasPrefix(program, "(") || strings.HasPrefix(program, "systemd-")
+}
+
+// ofLock says of a process that it holds the cluster's lock for the command that looks.
+func ofLock(args []string) bool {
+	return slices.Equal(args, []string{"cat"}) || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, lockPath) })
 }
 
 // SnapshotAt is what there was when a cluster was at a stage; it must have stopped

@@ -5,11 +5,13 @@ import (
 	"testing"
 )
 
-// TestReadSnapshot: what systemd runs for a while on a machine is no part of a stage.
+// TestReadSnapshot: what systemd runs for a while on a machine, and what holds the lock,
+// is no part of a stage.
 func TestReadSnapshot(t *testing.T) {
 	t.Parallel()
 	got := readSnapshot("FILES\nab12  /etc/kubernetes/admin.conf\n" +
 		"PROCESSES\n/usr/bin/kubelet\t--config=/c\t--v=2\t\n(udev-worker)\t\n/lib/systemd/systemd-hostnamed\t\n/sbin/init\t\n" +
+		"flock\t--wait\t1\t/run/mkube.lock\tsh\t\nsh\t-c\t[ -e x ]; echo >/run/mkube.lock\tsh\tmkube stage next\t\ncat\t\n" +
 		"SOCKETS\ntcp *:6443 kube-apiserver\ntcp *:6443 kube-apiserver\n" +
 		"OBJECTS\nNode <none> n\nPod kube-system etcd\n")
 	want := Snapshot{

@@ -51,11 +51,7 @@ type Stage struct {
 const probeLimit = 5 * time.Second
 
 // Stages are all components of a cluster with how each stands now, all asked at once.
-func Stages(ctx context.Context, p provider.Provider, name string) ([]Stage, error) {
-	c, err := Open(ctx, p, name)
-	if err != nil {
-		return nil, err
-	}
+func Stages(ctx context.Context, c *cluster.Cluster) ([]Stage, error) {
 	there := len(built(c.Stage, c.Config))
 	var list []Stage
 	for _, comp := range Components(c.Config) {
@@ -99,12 +95,19 @@ func (e *CompleteError) Error() string {
 
 // Next brings up the components of a cluster that come after those it has, until and
 // with one of them, "" for the next one alone, and returns their names. What came up
-// before an error stays.
+// before an error stays. While another command changes the cluster, the error is a
+// *BusyError.
 func Next(ctx context.Context, p provider.Provider, name, until string, o Options) ([]string, error) {
+	release, err := Hold(ctx, p, name, "stage next")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	c, err := Open(ctx, p, name)
 	if err != nil {
 		return nil, err
 	}
+	warnOfLeftovers(c, o)
 	next, err := following(c, until)
 	if err != nil {
 		return nil, err
@@ -170,6 +173,11 @@ func setStage(ctx context.Context, c *cluster.Cluster, last string) error {
 // Back takes the last component of a cluster away again, with its files, its objects
 // and what it has left, and returns its name. After an error it may be tried again.
 func Back(ctx context.Context, p provider.Provider, name string) (string, error) {
+	release, err := Hold(ctx, p, name, "stage back")
+	if err != nil {
+		return "", err
+	}
+	defer release()
 	c, err := Open(ctx, p, name)
 	if err != nil {
 		return "", err

@@ -121,7 +121,11 @@ func TestStages(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "kube-controller-manager")
 	r.api.Handle(account, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
-	list, err := bootstrap.Stages(t.Context(), r, "mkube")
+	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := bootstrap.Stages(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,21 +154,6 @@ func TestEveryComponentHasAnEffect(t *testing.T) {
 	}
 }
 
-func TestRunOwn(t *testing.T) {
-	t.Parallel()
-	r := staged(t, "kube-scheduler")
-	r.broken = func(args []string) (string, int, bool) { return "running", 0, args[0] == "crictl" }
-	run := func(what string, own *bootstrap.Own) error {
-		return bootstrap.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
-	}
-	if err := run("kubelet", nil); err == nil || !strings.Contains(err.Error(), "kubelet is no static pod") {
-		t.Errorf("RunOwn = %v", err)
-	}
-	if err := run("kube-scheduler", &bootstrap.Own{Binary: []byte("#!/bin/sh")}); err == nil || !strings.Contains(err.Error(), "the binary is no program for Linux") {
-		t.Errorf("RunOwn = %v", err)
-	}
-}
-
 // TestNodesOfAStage: a node may come and go before there is an API to tell of it.
 func TestNodesOfAStage(t *testing.T) {
 	t.Parallel()
@@ -176,7 +165,7 @@ func TestNodesOfAStage(t *testing.T) {
 	if got := r.file(t, "worker", flagsFile); got == "" || strings.Contains(got, "--kubeconfig") {
 		t.Errorf("the new node's kubelet has the flags %q", got)
 	}
-	if err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute}); err != nil {
+	if _, err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute}); err != nil {
 		t.Error(err)
 	}
 	if got := r.names(t); got != "control-plane" {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
-	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/fault"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -89,15 +88,20 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 	if o.list {
 		return h.listFaults(o.format)
 	}
-	c, p, err := h.opened(ctx, o.cluster)
+	if o.check {
+		c, _, err := h.opened(ctx, o.cluster)
+		if err != nil {
+			return err
+		}
+		return h.checkFaults(ctx, c)
+	}
+	c, p, release, err := h.held(ctx, h.clusterName(o.cluster), "break")
 	if err != nil {
 		return err
 	}
+	defer release()
 	g := bootstrap.Built(c)
 	list := fault.In(g)
-	if o.check {
-		return h.checkFaults(ctx, c, g, list)
-	}
 	i := slices.Index(fault.Names(list), name)
 	switch {
 	case name != "" && i < 0:
@@ -150,8 +154,44 @@ func (h host) opened(ctx context.Context, name string) (*cluster.Cluster, provid
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.open(ctx, p, h.clusterName(name))
+	c, err := h.openCluster(ctx, p, h.clusterName(name))
 	return c, p, err
+}
+
+// held is a cluster that no other command changes until release is called.
+func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluster, p provider.Provider, release func(), err error) {
+	if p, err = h.provider(); err != nil {
+		return nil, nil, nil, err
+	}
+	if release, err = bootstrap.Hold(ctx, p, name, command); err != nil {
+		return nil, nil, nil, err
+	}
+	// Only now: another command may have changed it before.
+	if c, err = h.open(ctx, p, name); err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	h.warn(bootstrap.LeftoverWarnings(c))
+	return c, p, release, nil
+}
+
+// openCluster opens a cluster, and warns of nodes that are no part of it or missing. While
+// another command is at work, that is no news: the nodes may be those that it changes.
+func (h host) openCluster(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
+	c, err := h.open(ctx, p, name)
+	if err != nil {
+		return nil, err
+	}
+	if lines := bootstrap.LeftoverWarnings(c); len(lines) > 0 && !bootstrap.AtWork(ctx, c) {
+		h.warn(lines)
+	}
+	return c, nil
+}
+
+func (h host) warn(lines []string) {
+	for _, line := range lines {
+		h.tell("Warning: %s", line)
+	}
 }
 
 // noteFault writes down how a cluster was broken, for fix.
@@ -164,7 +204,9 @@ func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name 
 }
 
 // checkFaults looks for all faults at once.
-func (h host) checkFaults(ctx context.Context, c *cluster.Cluster, g component.Graph, list []fault.Fault) error {
+func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
+	g := bootstrap.Built(c)
+	list := fault.In(g)
 	broken := fault.Broken(ctx, c, g, list)
 	if err := ctx.Err(); err != nil {
 		return err

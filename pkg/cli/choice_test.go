@@ -181,8 +181,8 @@ func (p *power) Stop(_ context.Context, cluster string) error {
 	return nil
 }
 
-func (p *power) Start(_ context.Context, cluster string) error {
-	p.calls = append(p.calls, "start "+cluster)
+func (p *power) Start(_ context.Context, cluster string, nodes ...string) error {
+	p.calls = append(p.calls, strings.Join(append([]string{"start", cluster}, nodes...), " "))
 	return nil
 }
 
@@ -196,7 +196,7 @@ func TestStopAndStart(t *testing.T) {
 	if code := w.run(t, "start cluster --name blue --wait 0"); code != OK || !strings.Contains(w.err.String(), `Cluster "blue" is up after `) {
 		t.Errorf("exit code %d, %s", code, w.err.String())
 	}
-	if want := []string{"stop blue", "start blue"}; !slices.Equal(p.calls, want) {
+	if want := []string{"stop blue", "start blue blue-control-plane", "start blue"}; !slices.Equal(p.calls, want) {
 		t.Errorf("it did %v; want %v", p.calls, want)
 	}
 	w.err.Reset()

@@ -19,6 +19,8 @@ func TestComplete(t *testing.T) {
 		{[]string{"create", "cluster", "--progress", ""}, "auto\ntty\nplain\njson\n:4\n"},
 		{[]string{"create", "cluster", "--addon", ""}, "metrics-server\n:4\n"},
 		{[]string{"create", "cluster", "--addon", "metrics-server,"}, ":4\n"},
+		{[]string{"create", "cluster", "--ignore-preflight-errors", ""}, "Provider\nImage\nConfig\nPort\nSubnet\nMount\nMemory\nDisk\nInotify\nKubeconfig\nall\n:4\n"},
+		{[]string{"add", "node", "--ignore-preflight-errors", "Provider,Image,Config,Port,Subnet,Mount,Memory,Disk,"}, "Provider,Image,Config,Port,Subnet,Mount,Memory,Disk,Inotify\nProvider,Image,Config,Port,Subnet,Mount,Memory,Disk,Kubeconfig\n:4\n"},
 		{[]string{"exec", ""}, "mkube-control-plane\nmkube-worker\n:4\n"},
 		{[]string{"exec", "--name", "blue", ""}, "blue-control-plane\nblue-worker\n:4\n"},
 		{[]string{"exec", "blue-worker", ""}, ":0\n"},

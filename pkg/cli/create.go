@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,6 +29,7 @@ type createOptions struct {
 	kubeconfig, progress                   string
 	addons                                 []string
 	until                                  string
+	ignoreOptions
 	providerOptions
 }
 
@@ -74,6 +76,7 @@ that create has to say goes to standard error; nothing to standard output.`,
 	h.providerFlags(cmd, &o.providerOptions)
 	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 returns when the API server is ready")
 	f.BoolVar(&o.retain, "retain", false, "keep the nodes of a cluster that does not come up")
+	ignoreFlag(cmd, &o.ignoreOptions)
 	untilFlag(cmd, &o.until)
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "leave kubectl's current context as it is")
@@ -93,13 +96,25 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 	if err != nil {
 		return err
 	}
+	cfg, warnings, err := provider.Place(ctx, p, cfg)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(h.err, "Warning: "+w)
+	}
 	// What it can show is the chosen one's alone to say.
 	if e, ok := p.(*everywhere); ok {
 		if p, err = e.maker(); err != nil {
 			return err
 		}
 	}
-	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until}, h.out)
+	ignored, err := o.ignored()
+	if err != nil {
+		return err
+	}
+	warn := func(line string) { fmt.Fprintln(h.err, "Warning: "+line) }
+	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, h.out)
 }
 
 func (h host) createCluster(ctx context.Context, s *stage, o createOptions) error {
@@ -111,16 +126,21 @@ func (h host) createCluster(ctx context.Context, s *stage, o createOptions) erro
 	if err != nil {
 		return err
 	}
+	cfg, warnings, err := provider.Place(ctx, p, cfg)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	for _, w := range append(cfg.Warnings(), warnings...) {
+		s.warn(w)
+	}
 	if o.verbose {
 		p = s.traced(p)
-	}
-	for _, w := range cfg.Warnings() {
-		s.warn(w)
 	}
 	start := time.Now()
 	if err := h.bringUp(ctx, s, p, cfg, o); err != nil {
 		say(s.words(), err, ctx.Err() != nil)
-		if s.began() {
+		unwritten := (*bootstrap.KubeconfigError)(nil)
+		if s.began() && !errors.Is(err, provider.ErrExists) && !errors.As(err, &unwritten) {
 			h.aftermath(ctx, s, p, cfg.Name, o.retain)
 		}
 		return silent(codeOf(ctx, err))
@@ -140,10 +160,14 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 		}
 		fmt.Fprintln(s.words(), "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.")
 	})()
-	_, err := h.create(ctx, p, cfg, bootstrap.Options{
+	ignored, err := o.ignored()
+	if err != nil {
+		return err
+	}
+	_, err = h.create(ctx, p, cfg, bootstrap.Options{
 		Wait: o.wait, Retain: o.retain, Until: o.until, SwitchContext: !o.noSwitchContext,
 		Kubeconfig: kubeconfig.Paths(o.kubeconfig, h.getenv, h.home),
-		On:         s.recorder.On,
+		On:         s.recorder.On, Warn: s.warn, IgnorePreflightErrors: ignored,
 	})
 	return err
 }

@@ -90,8 +90,7 @@ Watch it while you apply something: each write is one component's work.`,
   mkube etcd watch pods/default --name blue`,
 		Args: onePrefix,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// The program ends with its input, which ends with this one: a node cannot be told to
-			// end a command.
+			// The program ends with its input, which ends with this one, however that ends.
 			in, ends := io.Pipe()
 			defer ends.Close()
 			return h.etcd(cmd.Context(), h.clusterName(name), in, append([]string{"watch", "--"}, args...)...)

@@ -21,6 +21,7 @@ type everywhere struct {
 
 var (
 	_ provider.Changer = (*everywhere)(nil)
+	_ provider.Placer  = (*everywhere)(nil)
 	_ provider.Stopper = (*everywhere)(nil)
 	_ provider.Starter = (*everywhere)(nil)
 )
@@ -48,20 +49,28 @@ func (e *everywhere) of(cluster string) (provider.Provider, error) {
 	return e.maker()
 }
 
-func (e *everywhere) Check(ctx context.Context, cfg config.Cluster) error {
+func (e *everywhere) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	p, err := e.of(cfg.Name) // one more node of a cluster is looked at, too
 	if err != nil {
-		return err
+		return provider.Refuse(provider.CheckProvider, err)
 	}
 	return p.Check(ctx, cfg)
 }
 
-func (e *everywhere) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (e *everywhere) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	p, err := e.maker()
 	if err != nil {
 		return nil, err
 	}
-	return p.Create(ctx, cfg, seed)
+	return p.Create(ctx, cfg, creation, seed)
+}
+
+func (e *everywhere) Place(ctx context.Context, cfg config.Cluster) (config.Cluster, []string, error) {
+	p, err := e.maker()
+	if err != nil {
+		return cfg, nil, nil // whatever is asked for next will say so
+	}
+	return provider.Place(ctx, p, cfg)
 }
 
 func (e *everywhere) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
@@ -72,12 +81,12 @@ func (e *everywhere) Nodes(ctx context.Context, cluster string) ([]provider.Node
 	return p.Nodes(ctx, cluster)
 }
 
-func (e *everywhere) Delete(ctx context.Context, cluster string) error {
+func (e *everywhere) Delete(ctx context.Context, cluster, creation string) error {
 	p, err := e.of(cluster)
 	if err != nil {
 		return err
 	}
-	return p.Delete(ctx, cluster)
+	return p.Delete(ctx, cluster, creation)
 }
 
 // Clusters is quiet about Docker where it does not answer and others are used: they
@@ -120,12 +129,12 @@ func able[T any](e *everywhere, cluster, what string) (t T, err error) {
 	return t, nil
 }
 
-func (e *everywhere) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
+func (e *everywhere) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	p, err := able[provider.Changer](e, cfg.Name, "add a node: create another cluster")
 	if err != nil {
 		return err
 	}
-	return p.Add(ctx, cfg, i, seed)
+	return p.Add(ctx, cfg, i, creation, seed)
 }
 
 func (e *everywhere) Remove(ctx context.Context, cluster, node string) error {
@@ -144,10 +153,10 @@ func (e *everywhere) Stop(ctx context.Context, cluster string) error {
 	return p.Stop(ctx, cluster)
 }
 
-func (e *everywhere) Start(ctx context.Context, cluster string) error {
+func (e *everywhere) Start(ctx context.Context, cluster string, nodes ...string) error {
 	p, err := able[provider.Starter](e, cluster, "start its nodes")
 	if err != nil {
 		return err
 	}
-	return p.Start(ctx, cluster)
+	return p.Start(ctx, cluster, nodes...)
 }

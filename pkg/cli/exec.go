@@ -19,7 +19,8 @@ func (h host) execCommand() *cobra.Command {
 		Short: "Run a command on a node",
 		Long: `Run a command on a node, as root, and exit with its exit code. The node is given
 by its name, or by what follows the cluster's name in it. When standard input
-and output are terminals, so are the command's; what is piped in, it can read.`,
+and output are terminals, so are the command's; what is piped in, it can read.
+When mkube ends, however it ends, so does the command with all that it started.`,
 		Example: `  mkube exec control-plane -- crictl ps
   mkube exec mkube-control-plane -- journalctl --unit kubelet --follow
   mkube exec control-plane --name blue -- bash`,
@@ -85,10 +86,18 @@ func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node,
 	return nodeCalled(nodes, cluster, name)
 }
 
+// errNoReader is about standard output that nobody reads.
+var errNoReader = errors.New("nobody reads standard output")
+
 // runOn runs a command between the node and the user, and exits as it does.
 func (h host) runOn(ctx context.Context, n provider.Node, cmd provider.Cmd) error {
-	cmd.Stdout, cmd.Stderr = h.out, h.err
+	cmd.Stdout, cmd.Stderr, cmd.Guarded = h.out, h.err, true
+	ctx, cancel := whileRead(ctx, h.out)
+	defer cancel()
 	err := h.onTerminal(&cmd, func() error { return n.Run(ctx, cmd) })
+	if err != nil && errors.Is(context.Cause(ctx), errNoReader) {
+		return silent(BrokenPipe)
+	}
 	var exit *provider.ExitError
 	if errors.As(err, &exit) {
 		return silent(exit.Code)

@@ -24,6 +24,8 @@ const (
 	// Interrupted is 128 and the number of SIGINT, as shells have it, see
 	// https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html.
 	Interrupted Code = 130
+	// BrokenPipe is 128 and the number of SIGPIPE: what reads standard output has ended.
+	BrokenPipe Code = 141
 )
 
 // usageError is a mistake in what the user asked for.

@@ -42,7 +42,7 @@ func (p *fakeProvider) Nodes(_ context.Context, cluster string) ([]provider.Node
 	return p.clusters[cluster], p.err
 }
 
-func (p *fakeProvider) Delete(_ context.Context, cluster string) error {
+func (p *fakeProvider) Delete(_ context.Context, cluster, _ string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.deleteErr != nil {
@@ -87,6 +87,11 @@ func (n *fakeNode) Run(_ context.Context, cmd provider.Cmd) error {
 	}
 	if cmd.Stdout == nil {
 		cmd.Stdout = io.Discard
+	}
+	if cmd.Args[0] == "flock" { // it gives its lock to everybody
+		fmt.Fprintln(cmd.Stdout, "held")
+		_, err := io.Copy(io.Discard, cmd.Stdin)
+		return err
 	}
 	fmt.Fprintf(cmd.Stdout, "%s$ %s\n", n.name, strings.Join(append(cmd.Env, line), " "))
 	if cmd.Stdin != nil {

@@ -34,10 +34,11 @@ waits until all is well.`,
 }
 
 func (h host) fix(ctx context.Context, name, one string) error {
-	c, p, err := h.opened(ctx, name)
+	c, p, release, err := h.held(ctx, name, "fix")
 	if err != nil {
 		return err
 	}
+	defer release()
 	left, err := h.noted(ctx, name)
 	if err != nil {
 		return err

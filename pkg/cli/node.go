@@ -21,6 +21,7 @@ type addOptions struct {
 	labels                         map[string]string
 	wait                           time.Duration
 	retain, verbose                bool
+	ignoreOptions
 }
 
 func (h host) addNodeCommand() *cobra.Command {
@@ -51,7 +52,8 @@ press Ctrl-C, the cluster is as it was before.`,
 	f.StringVar(&o.image, "image", "", "the node image (default that of the cluster's first node)")
 	f.StringToStringVar(&o.labels, "label", nil, "a label of the Kubernetes node, as KEY=VALUE; may be repeated")
 	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the node is Ready")
-	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up")
+	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up, until the next mkube add node")
+	ignoreFlag(cmd, &o.ignoreOptions)
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
 	return cmd
@@ -65,9 +67,13 @@ func (h host) addNode(ctx context.Context, s *stage, o addOptions) error {
 	if o.verbose {
 		p = s.traced(p)
 	}
+	ignored, err := o.ignored()
+	if err != nil {
+		return err
+	}
 	start := time.Now()
 	node, err := bootstrap.AddNode(ctx, p, h.clusterName(o.cluster), config.Node{Role: config.Role(o.role), Image: o.image, Labels: o.labels},
-		bootstrap.Options{Wait: o.wait, Retain: o.retain, On: s.recorder.On})
+		bootstrap.Options{Wait: o.wait, Retain: o.retain, On: s.recorder.On, Warn: s.warn, IgnorePreflightErrors: ignored})
 	if err != nil {
 		return err
 	}
@@ -120,18 +126,10 @@ func (h host) deleteNode(ctx context.Context, s *stage, node string, o removeOpt
 	if o.verbose {
 		p = s.traced(p)
 	}
-	nodes, err := bootstrap.Nodes(ctx, p, name)
+	deleted, err := bootstrap.RemoveNode(ctx, p, name, node, bootstrap.RemoveOptions{Drain: o.drain, Options: bootstrap.Options{On: s.recorder.On}})
 	if err != nil {
 		return err
 	}
-	n, err := nodeCalled(nodes, name, node)
-	if err != nil {
-		return err
-	}
-	err = bootstrap.RemoveNode(ctx, p, name, n.Name(), bootstrap.RemoveOptions{Drain: o.drain, Options: bootstrap.Options{On: s.recorder.On}})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(s.people(), "Deleted node %s.\n", n.Name())
+	fmt.Fprintf(s.people(), "Deleted node %s.\n", deleted)
 	return nil
 }

@@ -86,7 +86,7 @@ func (h host) startCluster(ctx context.Context, s *stage, o startOptions) error 
 		p = s.traced(p)
 	}
 	name, start := h.clusterName(o.cluster), time.Now()
-	if err := bootstrap.Start(ctx, p, name, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
+	if err := bootstrap.Start(ctx, p, name, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn}); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.people(), "Cluster %q is up after %.1f s.\n", name, time.Since(start).Seconds())

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/provider"
 )
 
 // runOptions are the flags of run.
@@ -23,11 +24,13 @@ func (h host) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run COMPONENT [--binary FILE [-- ARG...]]",
 		Short: "Run your own program in the place of a component",
-		Long: `Run puts a program of yours in the place of a component that is a static pod,
-such as kube-scheduler, on all nodes that have it. It is given the component's
-flags (mkube explain shows them), or else what follows the --, and may read the
-component's kubeconfig. It must be linked statically (CGO_ENABLED=0). Health
-probes are left out. Without --binary the component's own program comes back.`,
+		Long: `Run replaces the program of a component that is a static pod, such as
+kube-scheduler, with your own, on every node that runs the component. Your
+program gets the component's flags (mkube explain shows them), or the arguments
+after --, and can read the component's kubeconfig. It must be linked statically
+(CGO_ENABLED=0). Its health is not probed.
+
+To go back to the component's own program, run the command without --binary.`,
 		Example: `  mkube run kube-scheduler --binary ./my-scheduler
   mkube run kube-scheduler --binary ./my-scheduler -- --kubeconfig=/etc/kubernetes/scheduler.conf
   mkube run kube-scheduler`,
@@ -84,6 +87,24 @@ func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string)
 		fmt.Fprintf(s.people(), "%s is mkube's own again.\n", args[0])
 		return nil
 	}
-	fmt.Fprintf(s.people(), "Your %s runs. What it says: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s-control-plane\n\nmkube run %[1]s%[2]s brings mkube's back.\n", args[0], h.forName(name), name)
+	node, err := firstControlPlane(ctx, p, name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.people(), "Your %s runs. Its output: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s\n\nmkube run %[1]s%[2]s brings mkube's back.\n", args[0], h.forName(name), node)
 	return nil
+}
+
+// firstControlPlane is the name of a cluster's first control plane, which the
+// configuration may choose.
+func firstControlPlane(ctx context.Context, p provider.Provider, cluster string) (string, error) {
+	nodes, err := bootstrap.Nodes(ctx, p, cluster)
+	if err != nil {
+		return "", err
+	}
+	n, err := bootstrap.ControlPlane(ctx, nodes)
+	if err != nil {
+		return "", err
+	}
+	return n.Name(), nil
 }

@@ -64,13 +64,9 @@ func (s *stage) words() io.Writer {
 	return s.err
 }
 
-// warn says a line before the first step is shown.
+// warn shows a line beside the steps.
 func (s *stage) warn(line string) {
-	w := s.err
-	if s.json {
-		w = s.renderer
-	}
-	fmt.Fprintln(w, "Warning: "+line)
+	fmt.Fprintln(s.renderer, "Warning: "+line)
 }
 
 // people is words for people only.

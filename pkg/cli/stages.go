@@ -51,11 +51,11 @@ type stageItem struct {
 }
 
 func (h host) stages(ctx context.Context, name, format string) error {
-	p, err := h.provider()
+	c, _, err := h.opened(ctx, name)
 	if err != nil {
 		return err
 	}
-	list, err := bootstrap.Stages(ctx, p, name)
+	list, err := bootstrap.Stages(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (h host) stageNext(ctx context.Context, s *stage, o stageOptions) error {
 		p = s.traced(p)
 	}
 	name := h.clusterName(o.cluster)
-	names, err := bootstrap.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On})
+	names, err := bootstrap.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 // tourOptions are the flags of tour.
 type tourOptions struct {
 	providerOptions
+	ignoreOptions
 	cluster, record                     string
 	nonInteractive, list, colour, plain bool
 }
@@ -53,6 +54,7 @@ made of is said when the tour begins.`,
 	f := cmd.Flags()
 	f.StringVar(&o.cluster, "name", tourCluster, "the cluster's name")
 	h.providerFlags(cmd, &o.providerOptions)
+	ignoreFlag(cmd, &o.ignoreOptions)
 	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without a question, and end at the first that is not as it must be")
 	f.BoolVar(&o.list, "list", false, "list the steps")
 	f.BoolVar(&o.plain, "no-color", false, "use no colour (nor is any used where $NO_COLOR is set)")
@@ -91,6 +93,9 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 	if err := o.check(); err != nil {
 		return &usageError{err: err}
 	}
+	if _, err := o.ignored(); err != nil {
+		return err
+	}
 	if _, err := h.chosen(o.providerOptions); err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	defer done()
-	t := &tour{host: h, o: o, steps: madeOf(steps, o.args()), sh: sh, columns: 78, recorded: map[string][]string{}}
+	t := &tour{host: h, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
 	t.screen()
 	if !o.nonInteractive {
 		t.in = bufio.NewReader(h.in)
@@ -108,7 +113,7 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 	if err != nil {
 		return err
 	}
-	if at != (place{}) && len(o.args()) > 0 {
+	if at != (place{}) && len(o.providerOptions.args()) > 0 {
 		t.say("The tour goes on with the nodes that it began with. To begin anew: mkube delete cluster --name %s", o.cluster)
 	}
 	switch err := t.walk(ctx, at); {
@@ -119,6 +124,11 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	return t.keep()
+}
+
+// flags are those that the cluster is created with.
+func (o tourOptions) flags() []string {
+	return append(o.providerOptions.args(), o.ignoreOptions.args()...)
 }
 
 // creates is the story's command that makes the cluster.

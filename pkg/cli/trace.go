@@ -50,7 +50,7 @@ func (h host) tracePod(ctx context.Context, o treeOptions, pod string) error {
 	if err != nil {
 		return err
 	}
-	c, err := h.open(ctx, p, h.clusterName(o.cluster))
+	c, err := h.openCluster(ctx, p, h.clusterName(o.cluster))
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (h host) tree(ctx context.Context, o treeOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := h.open(ctx, p, h.clusterName(o.cluster))
+	c, err := h.openCluster(ctx, p, h.clusterName(o.cluster))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,8 @@ import (
 )
 
 // API is the cluster's API server, seen from the host by an administrator. The
-// connection is made when it is first needed.
+// connection is made when it is first needed. A change that the server cannot make at the
+// moment, as when it restarts, is tried again for up to 20 seconds.
 type API struct {
 	// Script is what is called in place of every change, with the arguments and the input of a
 	// kubectl that makes it. Nil means to make it.
@@ -67,8 +68,11 @@ func (a *API) connect(ctx context.Context) error {
 		return err
 	}
 	config := &rest.Config{
-		Host: server, QPS: -1, UserAgent: "mkube",
-		TLSClientConfig: rest.TLSClientConfig{CAData: a.cluster.PKI.Cluster.CertPEM(), CertData: admin.Cert, KeyData: admin.Key},
+		Host: server.URL, QPS: -1, UserAgent: "mkube",
+		TLSClientConfig: rest.TLSClientConfig{
+			ServerName: server.TLSServerName,
+			CAData:     a.cluster.PKI.Cluster.CertPEM(), CertData: admin.Cert, KeyData: admin.Key,
+		},
 	}
 	client, err := httpClient(config)
 	if err != nil {
@@ -98,7 +102,7 @@ func httpClient(config *rest.Config) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: wrapped}, nil
+	return &http.Client{Transport: retrying{wrapped}}, nil
 }
 
 // Resource is the objects of a kind, in all namespaces.
@@ -229,7 +233,9 @@ func (a *API) Remove(ctx context.Context, manifest []byte) error {
 
 func (a *API) remove(ctx context.Context, object *unstructured.Unstructured) error {
 	client := a.client(object)
-	err := client.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)})
+	err := patiently(ctx, func() error {
+		return client.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)})
+	})
 	for err == nil {
 		if _, err = client.Get(ctx, object.GetName(), metav1.GetOptions{}); err != nil {
 			break
@@ -295,8 +301,10 @@ func (a *API) exists(ctx context.Context, object *unstructured.Unstructured, err
 }
 
 func (a *API) create(ctx context.Context, object *unstructured.Unstructured) error {
-	_, err := a.client(object).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
-	return err
+	return patiently(ctx, func() error {
+		_, err := a.client(object).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+		return err
+	})
 }
 
 // Put makes an object as it is given, also one that exists: what it was given before
@@ -312,7 +320,10 @@ func (a *API) Put(ctx context.Context, object *unstructured.Unstructured) error 
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
-	_, err := a.client(object).Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	err := patiently(ctx, func() error {
+		_, err := a.client(object).Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("applying %s %s: %w", object.GetKind(), object.GetName(), err)
 	}
@@ -329,7 +340,22 @@ func (a *API) Patch(ctx context.Context, kind schema.GroupVersionResource, name 
 	if err != nil {
 		return err
 	}
-	_, err = client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+	return patiently(ctx, func() error {
+		_, err := client.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
+		return err
+	})
+}
+
+// Delete deletes an object that is in no namespace. One that is not there is no error.
+func (a *API) Delete(ctx context.Context, kind schema.GroupVersionResource, name string) error {
+	client, err := a.Resource(ctx, kind)
+	if err != nil {
+		return err
+	}
+	err = patiently(ctx, func() error { return client.Delete(ctx, name, metav1.DeleteOptions{}) })
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
 	return err
 }
 

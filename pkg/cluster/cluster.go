@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -21,7 +22,13 @@ type Cluster struct {
 	Config config.Cluster
 	// Nodes are those that there are, in the order of Config.Nodes.
 	Nodes []provider.Node
-	PKI   *PKI
+	// Strays are nodes that carry the cluster's name and have not joined it: what a
+	// command that was killed has left. No component is looked for on them.
+	Strays []provider.Node
+	// Gone are the names of nodes that have joined it and that there are no more: what a
+	// delete that was killed has left, or somebody who used the engine.
+	Gone []string
+	PKI  *PKI
 	// Joining is the name of the node that comes into a cluster that is up already, ""
 	// where all nodes begin together.
 	Joining string
@@ -79,15 +86,21 @@ func (c *Cluster) Node(name string) provider.Node {
 	return nil
 }
 
-// Spec is what the configuration says of a node.
+// Spec is what the configuration says of a node, nothing for one that is not in it.
 func (c *Cluster) Spec(n provider.Node) config.Node {
-	return c.Config.Nodes[c.index(n)]
+	if i := c.index(n); i >= 0 {
+		return c.Config.Nodes[i]
+	}
+	return config.Node{}
 }
 
 // PodCIDRs are the parts of the pod network that a node's pods live in, one of each
-// family that the cluster has.
+// family that the cluster has. A node that is not in the configuration has none.
 func (c *Cluster) PodCIDRs(n provider.Node) []netip.Prefix {
-	return c.Config.PodCIDRs(c.index(n))
+	if i := c.index(n); i >= 0 {
+		return c.Config.PodCIDRs(i)
+	}
+	return nil
 }
 
 func (c *Cluster) index(n provider.Node) int {
@@ -125,15 +138,44 @@ func Entrance(nodes []provider.Node) provider.Node {
 	return entrance
 }
 
-// ExternalServer is the API server's URL for the host.
-func (c *Cluster) ExternalServer(ctx context.Context) (string, error) {
+// ServerName is a name that the certificate of every API server has.
+const ServerName = "kubernetes"
+
+// External is where the host reaches the API server.
+type External struct {
+	// URL has the address at which the provider publishes the port.
+	URL string
+	// TLSServerName is the name to check the certificate against. "" means URL's host.
+	TLSServerName string
+}
+
+// ExternalServer is the API server for the host.
+func (c *Cluster) ExternalServer(ctx context.Context) (External, error) {
 	entrance := Entrance(c.Nodes)
 	if entrance == nil {
-		return "", fmt.Errorf("cluster %s has no control plane", c.Config.Name)
+		return External{}, fmt.Errorf("cluster %s has no control plane", c.Config.Name)
 	}
+	return ExternalAt(ctx, entrance, c.Config.Networking)
+}
+
+// ExternalAt is the API server for the host, by the node that is its entrance. An engine
+// that is reached by another name than when the cluster was made is one that the
+// certificate does not have.
+func ExternalAt(ctx context.Context, entrance provider.Node, n config.Networking) (External, error) {
 	endpoint, err := entrance.Endpoint(ctx, APIServerPort)
 	if err != nil {
-		return "", err
+		return External{}, err
 	}
-	return "https://" + endpoint, nil
+	external := External{URL: "https://" + endpoint}
+	host, _, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return External{}, fmt.Errorf("the endpoint %q of %s: %w", endpoint, entrance.Name(), err)
+	}
+	if slices.Contains(n.APIServerHosts(), host) || host == entrance.Name() {
+		return external, nil
+	}
+	if !slices.ContainsFunc(entrance.IPs(), func(ip netip.Addr) bool { return ip.String() == host }) {
+		external.TLSServerName = ServerName
+	}
+	return external, nil
 }

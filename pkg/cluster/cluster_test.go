@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -57,12 +58,41 @@ func TestNodes(t *testing.T) {
 
 func TestExternalServer(t *testing.T) {
 	t.Parallel()
-	if got, err := three(t).ExternalServer(t.Context()); got != "https://10.89.0.5:6443" || err != nil {
+	if got, err := three(t).ExternalServer(t.Context()); got != (cluster.External{URL: "https://10.89.0.5:6443"}) || err != nil {
 		t.Errorf("ExternalServer = %s, %v; want the load balancer's", got, err)
 	}
 	none := componenttest.Cluster(t, config.Cluster{Name: "w", Nodes: []config.Node{{Role: config.Worker}}})
 	if _, err := none.ExternalServer(t.Context()); fmt.Sprint(err) != "cluster w has no control plane" {
 		t.Errorf("ExternalServer = %v", err)
+	}
+}
+
+// elsewhere is a node whose ports are reached at an endpoint.
+type elsewhere struct {
+	provider.Node
+	endpoint string
+}
+
+func (e elsewhere) Endpoint(context.Context, int) (string, error) { return e.endpoint, nil }
+
+// TestExternalAt: the certificate is checked against another name only where it lacks
+// that of the endpoint.
+func TestExternalAt(t *testing.T) {
+	t.Parallel()
+	n := config.Networking{APIServerAddress: "192.0.2.7", APIServerCertSANs: []string{"build.example.com", "2001:db8::7"}}
+	for endpoint, name := range map[string]string{
+		"127.0.0.1:6443": "", "[::1]:6443": "", "localhost:6443": "",
+		"192.0.2.7:6443": "", "build.example.com:6443": "", "[2001:db8::7]:6443": "", "10.89.0.2:6443": "",
+		"192.0.2.8:6443": "kubernetes", "other.example.com:6443": "kubernetes", "[2001:db8::8]:6443": "kubernetes",
+	} {
+		entrance := elsewhere{three(t).Nodes[0], endpoint}
+		got, err := cluster.ExternalAt(t.Context(), entrance, n)
+		if want := (cluster.External{URL: "https://" + endpoint, TLSServerName: name}); got != want || err != nil {
+			t.Errorf("ExternalAt(%s) = %+v, %v; want %+v", endpoint, got, err, want)
+		}
+	}
+	if _, err := cluster.ExternalAt(t.Context(), elsewhere{three(t).Nodes[0], "no port"}, n); err == nil {
+		t.Error("ExternalAt takes an endpoint without a port")
 	}
 }
 

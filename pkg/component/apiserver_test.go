@@ -39,28 +39,41 @@ func TestAPIServerDescribed(t *testing.T) {
 	componenttest.Described(t, apiserver.New())
 }
 
-// TestAPIServerPublishedAddresses: only an address that somebody can connect to is
-// part of the certificate.
+// TestAPIServerPublishedAddresses: the address at which the server is published, and all
+// names that the configuration lists, are part of every certificate.
 func TestAPIServerPublishedAddresses(t *testing.T) {
 	t.Parallel()
 	const common = "10.96.0.1, 10.89.0.2, 127.0.0.1, ::1"
 	for address, want := range map[string]string{
 		"":            common,
-		"0.0.0.0":     common,
-		"::":          common,
+		"0.0.0.0":     common + ", 0.0.0.0",
+		"::":          common + ", ::",
 		"127.0.0.1":   common,
 		"192.0.2.7":   common + ", 192.0.2.7",
 		"2001:db8::7": common + ", 2001:db8::7",
 	} {
-		cl := componenttest.Cluster(t, config.Cluster{Networking: config.Networking{APIServerAddress: address}})
-		list, err := apiserver.New().Files(cl, cl.Nodes[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := componenttest.Field(t, list, "/etc/kubernetes/pki/apiserver.crt", "IP"); got != want {
+		if got := certified(t, "IP", config.Networking{APIServerAddress: address}); got != want {
 			t.Errorf("published at %q, the certificate is for %s; want %s", address, got, want)
 		}
 	}
+	more := config.Networking{APIServerAddress: "0.0.0.0", APIServerCertSANs: []string{"192.0.2.8", "api.example.com", "*.example.org"}}
+	if got, want := certified(t, "IP", more), common+", 0.0.0.0, 192.0.2.8"; got != want {
+		t.Errorf("the certificate is for the addresses %s; want %s", got, want)
+	}
+	if got, want := certified(t, "DNS", more), ", localhost, api.example.com, *.example.org"; !strings.HasSuffix(got, want) {
+		t.Errorf("the certificate is for the names %s; want them to end with %s", got, want)
+	}
+}
+
+// certified is a field of the API server's certificate.
+func certified(t *testing.T, field string, n config.Networking) string {
+	t.Helper()
+	cl := componenttest.Cluster(t, config.Cluster{Networking: n})
+	list, err := apiserver.New().Files(cl, cl.Nodes[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return componenttest.Field(t, list, "/etc/kubernetes/pki/apiserver.crt", field)
 }
 
 func TestAPIServerReady(t *testing.T) {

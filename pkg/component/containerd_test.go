@@ -2,6 +2,7 @@ package component_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -36,9 +37,15 @@ func TestContainerdConfig(t *testing.T) {
 		path    []string
 		want    any
 	}{
-		"a list is replaced, not grown":      {[]string{`imports = ["/a"]`}, []string{"imports"}, []any{"/a"}},
+		"a list is replaced, not grown":      {[]string{`disabled_plugins = ["io.containerd.nri.v1.nri"]`}, []string{"disabled_plugins"}, []any{"io.containerd.nri.v1.nri"}},
+		"what a node found out stays":        {[]string{`imports = ["/a"]`}, []string{"imports"}, []any{"/a", "/run/mkube/containerd*.toml"}},
 		"a table is merged":                  {[]string{"[plugins.new]\na = 1"}, []string{"plugins", "io.containerd.cri.v1.images", "snapshotter"}, "overlayfs"},
-		"a table takes a value's place":      {[]string{"[version]\na = 1"}, []string{"version", "a"}, int64(1)},
+		"a table takes a value's place":      {[]string{"[root]\na = 1"}, []string{"root", "a"}, int64(1)},
+		"the version stays":                  {[]string{"version = 2"}, []string{"version"}, int64(3)},
+		"old words are translated":           {[]string{"version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd]\nsnapshotter = 'native'"}, []string{"plugins", "io.containerd.cri.v1.images", "snapshotter"}, "native"},
+		"a runtime beside the own":           {[]string{"[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.other]\nruntime_type = 'x'"}, []string{"plugins", "io.containerd.cri.v1.runtime", "containerd", "runtimes", "runc", "runtime_type"}, "io.containerd.runc.v2"},
+		"mirrors, and no folder of them":     {[]string{mirror}, []string{"plugins", "io.containerd.cri.v1.images", "registry", "config_path"}, nil},
+		"a folder without mirrors":           {[]string{"[debug]\nlevel = 'debug'"}, []string{"plugins", "io.containerd.cri.v1.images", "registry", "config_path"}, "/etc/containerd/certs.d"},
 		"a value takes a table's place":      {[]string{"plugins = 1"}, []string{"plugins"}, int64(1)},
 		"the last patch wins":                {[]string{"root = \"/a\"", "root = \"/b\""}, []string{"root"}, "/b"},
 		"an empty patch is none":             {[]string{"", "# nothing\n"}, []string{"version"}, int64(3)},
@@ -58,21 +65,17 @@ func TestContainerdConfig(t *testing.T) {
 				table, _ := got.(map[string]any)
 				got = table[key]
 			}
-			if !equal(got, test.want) {
+			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("%v is %v; want %v", test.path, got, test.want)
 			}
 		})
 	}
 }
 
-func equal(a, b any) bool {
-	left, isList := a.([]any)
-	right, wantList := b.([]any)
-	if isList && wantList && len(left) == 1 && len(right) == 1 {
-		return left[0] == right[0]
-	}
-	return !isList && !wantList && a == b
-}
+// mirror is what kind's users write for a registry beside the cluster.
+const mirror = `[plugins."io.containerd.grpc.v1.cri".registry.mirrors."localhost:5001"]
+endpoint = ["http://registry:5000"]
+`
 
 func TestContainerdBadPatch(t *testing.T) {
 	t.Parallel()

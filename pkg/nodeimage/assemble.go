@@ -53,7 +53,7 @@ func (b *builder) inputs(base string) (string, map[string]string, error) {
 		folders = append(folders, "vm")
 	}
 	for _, folder := range folders {
-		if err := hashTree(hash, filepath.Join(b.Source, folder)); err != nil {
+		if err := hashTree(hash, filepath.Join(b.Source, folder), isNone); err != nil {
 			return "", nil, err
 		}
 	}

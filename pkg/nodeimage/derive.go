@@ -70,14 +70,14 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	return dir, nil
 }
 
-// goFiles are the Go files of a package, by name.
+// goFiles are the Go files of a package, less the tests, by name.
 func goFiles(dir string) (map[string][]byte, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	for _, path := range paths {
+	for _, path := range slices.DeleteFunc(paths, isTest) {
 		if files[filepath.Base(path)], err = os.ReadFile(path); err != nil {
 			return nil, err
 		}

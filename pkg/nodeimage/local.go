@@ -53,7 +53,7 @@ func hashLocals(w io.Writer, dir string) error {
 func moduleFiles(dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() != "go.mod" && !strings.HasSuffix(d.Name(), ".go") || strings.HasSuffix(d.Name(), "_test.go") {
+		if err != nil || d.IsDir() || d.Name() != "go.mod" && !strings.HasSuffix(d.Name(), ".go") || isTest(d.Name()) {
 			return err
 		}
 		name, err := filepath.Rel(dir, file)

@@ -11,8 +11,11 @@ import (
 type Module struct {
 	// Dir is the module's folder. Its base name is that of the folder in the cache.
 	Dir string
-	// Kubernetes is the release that the programs say they are, as "v1.37.2".
+	// Kubernetes is the release that the programs say they are, as "v1.37.2". Programs
+	// that are not of Kubernetes leave it empty.
 	Kubernetes string
+	// Tags are the build tags, with commas between.
+	Tags string
 	// Tests are the packages whose test binaries are wanted besides.
 	Tests []string
 }
@@ -24,7 +27,10 @@ type Module struct {
 // print goes to log, which may be nil.
 func BuildModule(ctx context.Context, m Module, cache string, log io.Writer) (dir string, err error) {
 	b := &builder{Options: Options{Cache: cache, Log: log}}
-	p := part{name: filepath.Base(m.Dir), dir: m.Dir, packages: append([]string{"tool"}, m.Tests...), ldflags: stamp(m.Kubernetes)}
+	p := part{name: filepath.Base(m.Dir), dir: m.Dir, packages: append([]string{"tool"}, m.Tests...), tags: m.Tags}
+	if m.Kubernetes != "" {
+		p.ldflags = stamp(m.Kubernetes)
+	}
 	dir, err = b.output(p)
 	if err != nil {
 		return "", err

@@ -43,3 +43,30 @@ func TestBuildModule(t *testing.T) {
 		t.Errorf("BuildModule = %v", err)
 	}
 }
+
+// TestBuildModuleWithTags builds a program that says no release, of a file that a build
+// tag includes.
+func TestBuildModuleWithTags(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "tagged")
+	for name, data := range map[string]string{
+		"go.mod":         "module example.com/tagged\n\ngo 1.26.0\n\ntool example.com/tagged/runner\n",
+		"runner/main.go": "//go:build one && two\n\npackage main\n\nfunc main() {}\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name), data, 0o644)
+	}
+	cache := t.TempDir()
+	if _, err := BuildModule(t.Context(), Module{Dir: dir, Tags: "one"}, cache, nil); err == nil {
+		t.Error("a program without a file was built")
+	}
+	built, err := BuildModule(t.Context(), Module{Dir: dir, Tags: "one,two"}, cache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := entries(t, built); !slices.Equal(got, []string{"runner"}) {
+		t.Errorf("%s holds %q", built, got)
+	}
+}

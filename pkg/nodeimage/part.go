@@ -117,7 +117,7 @@ func (b *builder) output(p part) (string, error) {
 	}
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%s linux/%s %q %q %q\n", version, runtime.GOARCH, p.packages, p.ldflags, p.tags)
-	if err := hashTree(hash, p.dir); err != nil {
+	if err := hashTree(hash, p.dir, isTest); err != nil {
 		return "", err
 	}
 	if err := hashLocals(hash, p.dir); err != nil {
@@ -134,11 +134,18 @@ func goVersion() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// hashTree adds every file below dir, with its path and mode, in a stable order.
-func hashTree(w io.Writer, dir string) error {
+// isTest reports whether a file is of a Go package's tests, which no build reads.
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }
+
+// isNone skips no file.
+func isNone(string) bool { return false }
+
+// hashTree adds every file below dir but those whose names skip accepts, with its path
+// and mode, in a stable order.
+func hashTree(w io.Writer, dir string, skip func(name string) bool) error {
 	var paths []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		if err == nil && !d.IsDir() && !skip(d.Name()) {
 			paths = append(paths, path)
 		}
 		return err

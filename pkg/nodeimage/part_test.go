@@ -29,7 +29,7 @@ func makeTree(t *testing.T) string {
 func digest(t *testing.T, dir string) string {
 	t.Helper()
 	hash := sha256.New()
-	if err := hashTree(hash, dir); err != nil {
+	if err := hashTree(hash, dir, isNone); err != nil {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(hash.Sum(nil))
@@ -70,7 +70,7 @@ func TestHashTree(t *testing.T) {
 			}
 		})
 	}
-	if err := hashTree(sha256.New(), "no/such/folder"); !errors.Is(err, os.ErrNotExist) {
+	if err := hashTree(sha256.New(), "no/such/folder", isNone); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("hashTree = %v", err)
 	}
 }
@@ -199,6 +199,14 @@ func TestOutput(t *testing.T) {
 		if second, err := b.output(other); err != nil || second == first {
 			t.Errorf("other %s give the same folder, %v", name, err)
 		}
+	}
+	// No build reads a test: it may change without Kubernetes being compiled again.
+	tested := p
+	tested.dir = makeModules(t) + "/main"
+	write(t, tested.dir+"/main_test.go", "package main\n", 0o644)
+	write(t, tested.dir+"/../beside/b_test.go", "package beside\n", 0o644)
+	if second, err := b.output(tested); second != first || err != nil {
+		t.Errorf("with tests the part gives %s, %v; want %s", second, err, first)
 	}
 	if second, err := b.output(p); second != first || err != nil {
 		t.Errorf("the same part gives %s, %v; want %s", second, err, first)

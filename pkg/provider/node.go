@@ -58,6 +58,10 @@ func ExitCode(err error) int {
 	return -1
 }
 
+// ErrNotRunning is in the error of a Run on a node that is known to be stopped. Not every
+// provider knows. Test for it with errors.Is: the error names the node and the next step.
+var ErrNotRunning = errors.New("is not running")
+
 // Output runs a command and returns its standard output.
 func Output(ctx context.Context, n Node, args ...string) ([]byte, error) {
 	var out bytes.Buffer

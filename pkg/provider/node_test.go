@@ -81,7 +81,7 @@ func TestArchiveReportsWriteErrors(t *testing.T) {
 func TestWriteFiles(t *testing.T) {
 	t.Parallel()
 	p := new(fake.Provider)
-	nodes, err := p.Create(t.Context(), config.Cluster{}.Default(), noSeed)
+	nodes, err := p.Create(t.Context(), config.Cluster{}.Default(), "", noSeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestWriteFiles(t *testing.T) {
 			t.Errorf("%s = %q, %v", f.Path, got, err)
 		}
 	}
-	if err := p.Delete(t.Context(), "mkube"); err != nil {
+	if err := p.Delete(t.Context(), "mkube", ""); err != nil {
 		t.Fatal(err)
 	}
 	err = provider.WriteFiles(t.Context(), nodes[0], files)

@@ -15,18 +15,23 @@ import (
 // from many goroutines.
 type Provider interface {
 	// Check names everything about the host that would keep cfg's cluster from
-	// coming up, as joined errors. It changes nothing.
-	Check(ctx context.Context, cfg config.Cluster) error
+	// coming up, and as warnings what only may. It changes nothing.
+	Check(ctx context.Context, cfg config.Cluster) []Problem
 	// Create makes cfg's nodes and boots them all at once. Before the first boots,
 	// seed is called once with all nodes, whose names and addresses are known by
 	// then; the files it returns, by node name, are in place before anything runs.
-	// On an error Create leaves what it made: Delete takes it away.
-	Create(ctx context.Context, cfg config.Cluster, seed Seed) ([]Node, error)
+	// Everything that Create makes carries the creation, see NewCreation. On an error
+	// Create leaves what it made: Delete with that creation deletes it. Where there is a
+	// cluster of the name already, the error is ErrExists and nothing was made. Of several
+	// Creates of one name at the same time, at most one succeeds.
+	Create(ctx context.Context, cfg config.Cluster, creation string, seed Seed) ([]Node, error)
 	// Nodes lists the nodes of a cluster, control planes first. No node is no error.
 	Nodes(ctx context.Context, cluster string) ([]Node, error)
-	// Delete takes away all that is labelled as the cluster's, also what an
-	// interrupted Create left. Nothing there is no error.
-	Delete(ctx context.Context, cluster string) error
+	// Delete deletes what carries both the cluster's name and the creation: what one
+	// Create or Add has made. A creation of "" means everything of the cluster, also what
+	// an interrupted Create left. What is made after Delete began may stay. Nothing there
+	// is no error.
+	Delete(ctx context.Context, cluster, creation string) error
 	// Clusters lists the names of the clusters, sorted.
 	Clusters(ctx context.Context) ([]string, error)
 }
@@ -46,7 +51,9 @@ type Node interface {
 	// Versions are those of what the node's image holds.
 	Versions() Versions
 	// Run runs a command on the node and waits for it. An exit code other than 0 is
-	// an *ExitError. A cancelled Run may leave the command running.
+	// an *ExitError. When ctx ends, so does the command with all that it has started, by
+	// SIGTERM and a second later by SIGKILL; Run returns after that, or after some seconds
+	// where the node does not answer. The same holds when its output cannot be written.
 	Run(ctx context.Context, cmd Cmd) error
 	// Endpoint is the host:port at which the host reaches that TCP port of the node.
 	Endpoint(ctx context.Context, port int) (string, error)
@@ -66,6 +73,10 @@ type Cmd struct {
 	Stdout, Stderr io.Writer
 	// TTY gives the command a terminal; its output is then all on Stdout.
 	TTY bool
+	// Guarded ends the command also when this process is killed, or loses its connection to
+	// the node. It costs a second command on the node, so it is for commands that may take
+	// long: those that a user gives.
+	Guarded bool
 }
 
 // File is a file to put on a node.

@@ -62,9 +62,9 @@ type tracedProvider struct {
 
 func (p *tracedProvider) unwrap() any { return p.Provider }
 
-func (p *tracedProvider) Create(ctx context.Context, cfg config.Cluster, seed Seed) ([]Node, error) {
+func (p *tracedProvider) Create(ctx context.Context, cfg config.Cluster, creation string, seed Seed) ([]Node, error) {
 	p.trace.write(fmt.Sprintf("# create the nodes of cluster %s: %s\n", cfg.Name, strings.Join(cfg.NodeNames(), ", ")))
-	nodes, err := p.Provider.Create(ctx, cfg, func(nodes []Node) (map[string][]File, error) {
+	nodes, err := p.Provider.Create(ctx, cfg, creation, func(nodes []Node) (map[string][]File, error) {
 		files, err := seed(p.traced(nodes))
 		for _, n := range nodes {
 			p.trace.write(fmt.Sprintf("# on %s before it boots: %s\n", n.Name(), list(files[n.Name()])))
@@ -79,9 +79,13 @@ func (p *tracedProvider) Nodes(ctx context.Context, cluster string) ([]Node, err
 	return p.traced(nodes), err
 }
 
-func (p *tracedProvider) Delete(ctx context.Context, cluster string) error {
-	p.trace.write(fmt.Sprintf("# delete cluster %s\n", cluster))
-	return p.Provider.Delete(ctx, cluster)
+func (p *tracedProvider) Delete(ctx context.Context, cluster, creation string) error {
+	what := "cluster " + cluster
+	if creation != "" {
+		what += ": what was made by " + creation
+	}
+	p.trace.write("# delete " + what + "\n")
+	return p.Provider.Delete(ctx, cluster, creation)
 }
 
 func (p *tracedProvider) traced(nodes []Node) []Node {

@@ -56,7 +56,7 @@ func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, n
 func tracedNode(t *testing.T, w io.Writer) provider.Node {
 	t.Helper()
 	p := &fake.Provider{Answer: func(args []string) (string, int, bool) { return "", 0, true }}
-	if _, err := p.Create(t.Context(), config.Cluster{}.Default(), noSeed); err != nil {
+	if _, err := p.Create(t.Context(), config.Cluster{}.Default(), "", noSeed); err != nil {
 		t.Fatal(err)
 	}
 	nodes, err := provider.Trace(hostProvider{p}, w).Nodes(t.Context(), "mkube")
@@ -183,7 +183,7 @@ func TestTraceWithoutCommand(t *testing.T) {
 	var e entries
 	p := provider.Trace(&fake.Provider{}, &e)
 	ctx := t.Context()
-	nodes, err := p.Create(ctx, config.Cluster{}.Default(), func(nodes []provider.Node) (map[string][]provider.File, error) {
+	nodes, err := p.Create(ctx, config.Cluster{}.Default(), "", func(nodes []provider.Node) (map[string][]provider.File, error) {
 		return map[string][]provider.File{nodes[0].Name(): {{Path: "/a", Mode: 0o600}, {Path: "/b"}}}, nil
 	})
 	if err != nil {
@@ -198,10 +198,10 @@ func TestTraceWithoutCommand(t *testing.T) {
 	if provider.ExitCode(err) != 127 {
 		t.Errorf("Run = %v; want the node's own error", err)
 	}
-	if err := p.Delete(ctx, "mkube"); err != nil {
+	if err := p.Delete(ctx, "mkube", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Create(ctx, config.Cluster{Name: "bare"}.Default(), noSeed); err != nil {
+	if _, err := p.Create(ctx, config.Cluster{Name: "bare"}.Default(), "", noSeed); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -224,7 +224,7 @@ func TestTracePassesOn(t *testing.T) {
 	p := provider.Trace(inner, io.Discard)
 	ctx := t.Context()
 	broken := errors.New("broken")
-	_, err := p.Create(ctx, config.Cluster{}.Default(), func([]provider.Node) (map[string][]provider.File, error) { return nil, broken })
+	_, err := p.Create(ctx, config.Cluster{}.Default(), "", func([]provider.Node) (map[string][]provider.File, error) { return nil, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("Create = %v; want %v", err, broken)
 	}

@@ -94,26 +94,37 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // names are those by which pods, nodes and the host call the API server.
 func names(c *cluster.Cluster, n provider.Node) []string {
 	list := []string{
-		n.Name(), "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		n.Name(), cluster.ServerName, "kubernetes.default", "kubernetes.default.svc",
 		"kubernetes.default.svc." + c.Config.Networking.DNSDomain,
 	}
 	if lb := c.LoadBalancer(); lb != nil {
 		list = append(list, lb.Name())
 	}
-	return list
+	hosts, _ := published(c)
+	return append(list, hosts...)
 }
 
 func addresses(c *cluster.Cluster, n provider.Node) []netip.Addr {
 	list := append([]netip.Addr{c.Config.Networking.APIServerServiceIP()}, n.IPs()...)
-	list = append(list, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback())
 	if lb := c.LoadBalancer(); lb != nil {
 		list = append(list, lb.IPs()...)
 	}
-	published, err := netip.ParseAddr(c.Config.Networking.APIServerAddress)
-	if err == nil && !published.IsUnspecified() && !published.IsLoopback() {
-		list = append(list, published)
+	_, hosts := published(c)
+	return append(list, hosts...)
+}
+
+// published are the names and addresses by which the API server is reached from outside.
+// Like kind's, they have 0.0.0.0 if it is published there: on Linux that leads to the
+// host itself.
+func published(c *cluster.Cluster) (names []string, addrs []netip.Addr) {
+	for _, host := range c.Config.Networking.APIServerHosts() {
+		if addr, err := netip.ParseAddr(host); err == nil {
+			addrs = append(addrs, addr.Unmap())
+		} else {
+			names = append(names, host)
+		}
 	}
-	return list
+	return names, addrs
 }
 
 // Flags are kube-apiserver's, see

@@ -32,7 +32,7 @@ func ClusterOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *cluster.Clus
 	}
 	cfg = cfg.Default()
 	noFiles := func([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
-	nodes, err := p.Create(t.Context(), cfg, noFiles)
+	nodes, err := p.Create(t.Context(), cfg, "", noFiles)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -39,25 +41,42 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 }
 
 // Config is containerd's configuration with patches merged into it in order: a
-// table is merged key by key, everything else is replaced. See
+// table is merged key by key, everything else is replaced. Patches may be of older versions. See
 // https://github.com/containerd/containerd/blob/main/docs/cri/config.md.
 func Config(versions provider.Versions, patches []string) ([]byte, error) {
-	config := base(versions)
+	merged := base(versions)
 	for i, patch := range patches {
-		var p map[string]any
-		if err := toml.Unmarshal([]byte(patch), &p); err != nil {
+		p, err := config.ContainerdPatch(patch)
+		if err != nil {
 			return nil, fmt.Errorf("reading containerdConfigPatches[%d]: %w", i, err)
 		}
-		config = component.Merge(config, p)
+		merged = component.Merge(merged, p)
 	}
-	return toml.Marshal(config)
+	reconcile(merged)
+	return toml.Marshal(merged)
 }
+
+// nodeImports are what the node found out about itself when it booted.
+const nodeImports = "/run/mkube/containerd*.toml"
+
+// reconcile keeps what patches must not take away, and takes away what they cannot have
+// beside their own: containerd does not start with a folder of registries and mirrors.
+func reconcile(merged map[string]any) {
+	if imports, ok := merged["imports"].([]any); ok && !slices.Contains(imports, any(nodeImports)) {
+		merged["imports"] = append(slices.Clone(imports), nodeImports)
+	}
+	if registry := config.Registry(merged); registry["mirrors"] != nil && registry["config_path"] == certsDir {
+		delete(registry, "config_path")
+	}
+}
+
+// certsDir has mirrors and certificates of registries, a folder each.
+const certsDir = "/etc/containerd/certs.d"
 
 func base(versions provider.Versions) map[string]any {
 	return map[string]any{
 		"version": 3,
-		// What the node found out about itself when it booted.
-		"imports": []any{"/run/mkube/containerd*.toml"},
+		"imports": []any{nodeImports},
 		// Snapshotters that a node has no file system for: each would be probed at
 		// every start.
 		"disabled_plugins": []any{
@@ -69,8 +88,7 @@ func base(versions provider.Versions) map[string]any {
 			"io.containerd.cri.v1.images": map[string]any{
 				"snapshotter":   "overlayfs",
 				"pinned_images": map[string]any{"sandbox": component.Registry + "pause:" + versions.Pause},
-				// Mirrors and certificates of registries, a folder each.
-				"registry": map[string]any{"config_path": "/etc/containerd/certs.d"},
+				"registry":      map[string]any{"config_path": certsDir},
 			},
 			"io.containerd.cri.v1.runtime": map[string]any{
 				"containerd": map[string]any{"runtimes": map[string]any{"runc": map[string]any{

@@ -38,6 +38,32 @@ func AddMember(ctx context.Context, via []provider.Node, n provider.Node) error 
 // RemoveMember takes the member on a node out of etcd, by one of the other members'
 // nodes. None there is no error.
 func RemoveMember(ctx context.Context, via []provider.Node, n provider.Node) error {
+	// One that has never started has no name yet.
+	err := removeMembers(ctx, via, func(urls []string) bool { return slices.Contains(urls, peerURL(n)) })
+	if err != nil {
+		return fmt.Errorf("taking %s out of etcd: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// RemoveUnknown takes the members out of etcd that are on none of these nodes: those
+// that were announced by an add that was killed. They count for the quorum.
+func RemoveUnknown(ctx context.Context, nodes []provider.Node) error {
+	var known []string
+	for _, n := range nodes {
+		known = append(known, peerURL(n))
+	}
+	err := removeMembers(ctx, nodes, func(urls []string) bool {
+		return !slices.ContainsFunc(urls, func(u string) bool { return slices.Contains(known, u) })
+	})
+	if err != nil {
+		return fmt.Errorf("taking members without a node out of etcd: %w", err)
+	}
+	return nil
+}
+
+// removeMembers takes the members with such peer URLs out of etcd.
+func removeMembers(ctx context.Context, via []provider.Node, gone func(peerURLs []string) bool) error {
 	var list struct {
 		Members []struct {
 			ID       string
@@ -48,12 +74,11 @@ func RemoveMember(ctx context.Context, via []provider.Node, n provider.Node) err
 		return fmt.Errorf("asking etcd for its members: %w", err)
 	}
 	for _, m := range list.Members {
-		// One that has never started has no name yet.
-		if !slices.Contains(m.PeerURLs, peerURL(n)) {
+		if !gone(m.PeerURLs) {
 			continue
 		}
 		if err := ask(ctx, via, "cluster/member/remove", map[string]any{"ID": m.ID}, nil); err != nil {
-			return fmt.Errorf("taking %s out of etcd: %w", n.Name(), err)
+			return err
 		}
 	}
 	return nil

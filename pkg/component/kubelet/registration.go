@@ -110,6 +110,9 @@ func patchOf(c *cluster.Cluster, n provider.Node) ([]byte, error) {
 	}
 	if !c.Config.Networking.DisableDefaultCNI {
 		cidrs := c.PodCIDRs(n)
+		if len(cidrs) == 0 {
+			return nil, fmt.Errorf("node %s is not in the cluster's configuration", n.Name())
+		}
 		patch["spec"] = map[string]any{"podCIDR": cidrs[0], "podCIDRs": cidrs}
 	}
 	return json.Marshal(patch)
@@ -120,11 +123,7 @@ func unregister(ctx context.Context, c *cluster.Cluster, n provider.Node) error 
 	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
 		return fmt.Errorf("starting the kubelet anew: %w", err)
 	}
-	nodes, err := c.API.Resource(ctx, cluster.Nodes)
-	if err != nil {
-		return err
-	}
-	if err := nodes.Delete(ctx, n.Name(), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := c.API.Delete(ctx, cluster.Nodes, n.Name()); err != nil {
 		return fmt.Errorf("deleting the object of node %s: %w", n.Name(), err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -16,7 +15,7 @@ import (
 var _ provider.Changer = (*Provider)(nil)
 
 // Add makes one more node on the cluster's network.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	one := cfg
 	one.Nodes = cfg.Nodes[i : i+1]
 	images, err := p.nodeImages(ctx, one)
@@ -27,12 +26,36 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed prov
 	if err != nil {
 		return err
 	}
-	n := p.newNode(cfg, i, subnets, images)
+	n := p.newNode(cfg, i, creation, subnets, images)
+	if err := p.nameFree(ctx, cfg.Name, n.name); err != nil {
+		return err
+	}
+	if n.free, err = p.freePorts(ctx, cfg); err != nil {
+		return err
+	}
 	files, err := seed([]provider.Node{n})
 	if err != nil {
 		return err
 	}
-	return p.boot(ctx, cfg, i, n, privilegesOf(ctx, p.client), files[n.name])
+	err = p.boot(ctx, cfg, i, n, privilegesOf(ctx, p.client), files[n.name])
+	if errdefs.IsConflict(err) { // another Add was faster
+		return fmt.Errorf("%w: %w", provider.ErrExists, err)
+	}
+	return err
+}
+
+// nameFree is ErrExists where there is a container of a name.
+func (p *Provider) nameFree(ctx context.Context, cluster, name string) error {
+	found, err := p.client.ContainerInspect(ctx, name)
+	switch {
+	case errdefs.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for a container %s: %w", name, err)
+	case found.Config.Labels[labelCluster] != cluster:
+		return fmt.Errorf("container %s %w and is no node of cluster %s: remove that container first", name, provider.ErrExists, cluster)
+	}
+	return fmt.Errorf("node %s %w", name, provider.ErrExists)
 }
 
 // subnets are those of a cluster's network.
@@ -48,31 +71,4 @@ func (p *Provider) subnets(ctx context.Context, cluster string) ([]netip.Prefix,
 		}
 	}
 	return list, nil
-}
-
-// Remove removes a container and the volumes that are mounted there.
-func (p *Provider) Remove(ctx context.Context, cluster, node string) error {
-	inspect, err := p.client.ContainerInspect(ctx, node)
-	if errdefs.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("looking at %s: %w", node, err)
-	}
-	if inspect.Config.Labels[labelCluster] != cluster {
-		return fmt.Errorf("%s is no node of cluster %s", node, cluster)
-	}
-	if err := p.removeContainer(ctx, inspect.ID, node); err != nil {
-		return err
-	}
-	var errs []error
-	for _, m := range inspect.Mounts {
-		if m.Type != "volume" {
-			continue
-		}
-		if err := p.client.VolumeRemove(ctx, m.Name, true); err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("removing volume %s: %w", m.Name, err))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -3,68 +3,124 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	cliconfig "github.com/docker/cli/cli/config"
+	dockercontext "github.com/docker/cli/cli/context"
 	clicontext "github.com/docker/cli/cli/context/docker"
 	"github.com/docker/cli/cli/context/store"
+	cliopts "github.com/docker/cli/opts"
 	"github.com/docker/docker/client"
 )
 
-// Dial finds the daemon as the docker command does: DOCKER_HOST, else the context
-// that DOCKER_CONTEXT or "docker context use" names, else the default socket. It
-// sends nothing yet. See https://docs.docker.com/engine/manage-resources/contexts/.
+// Dial finds the daemon as the docker command does: DOCKER_HOST (with DOCKER_TLS_VERIFY
+// and DOCKER_CERT_PATH), else the context that DOCKER_CONTEXT or "docker context use"
+// names, else the default socket. It sends nothing yet. See
+// https://docs.docker.com/engine/manage-resources/contexts/.
 func Dial() (*client.Client, error) {
 	name := contextName()
-	if name == "default" {
-		return client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if name == defaultContext {
+		endpoint, err := endpointFromEnv()
+		if err != nil {
+			return nil, err
+		}
+		return newClient(endpoint)
 	}
-	opts, err := contextOpts(name)
+	endpoint, err := endpointFromContext(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading Docker context %q: %w; see docker context ls, or set DOCKER_HOST", name, err)
+	}
+	return newClient(endpoint)
+}
+
+// newClient speaks to an engine: through the ssh command where the URL says so, else
+// over a socket or TCP.
+func newClient(endpoint clicontext.Endpoint) (*client.Client, error) {
+	if strings.HasPrefix(endpoint.Host, "ssh://") {
+		return sshClient(endpoint.Host)
+	}
+	opts, err := endpoint.ClientOpts()
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the Docker daemon at %s: %w", endpoint.Host, err)
 	}
 	return client.NewClientWithOpts(opts...)
 }
 
+// envTLS turns TLS on without a check of the engine's certificate.
+const envTLS = "DOCKER_TLS"
+
+// defaultContext is the name of the context that is made of the environment.
+const defaultContext = "default"
+
 // contextName follows the order of the docker command's own resolveContextName.
 func contextName() string {
 	if os.Getenv(client.EnvOverrideHost) != "" {
-		return "default"
+		return defaultContext
 	}
 	if name := os.Getenv("DOCKER_CONTEXT"); name != "" {
 		return name
 	}
 	config, err := cliconfig.Load(cliconfig.Dir())
 	if err != nil || config.CurrentContext == "" {
-		return "default"
+		return defaultContext
 	}
 	return config.CurrentContext
 }
 
-func contextOpts(name string) ([]client.Opt, error) {
+// endpointFromEnv follows the docker command's resolveDefaultDockerEndpoint. The
+// client library's own FromEnv knows neither ssh:// nor the default of DOCKER_CERT_PATH.
+func endpointFromEnv() (clicontext.Endpoint, error) {
+	verify := os.Getenv(client.EnvTLSVerify) != ""
+	useTLS := verify || os.Getenv(envTLS) != ""
+	value := os.Getenv(client.EnvOverrideHost)
+	host, err := cliopts.ParseHost(useTLS, value)
+	if err != nil {
+		return clicontext.Endpoint{}, fmt.Errorf("DOCKER_HOST %q: %w", value, err)
+	}
+	endpoint := clicontext.Endpoint{EndpointMeta: clicontext.EndpointMeta{Host: host, SkipTLSVerify: useTLS && !verify}}
+	if !useTLS || !strings.HasPrefix(host, "tcp://") {
+		return endpoint, nil
+	}
+	dir := cmp.Or(os.Getenv(client.EnvOverrideCertPath), cliconfig.Dir())
+	endpoint.TLSData, err = dockercontext.TLSDataFromFiles(filepath.Join(dir, "ca.pem"), clientFile(dir, "cert.pem"), clientFile(dir, "key.pem"))
+	if err != nil {
+		return clicontext.Endpoint{}, fmt.Errorf("reading the TLS certificates of DOCKER_CERT_PATH: %w", err)
+	}
+	return endpoint, nil
+}
+
+// clientFile is a file of the client's, "" for one that is not there: an engine may ask for no
+// certificate of its clients.
+func clientFile(dir, name string) string {
+	file := filepath.Join(dir, name)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return file
+}
+
+func endpointFromContext(name string) (clicontext.Endpoint, error) {
 	contexts := store.New(cliconfig.ContextStoreDir(), store.NewConfig(
 		func() any { return &map[string]any{} },
 		store.EndpointTypeGetter(clicontext.DockerEndpoint, func() any { return &clicontext.EndpointMeta{} }),
 	))
 	meta, err := contexts.GetMetadata(name)
 	if err != nil {
-		return nil, err
+		return clicontext.Endpoint{}, err
 	}
 	endpoint, err := clicontext.EndpointFromContext(meta)
 	if err != nil {
-		return nil, err
+		return clicontext.Endpoint{}, err
 	}
-	withTLS, err := clicontext.WithTLSData(contexts, name, endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return withTLS.ClientOpts()
+	return clicontext.WithTLSData(contexts, name, endpoint)
 }
 
 // reach asks the daemon for its version, and says in one line what to do when it
@@ -78,6 +134,9 @@ func reach(ctx context.Context, c *client.Client) error {
 		return fmt.Errorf("no permission to use the Docker daemon at %s: add yourself to the docker group (sudo usermod -aG docker $USER, then log in again), or run as root", c.DaemonHost())
 	case ctx.Err() != nil:
 		return ctx.Err()
+	}
+	if said, ok := sshSaid(err); ok {
+		return fmt.Errorf("the Docker daemon at %s does not answer: make sure that the docker command reaches it, and that it is installed on that host (%s)", c.DaemonHost(), said)
 	}
 	return fmt.Errorf("the Docker daemon at %s does not answer: start it, or name another by DOCKER_HOST or docker context use (%w)", c.DaemonHost(), err)
 }

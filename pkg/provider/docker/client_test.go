@@ -50,6 +50,11 @@ func TestDial(t *testing.T) {
 		"back to the default":       {`{"currentContext":"lima"}`, "", "default", "default", client.DefaultDockerHost, ""},
 		"a context that is not":     {`{"currentContext":"gone"}`, "", "", "gone", "", `reading Docker context "gone": `},
 		"a file that is no JSON":    {`{`, "", "", "default", client.DefaultDockerHost, ""},
+		"ssh":                       {`{}`, "ssh://me@build.example.com:2222/run/docker.sock", "", "default", "ssh://build.example.com:2222", ""},
+		"ssh by an address":         {`{}`, "ssh://[2001:db8::1]", "", "default", "ssh://[2001:db8::1]", ""},
+		"tcp without a port":        {`{}`, "tcp://192.0.2.1", "", "default", "tcp://192.0.2.1:2375", ""},
+		"no scheme":                 {`{}`, "192.0.2.1:2375", "", "default", "tcp://192.0.2.1:2375", ""},
+		"an address in brackets":    {`{}`, "tcp://[::1]:2375", "", "default", "tcp://[::1]:2375", ""},
 		"no current context at all": {`{"currentContext":""}`, "", "", "default", client.DefaultDockerHost, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +82,7 @@ func TestDial(t *testing.T) {
 
 func TestLocal(t *testing.T) {
 	t.Parallel()
-	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://192.0.2.1:2375": false} {
+	for host, want := range map[string]bool{"unix:///var/run/docker.sock": true, "tcp://192.0.2.1:2375": false, "ssh://build": false} {
 		c, err := client.NewClientWithOpts(client.WithHost(host))
 		if err != nil {
 			t.Fatal(err)

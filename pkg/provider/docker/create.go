@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -17,31 +17,33 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/go-connections/nat"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// apiServerPort is kube-apiserver's port on a node.
-const apiServerPort = 6443
-
 // Create makes the cluster's network and its containers, puts the seed into them
 // before their first process runs, and starts them all at once.
-func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	images, err := p.nodeImages(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	subnets, err := createNetwork(ctx, p.client, cfg)
+	networkID, subnets, err := createNetwork(ctx, p.client, p.machine, cfg, creation)
+	if err != nil {
+		return nil, err
+	}
+	free, err := p.freePorts(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	var nodes []provider.Node
 	made := make([]*node, len(cfg.Nodes))
 	for i := range cfg.Nodes {
-		made[i] = p.newNode(cfg, i, subnets, images)
+		made[i] = p.newNode(cfg, i, creation, subnets, images)
+		made[i].network = networkID
+		made[i].free = free
 		nodes = append(nodes, made[i])
 	}
 	files, err := seed(nodes)
@@ -57,11 +59,12 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider
 }
 
 // newNode is the i-th node, which does not exist yet.
-func (p *Provider) newNode(cfg config.Cluster, i int, subnets []netip.Prefix, images map[string]nodeImage) *node {
+func (p *Provider) newNode(cfg config.Cluster, i int, creation string, subnets []netip.Prefix, images map[string]nodeImage) *node {
 	image := images[cfg.Nodes[i].Image]
 	return &node{
 		client: p.client, name: cfg.NodeNames()[i], role: cfg.Nodes[i].Role,
 		ips: nodeAddrs(cfg, i, subnets), attached: attachment(i, subnets), versions: image.versions, parts: image.parts,
+		creation: creation, network: networkName(cfg.Name),
 	}
 }
 
@@ -125,15 +128,24 @@ func partsFolder(inspect image.InspectResponse) string {
 	return dirs[i] + partsDir
 }
 
+// bootAttempts is how often a node is made until the engine starts it.
+const bootAttempts = 10
+
 // boot makes and starts one node.
 func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
 	err := p.bootAs(ctx, cfg, i, n, granted, files)
-	if len(granted.missing) == 0 && err != nil && strings.Contains(err.Error(), "unable to apply caps") {
-		// The daemon's own limits could not be seen beforehand.
-		if err := p.client.ContainerRemove(ctx, n.id, container.RemoveOptions{RemoveVolumes: true, Force: true}); err != nil {
-			return err
+	for attempt := 1; err != nil && attempt < bootAttempts; attempt++ {
+		switch {
+		case len(granted.missing) == 0 && strings.Contains(err.Error(), "unable to apply caps"):
+			granted = withoutSysResource() // the daemon's own limits could not be seen beforehand
+		case n.free.lost(err):
+		default:
+			return fmt.Errorf("booting %s: %w", n.name, explain(err))
 		}
-		err = p.bootAs(ctx, cfg, i, n, withoutSysResource(), files)
+		if err := p.removeContainer(ctx, n.id); err != nil {
+			return fmt.Errorf("removing %s: %w", n.name, err)
+		}
+		err = p.bootAs(ctx, cfg, i, n, granted, files)
 	}
 	if err != nil {
 		return fmt.Errorf("booting %s: %w", n.name, explain(err))
@@ -147,7 +159,7 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 		return err
 	}
 	endpoint := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-		networkName(cfg.Name): {IPAMConfig: n.attached},
+		n.network: {IPAMConfig: n.attached},
 	}}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -161,7 +173,7 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 	}
 	n.id = made.ID
 	var archive bytes.Buffer
-	if err := provider.Archive(&archive, files); err != nil {
+	if err := provider.Archive(&archive, unmounted(files, cfg.Nodes[i].ExtraMounts)); err != nil {
 		return err
 	}
 	if err := p.client.CopyToContainer(ctx, n.id, "/", &archive, container.CopyToContainerOptions{}); err != nil {
@@ -176,8 +188,12 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 // explain adds the next step to errors of the daemon that users meet.
 func explain(err error) error {
 	switch {
-	case strings.Contains(err.Error(), "port is already allocated"), strings.Contains(err.Error(), "address already in use"):
+	case portTaken(err):
 		return fmt.Errorf("%w: choose another host port, or end what listens there", err)
+	case strings.Contains(err.Error(), "cannot assign requested address"):
+		return fmt.Errorf("%w: the Docker daemon's host has no such address, choose another", err)
+	case strings.Contains(err.Error(), "protocol not supported"):
+		return fmt.Errorf("%w: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or leave the SCTP port out", err)
 	case errdefs.IsConflict(err) && strings.Contains(err.Error(), "name"):
 		return fmt.Errorf("%w: remove that container, or choose another cluster name by --name", err)
 	}
@@ -186,7 +202,7 @@ func explain(err error) error {
 
 // nodeSpec is the container of the i-th node.
 func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*container.Config, *container.HostConfig, error) {
-	exposed, bindings, err := ports(cfg, i)
+	exposed, bindings, err := ports(cfg, i, n.free)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,22 +212,24 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	}
 	// An overlay cannot be stacked on an overlay: containers' layers need a volume.
 	// mkube-node-init fills it: the daemon, copying the image's, would take a second.
+	made := map[string]string{labelCluster: cfg.Name}
+	if n.creation != "" {
+		made[labelCreation] = n.creation
+	}
 	mounts = append(mounts, mount.Mount{Type: mount.TypeVolume, Target: "/var", VolumeOptions: &mount.VolumeOptions{
-		NoCopy: true, Labels: map[string]string{labelCluster: cfg.Name},
+		NoCopy: true, Labels: made,
 	}})
 	if n.parts != "" {
 		mounts = append(mounts, mount.Mount{Type: mount.TypeBind, Source: n.parts, Target: partsDir, ReadOnly: true})
 	}
 	spec := &container.Config{
-		Hostname: n.name,
-		Tty:      true, // a console for systemd to say how the boot goes, see Logs
-		Image:    cfg.Nodes[i].Image,
-		Labels: map[string]string{
-			labelCluster: cfg.Name, labelRole: string(n.role),
-			labelIP: joinAddrs(n.ips), labelIndex: strconv.Itoa(i),
-		},
+		Hostname:     n.name,
+		Tty:          true, // a console for systemd to say how the boot goes, see Logs
+		Image:        cfg.Nodes[i].Image,
+		Labels:       maps.Clone(made),
 		ExposedPorts: exposed,
 	}
+	spec.Labels[labelRole], spec.Labels[labelIP], spec.Labels[labelIndex] = string(n.role), joinAddrs(n.ips), strconv.Itoa(i)
 	host := &container.HostConfig{
 		// systemd wants these in memory.
 		Tmpfs:        map[string]string{"/run": "exec", "/tmp": "exec"},
@@ -233,66 +251,6 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	}
 	granted.apply(host)
 	return spec, host, nil
-}
-
-// ports are the published ports of a node: the API server's on the one that all
-// clients go to, and those that the configuration asks for.
-func ports(cfg config.Cluster, i int) (nat.PortSet, nat.PortMap, error) {
-	exposed, bindings := nat.PortSet{}, nat.PortMap{}
-	add := func(port int32, protocol, address string, hostPort int32) error {
-		if hostPort == 0 && (protocol == "TCP" || protocol == "") {
-			// The daemon would choose anew whenever the node restarts.
-			free, err := freePort(address)
-			if err != nil {
-				return err
-			}
-			hostPort = free
-		}
-		key := nat.Port(strconv.Itoa(int(port)) + "/" + strings.ToLower(protocol))
-		exposed[key] = struct{}{}
-		bindings[key] = append(bindings[key], nat.PortBinding{HostIP: address, HostPort: portString(hostPort)})
-		return nil
-	}
-	if entrance(cfg) == i {
-		if err := add(apiServerPort, "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, m := range cfg.Nodes[i].ExtraPortMappings {
-		if err := add(m.ContainerPort, m.Protocol, m.ListenAddress, m.HostPort); err != nil {
-			return nil, nil, err
-		}
-	}
-	return exposed, bindings, nil
-}
-
-func portString(port int32) string {
-	if port == 0 {
-		return ""
-	}
-	return strconv.Itoa(int(port))
-}
-
-// entrance is the number of the node that clients of the API go to: the load
-// balancer, or else the first control plane.
-func entrance(cfg config.Cluster) int {
-	role := config.ControlPlane
-	if cfg.Count(config.LoadBalancer) > 0 {
-		role = config.LoadBalancer
-	}
-	return slices.IndexFunc(cfg.Nodes, func(n config.Node) bool { return n.Role == role })
-}
-
-// freePort asks the kernel for a port that nothing listens on. An address that is
-// not this host's is the daemon's to choose a port on.
-func freePort(address string) (int32, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		return 0, nil
-	}
-	defer l.Close()
-	addr, err := netip.ParseAddrPort(l.Addr().String())
-	return int32(addr.Port()), err
 }
 
 func mounts(extra []config.Mount) ([]mount.Mount, error) {

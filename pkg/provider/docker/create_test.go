@@ -3,7 +3,6 @@ package docker
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,7 +26,9 @@ func TestPorts(t *testing.T) {
 		Nodes: []config.Node{
 			{Role: config.Worker, ExtraPortMappings: []config.PortMapping{
 				{ContainerPort: 80, HostPort: 8080}, {ContainerPort: 80, HostPort: 8081, ListenAddress: "0.0.0.0"},
-				{ContainerPort: 53, HostPort: 5353, Protocol: "UDP"}, {ContainerPort: 54, Protocol: "UDP"},
+				{ContainerPort: 53, HostPort: 5353, Protocol: "UDP"},
+				{ContainerPort: 54, HostPort: 5454, ListenAddress: "127.0.0.1"}, {ContainerPort: 54, HostPort: 5454, ListenAddress: "::1"},
+				{ContainerPort: 55, HostPort: 5555, ListenAddress: "::ffff:192.0.2.1", Protocol: "SCTP"},
 			}},
 			{},
 			{ExtraPortMappings: []config.PortMapping{{ContainerPort: 6443, HostPort: 9443}}},
@@ -35,15 +36,16 @@ func TestPorts(t *testing.T) {
 	}.Default()
 	for i, want := range []nat.PortMap{
 		{
-			"80/tcp": {{HostIP: "127.0.0.1", HostPort: "8080"}, {HostIP: "0.0.0.0", HostPort: "8081"}},
-			"53/udp": {{HostIP: "127.0.0.1", HostPort: "5353"}},
-			"54/udp": {{HostIP: "127.0.0.1"}},
+			"80/tcp":  {{HostIP: "127.0.0.1", HostPort: "8080"}, {HostIP: "0.0.0.0", HostPort: "8081"}},
+			"53/udp":  {{HostIP: "127.0.0.1", HostPort: "5353"}},
+			"54/tcp":  {{HostIP: "127.0.0.1", HostPort: "5454"}, {HostIP: "::1", HostPort: "5454"}},
+			"55/sctp": {{HostIP: "192.0.2.1", HostPort: "5555"}},
 		},
 		{},
 		{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "9443"}}},
 		{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "7443"}}},
 	} {
-		exposed, bindings, err := ports(cfg, i)
+		exposed, bindings, err := ports(cfg, i, &freePorts{listen: config.Loopback})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,31 +57,6 @@ func TestPorts(t *testing.T) {
 				t.Errorf("node %d exposes %v; want the keys of %v", i, exposed, want)
 			}
 		}
-	}
-}
-
-// TestPortsThatAreFree: a port that nobody chose is chosen here and now, so that it
-// is the same after a restart.
-func TestPortsThatAreFree(t *testing.T) {
-	t.Parallel()
-	_, bindings, err := ports(config.Cluster{}.Default(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bound := bindings["6443/tcp"]
-	if len(bound) != 1 || bound[0].HostIP != "127.0.0.1" || bound[0].HostPort == "" || bound[0].HostPort == "0" {
-		t.Fatalf("the API server is published as %v", bound)
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(bound[0].HostIP, bound[0].HostPort))
-	if err != nil {
-		t.Errorf("the port is not free: %v", err)
-	} else {
-		l.Close()
-	}
-	// An address that is not this host's is another daemon's: it chooses.
-	_, bindings, err = ports(config.Cluster{Networking: config.Networking{APIServerAddress: "192.0.2.1"}}.Default(), 0)
-	if want := (nat.PortMap{"6443/tcp": {{HostIP: "192.0.2.1"}}}); err != nil || !reflect.DeepEqual(bindings, want) {
-		t.Errorf("the API server is published as %v, %v; want %v", bindings, err, want)
 	}
 }
 
@@ -190,6 +167,8 @@ func TestExplain(t *testing.T) {
 	}{
 		{errors.New("bind: port is already allocated"), "bind: port is already allocated: choose another host port, or end what listens there"},
 		{errors.New("listen tcp4 127.0.0.1:80: bind: address already in use"), "listen tcp4 127.0.0.1:80: bind: address already in use: choose another host port, or end what listens there"},
+		{errors.New("listen tcp4 192.0.2.9:80: bind: cannot assign requested address"), "listen tcp4 192.0.2.9:80: bind: cannot assign requested address: the Docker daemon's host has no such address, choose another"},
+		{errors.New("Error starting userland proxy: protocol not supported"), "Error starting userland proxy: protocol not supported: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or leave the SCTP port out"},
 		{conflict, conflict.Error() + ": remove that container, or choose another cluster name by --name"},
 		{fmt.Errorf("something else: %w", errdefs.ErrConflict), "something else: conflict"},
 		{errors.New("no space left on device"), "no space left on device"},

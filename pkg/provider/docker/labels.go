@@ -19,6 +19,8 @@ const (
 	labelRole    = "dev.mkube.role"
 	labelIP      = "dev.mkube.ip"
 	labelIndex   = "dev.mkube.index"
+	// labelCreation is what provider.NewCreation says.
+	labelCreation = "dev.mkube.creation"
 
 	// Those of the node image, which its containers inherit.
 	labelKubernetes    = "dev.mkube.kubernetes"
@@ -32,6 +34,15 @@ const (
 
 func byCluster(name string) filters.Args {
 	return filters.NewArgs(filters.Arg("label", labelCluster+"="+name))
+}
+
+// byCreation finds what a creation has made of a cluster, all of it for "".
+func byCreation(name, creation string) filters.Args {
+	args := byCluster(name)
+	if creation != "" {
+		args.Add("label", labelCreation+"="+creation)
+	}
+	return args
 }
 
 func versionsFrom(labels map[string]string) provider.Versions {

@@ -3,91 +3,134 @@ package docker
 import (
 	"context"
 	"fmt"
-	"net"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
 )
 
 func networkName(cluster string) string { return "mkube-" + cluster }
 
-// pool is where the subnets of clusters are taken from, a /24 each. It is out of
-// the way of Docker's own default pools, of the usual home and cloud networks, and
-// of Kubernetes' defaults for pods and services.
-var pool = netip.MustParsePrefix("10.89.0.0/16")
+// pools are where the subnets of clusters are taken from, a /24 each, the first pool
+// first. It is out of the way of Docker's own default pools, of the usual home and cloud
+// networks, and of Kubernetes' defaults for pods and services. The second is for hosts
+// whose VPN routes all of 10.0.0.0/8: nobody's network may have addresses of it (RFC 2544).
+var pools = []netip.Prefix{netip.MustParsePrefix("10.89.0.0/16"), netip.MustParsePrefix("198.19.0.0/16")}
 
 // pool6 is the same for IPv6, a /64 each: a prefix of those that anybody may use
 // within a site (RFC 4193), chosen by chance.
 var pool6 = netip.MustParsePrefix("fd4d:5ab1:b9e4::/48")
 
 // createNetwork makes the cluster's network, with subnets that overlap nothing else,
-// and returns them: an IPv4 one, and an IPv6 one where pods have such addresses. Its
-// own network is what lets nodes have addresses that are known beforehand and stay.
-func createNetwork(ctx context.Context, c *client.Client, cfg config.Cluster) ([]netip.Prefix, error) {
-	taken, err := takenSubnets(ctx, c, cfg)
+// and returns its ID and them: an IPv4 one, and an IPv6 one where pods have such
+// addresses. Its own network is what lets nodes have addresses that are known beforehand
+// and stay. It is also what claims the cluster's name: whoever has the network makes the
+// cluster, everybody else gets provider.ErrExists.
+func createNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Cluster, creation string) (id string, subnets []netip.Prefix, err error) {
+	for range claims {
+		id, subnets, err := tryNetwork(ctx, c, m, cfg, creation)
+		if err != nil {
+			return "", nil, err
+		}
+		alone, err := claimed(ctx, c, cfg.Name, id)
+		if err != nil || alone {
+			return id, subnets, err
+		}
+		// Two that back off for different times meet no second time.
+		select {
+		case <-ctx.Done():
+			return "", nil, ctx.Err()
+		case <-time.After(rand.N(claimPause)):
+		}
+	}
+	return "", nil, existing(ctx, c, cfg.Name)
+}
+
+// How often a name is claimed, and the longest pause between two tries: making a network
+// takes an engine some 100 ms.
+const (
+	claims     = 8
+	claimPause = 500 * time.Millisecond
+)
+
+// claimed says whether a new network is the only one of its cluster. An engine before 25.0
+// looks for the name before it makes a network, not while it does: two networks of one
+// name come of two requests at the same time
+// (https://github.com/moby/moby/pull/46251). One that is not the only one is removed.
+func claimed(ctx context.Context, c *client.Client, cluster, id string) (bool, error) {
+	list, err := c.NetworkList(ctx, network.ListOptions{Filters: byCluster(cluster)})
 	if err != nil {
-		return nil, err
+		return false, fmt.Errorf("listing the networks of %s: %w", cluster, err)
+	}
+	if !slices.ContainsFunc(list, func(n network.Summary) bool { return n.ID != id }) {
+		return true, nil
+	}
+	if err := c.NetworkRemove(context.WithoutCancel(ctx), id); err != nil && !errdefs.IsNotFound(err) {
+		return false, fmt.Errorf("removing network %s, of whose name there are two: %w", id, err)
+	}
+	return false, nil
+}
+
+func tryNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Cluster, creation string) (id string, subnets []netip.Prefix, err error) {
+	taken, err := takenSubnets(ctx, c, m, cfg)
+	if err != nil {
+		return "", nil, err
 	}
 	options, err := networkOptions(ctx, c)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	withIPv6 := six(cfg)
-	for i := 0; ; i++ {
-		subnets := freeSubnets(i, withIPv6, taken)
-		if subnets == nil {
-			return nil, errNoSubnet
-		}
-		i = int(subnets[0].Addr().As4()[2])
+	for subnets := range taken.free(withIPv6) {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		ipam := new(network.IPAM)
 		for _, s := range subnets {
 			ipam.Config = append(ipam.Config, network.IPAMConfig{Subnet: s.String(), Gateway: s.Addr().Next().String()})
 		}
 		// A cancelled request is carried out all the same, after Delete has looked.
-		_, err := c.NetworkCreate(context.WithoutCancel(ctx), networkName(cfg.Name), network.CreateOptions{
+		made, err := c.NetworkCreate(context.WithoutCancel(ctx), networkName(cfg.Name), network.CreateOptions{
 			Driver: "bridge", IPAM: ipam, EnableIPv6: &withIPv6, Options: options,
-			Labels: map[string]string{labelCluster: cfg.Name},
+			Labels: map[string]string{labelCluster: cfg.Name, labelCreation: creation},
 		})
 		switch {
 		case err == nil:
-			return subnets, nil
+			return made.ID, subnets, nil
 		case strings.Contains(err.Error(), "overlaps"): // with one that another mkube just made
 			continue
 		case errdefs.IsConflict(err), errdefs.IsAlreadyExists(err):
-			return nil, fmt.Errorf("network %s exists already: mkube delete cluster --name %s takes away what is left of that cluster", networkName(cfg.Name), cfg.Name)
+			return "", nil, existing(ctx, c, cfg.Name)
 		default:
-			return nil, fmt.Errorf("creating network %s: %w", networkName(cfg.Name), err)
+			return "", nil, fmt.Errorf("creating network %s: %w", networkName(cfg.Name), err)
 		}
 	}
+	return "", nil, errNoSubnet
+}
+
+// existing is the error of a network that exists, with who made it where the network says so.
+func existing(ctx context.Context, c *client.Client, cluster string) error {
+	by := ""
+	if found, err := c.NetworkInspect(ctx, networkName(cluster), network.InspectOptions{}); err == nil && found.Labels[labelCreation] != "" {
+		by = " (made by " + found.Labels[labelCreation] + ")"
+	}
+	return fmt.Errorf("network %s %w%s", networkName(cluster), provider.ErrExists, by)
 }
 
 // errNoSubnet says that all of the pool is taken.
-var errNoSubnet = fmt.Errorf("no free subnet in %s: delete clusters (mkube get clusters) or Docker networks (docker network prune)", pool)
+var errNoSubnet = fmt.Errorf("no free subnet in %s, %s or, for IPv6, %s: delete clusters (mkube get clusters) or Docker networks (docker network prune)", pools[0], pools[1], pool6)
 
 // six says whether a cluster's nodes have IPv6 addresses.
 func six(cfg config.Cluster) bool {
 	return cfg.Networking.IPFamily == config.IPv6 || cfg.Networking.IPFamily == config.DualStack
-}
-
-// freeSubnets are the first subnets, from the i-th ones on, that overlap none that is
-// taken; nil where all are.
-func freeSubnets(i int, six bool, taken []netip.Prefix) []netip.Prefix {
-	for ; i < 256; i++ {
-		subnets := nthSubnets(i, six)
-		if !slices.ContainsFunc(subnets, func(p netip.Prefix) bool { return overlapsAny(p, taken) }) {
-			return subnets
-		}
-	}
-	return nil
 }
 
 // optionMTU is the network's MTU. What the daemon's own setting (its flag --mtu) says
@@ -107,18 +150,6 @@ func networkOptions(ctx context.Context, c *client.Client) (map[string]string, e
 		return map[string]string{optionMTU: mtu}, nil
 	}
 	return nil, nil
-}
-
-func nthSubnets(i int, six bool) []netip.Prefix {
-	a := pool.Addr().As4()
-	a[2] = byte(i)
-	list := []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4(a), 24)}
-	if six {
-		b := pool6.Addr().As16()
-		b[7] = byte(i)
-		list = append(list, netip.PrefixFrom(netip.AddrFrom16(b), 64))
-	}
-	return list
 }
 
 // nodeAddrs are the addresses of the i-th node that the cluster uses, in the order of
@@ -155,48 +186,4 @@ func nodeAddr(subnet netip.Prefix, i int) netip.Addr {
 		a = a.Next()
 	}
 	return a
-}
-
-// takenSubnets are those of Docker's networks, of the host where it is this one,
-// and of the cluster's own pods and services.
-func takenSubnets(ctx context.Context, c *client.Client, cfg config.Cluster) ([]netip.Prefix, error) {
-	networks, err := c.NetworkList(ctx, network.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing networks: %w", err)
-	}
-	var taken []netip.Prefix
-	add := func(s string) {
-		if p, err := netip.ParsePrefix(s); err == nil {
-			taken = append(taken, p)
-		}
-	}
-	for _, n := range networks {
-		for _, ipam := range n.IPAM.Config {
-			add(ipam.Subnet)
-		}
-	}
-	if local(c) {
-		addrs, err := net.InterfaceAddrs()
-		if err != nil {
-			return nil, fmt.Errorf("listing this host's addresses: %w", err)
-		}
-		for _, a := range addrs {
-			add(a.String())
-		}
-	}
-	for _, s := range []string{cfg.Networking.PodSubnet, cfg.Networking.ServiceSubnet} {
-		for _, part := range strings.Split(s, ",") {
-			add(strings.TrimSpace(part))
-		}
-	}
-	return taken, nil
-}
-
-func overlapsAny(p netip.Prefix, taken []netip.Prefix) bool {
-	for _, t := range taken {
-		if p.Overlaps(t) {
-			return true
-		}
-	}
-	return false
 }

@@ -32,6 +32,9 @@ type node struct {
 	versions provider.Versions
 	attached *network.EndpointIPAMConfig // known only while the node is made
 	parts    string                      // see nodeImage; known only while the node is made
+	creation string                      // known only while the node is made
+	network  string                      // its network's name or ID; known only while the node is made
+	free     *freePorts                  // known only while the node is made
 }
 
 var _ provider.Node = (*node)(nil)
@@ -50,36 +53,44 @@ func first(ips []netip.Addr) netip.Addr {
 	return ips[0]
 }
 
-// Run runs a command by docker exec. The daemon has no way to end an exec: a
-// cancelled Run leaves the command behind, until the node goes.
+// Run runs a command by an exec of the engine, which has no way to end one.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
+	err := provider.Supervise(ctx, cmd, n.exec)
+	if exit := (*provider.ExitError)(nil); err == nil || errors.As(err, &exit) || errors.Is(err, provider.ErrNotRunning) {
+		return err
+	}
+	return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+}
+
+// exec runs a command. A cancelled one is left behind.
+func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 	exec, err := n.client.ContainerExecCreate(ctx, n.id, container.ExecOptions{
 		Cmd: cmd.Args, Env: cmd.Env, Tty: cmd.TTY,
 		AttachStdin: cmd.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if errdefs.IsConflict(err) {
-		return fmt.Errorf("node %s is not running: mkube start cluster starts all that its cluster has (%w)", n.name, err)
+		return fmt.Errorf("node %s %w: mkube start cluster starts all that its cluster has (%w)", n.name, provider.ErrNotRunning, err)
 	}
 	if err != nil {
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+		return err
 	}
 	conn, err := n.client.ContainerExecAttach(ctx, exec.ID, container.ExecAttachOptions{Tty: cmd.TTY})
 	if err != nil {
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+		return err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, conn.Close)
 	defer stop()
 	stderr := &tail{limit: 4096}
 	if err := stream(conn, cmd, stderr); err != nil {
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, errors.Join(ctx.Err(), err))
+		return errors.Join(ctx.Err(), err)
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, ctx.Err())
+		return ctx.Err()
 	}
 	result, err := n.client.ContainerExecInspect(ctx, exec.ID)
 	if err != nil {
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
+		return err
 	}
 	if result.ExitCode != 0 {
 		return &provider.ExitError{Node: n.name, Args: cmd.Args, Code: result.ExitCode, Stderr: stderr.String()}
@@ -145,18 +156,19 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Endpoint is the address that the daemon published the port at; a port that is
-// not published is reached at the node's own address, which works where the daemon
-// is a local one on Linux.
+// Endpoint is where this machine reaches the address that the daemon published the port
+// at; a port that is not published is reached at the node's own address, which works
+// where the daemon is a local one on Linux. What the container was made with comes first:
+// it is in order, and there while the node is stopped.
 func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	inspect, err := n.client.ContainerInspect(ctx, n.id)
 	if err != nil {
 		return "", fmt.Errorf("looking at %s: %w", n.name, err)
 	}
 	key := nat.Port(strconv.Itoa(port) + "/tcp")
-	for _, ports := range []nat.PortMap{inspect.NetworkSettings.Ports, inspect.HostConfig.PortBindings} {
-		if bound := ports[key]; len(bound) > 0 && bound[0].HostPort != "" {
-			return net.JoinHostPort(bound[0].HostIP, bound[0].HostPort), nil
+	for _, ports := range []nat.PortMap{inspect.HostConfig.PortBindings, inspect.NetworkSettings.Ports} {
+		if bound := ports[key]; len(bound) > 0 && bound[0].HostPort != "" && bound[0].HostPort != "0" {
+			return net.JoinHostPort(placeOf(ctx, n.client).reached(bound[0].HostIP), bound[0].HostPort), nil
 		}
 	}
 	return net.JoinHostPort(n.IP().String(), strconv.Itoa(port)), nil

@@ -1,8 +1,6 @@
 package docker
 
 import (
-	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
@@ -38,18 +36,6 @@ func TestPartsFolder(t *testing.T) {
 	}
 }
 
-func TestClash(t *testing.T) {
-	t.Parallel()
-	taken := map[string]string{"10.0.0.0/8": "this host's eth0"}
-	err := clash("networking.podSubnet", "10.244.0.0/16", prefixes(t, taken))
-	if err == nil || !strings.Contains(err.Error(), "networking.podSubnet 10.244.0.0/16 overlaps 10.0.0.0/8 of this host's eth0: choose another subnet") {
-		t.Errorf("clash = %v", err)
-	}
-	if err := clash("networking.podSubnet", "192.168.0.0/16", prefixes(t, taken)); err != nil {
-		t.Errorf("clash = %v; want none", err)
-	}
-}
-
 func TestBuildCommand(t *testing.T) {
 	t.Parallel()
 	for image, want := range map[string]string{
@@ -60,13 +46,4 @@ func TestBuildCommand(t *testing.T) {
 			t.Errorf("buildCommand(%s) = %s; want %s", image, got, want)
 		}
 	}
-}
-
-func prefixes(t *testing.T, owners map[string]string) map[netip.Prefix]string {
-	t.Helper()
-	parsed := map[netip.Prefix]string{}
-	for subnet, owner := range owners {
-		parsed[netip.MustParsePrefix(subnet)] = owner
-	}
-	return parsed
 }

@@ -2,8 +2,10 @@ package docker
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,7 +27,7 @@ func (p *Provider) Plan(ctx context.Context, cfg config.Cluster) (provider.Plan,
 	if err != nil {
 		return provider.Plan{}, err
 	}
-	taken, err := takenSubnets(ctx, p.client, cfg)
+	taken, err := takenSubnets(ctx, p.client, p.machine, cfg)
 	if err != nil {
 		return provider.Plan{}, err
 	}
@@ -33,9 +35,13 @@ func (p *Provider) Plan(ctx context.Context, cfg config.Cluster) (provider.Plan,
 	if err != nil {
 		return provider.Plan{}, err
 	}
-	subnets := freeSubnets(0, six(cfg), taken)
-	if subnets == nil {
+	subnets, ok := taken.first(six(cfg))
+	if !ok {
 		return provider.Plan{}, errNoSubnet
+	}
+	free, err := p.freePorts(ctx, cfg)
+	if err != nil {
+		return provider.Plan{}, err
 	}
 	granted := privilegesOf(ctx, p.client)
 	plan := provider.Plan{
@@ -43,7 +49,8 @@ func (p *Provider) Plan(ctx context.Context, cfg config.Cluster) (provider.Plan,
 		Put:  func(n provider.Node) string { return "docker cp - " + n.Name() + ":/" },
 	}
 	for i := range cfg.Nodes {
-		n := p.newNode(cfg, i, subnets, images)
+		n := p.newNode(cfg, i, "", subnets, images)
+		n.free = free
 		spec, host, err := nodeSpec(cfg, i, n, granted)
 		if err != nil {
 			return provider.Plan{}, err
@@ -81,9 +88,9 @@ func createCommand(cluster string, n *node, spec *container.Config, host *contai
 	args = append(args, pairs("--label", spec.Labels, "=")...)
 	args = append(args, pairs("--tmpfs", host.Tmpfs, ":")...)
 	args = append(args, pairs("--sysctl", host.Sysctls, "=")...)
-	for port, bindings := range host.PortBindings {
-		for _, b := range bindings {
-			args = append(args, "--publish", b.HostIP+":"+b.HostPort+":"+string(port))
+	for _, port := range slices.Sorted(maps.Keys(host.PortBindings)) {
+		for _, b := range host.PortBindings[port] {
+			args = append(args, "--publish", net.JoinHostPort(b.HostIP, b.HostPort)+":"+string(port))
 		}
 	}
 	for _, bind := range host.Binds {
@@ -130,14 +137,23 @@ func mountFlag(m mount.Mount) string {
 	}
 	if m.VolumeOptions != nil {
 		parts = append(parts, "volume-nocopy")
-		for key, value := range m.VolumeOptions.Labels {
-			parts = append(parts, "volume-label="+key+"="+value)
+		for _, key := range slices.Sorted(maps.Keys(m.VolumeOptions.Labels)) {
+			parts = append(parts, "volume-label="+key+"="+m.VolumeOptions.Labels[key])
 		}
 	}
 	if m.BindOptions != nil {
 		parts = append(parts, "bind-propagation="+string(m.BindOptions.Propagation))
 	}
-	return strings.Join(parts, ",")
+	return csvLine(parts)
+}
+
+// csvLine is how docker reads the value of --mount: a path may have a comma in it.
+func csvLine(fields []string) string {
+	var line strings.Builder
+	w := csv.NewWriter(&line)
+	_ = w.Write(fields) // a strings.Builder takes everything
+	w.Flush()
+	return strings.TrimSuffix(line.String(), "\n")
 }
 
 func privilegeFlags(host *container.HostConfig) []string {

@@ -1,9 +1,12 @@
 package docker
 
 import (
+	"encoding/csv"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/docker/docker/api/types/mount"
 
 	"github.com/mkube/mkube/pkg/config"
 )
@@ -16,7 +19,7 @@ func TestCreateCommand(t *testing.T) {
 		Nodes:      []config.Node{{Image: "node:1", Resources: config.Resources{CPUs: "1500m", Memory: "1Gi"}, ExtraMounts: []config.Mount{{HostPath: "/data", ContainerPath: "/d", ReadOnly: true}}}},
 	}.Default()
 	subnets := []netip.Prefix{netip.MustParsePrefix("10.89.3.0/24"), netip.MustParsePrefix("fd00::/64")}
-	n := &node{name: "mkube-control-plane", role: config.ControlPlane, ips: nodeAddrs(cfg, 0, subnets), attached: attachment(0, subnets), parts: "/parts"}
+	n := &node{name: "mkube-control-plane", role: config.ControlPlane, ips: nodeAddrs(cfg, 0, subnets), attached: attachment(0, subnets), parts: "/parts", free: noPorts(false)}
 	spec, host, err := nodeSpec(cfg, 0, n, privileges{missing: []string{"SYS_RESOURCE"}})
 	if err != nil {
 		t.Fatal(err)
@@ -39,5 +42,50 @@ func TestCreateCommand(t *testing.T) {
 	if got, want := networkCommand(cfg, subnets, map[string]string{optionMTU: "1400"}), "docker network create --driver bridge --label dev.mkube.cluster=mkube --subnet 10.89.3.0/24 --gateway 10.89.3.1"+
 		" --subnet fd00::/64 --gateway fd00::1 --ipv6 --opt com.docker.network.driver.mtu=1400 mkube-mkube"; got != want {
 		t.Errorf("networkCommand =\n%s; want\n%s", got, want)
+	}
+}
+
+// TestCreateCommandIsTheSame: the flags for ports are in order, each time.
+func TestCreateCommandIsTheSame(t *testing.T) {
+	t.Parallel()
+	cfg := config.Cluster{
+		Networking: config.Networking{APIServerAddress: "::", APIServerPort: 6443},
+		Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{
+			{ContainerPort: 80, HostPort: 8080, ListenAddress: "::1"}, {ContainerPort: 80, HostPort: 8080, ListenAddress: "127.0.0.1"},
+			{ContainerPort: 53, HostPort: 5353, Protocol: "UDP"}, {ContainerPort: 443, HostPort: 8443}, {ContainerPort: 99, HostPort: 9999, Protocol: "SCTP"},
+		}}},
+	}.Default()
+	subnets := []netip.Prefix{netip.MustParsePrefix("10.89.3.0/24")}
+	n := &node{name: "n", attached: attachment(0, subnets), free: noPorts(false)}
+	const want = "--publish 127.0.0.1:8443:443/tcp --publish 127.0.0.1:5353:53/udp --publish [::]:6443:6443/tcp" +
+		" --publish [::1]:8080:80/tcp --publish 127.0.0.1:8080:80/tcp --publish 127.0.0.1:9999:99/sctp"
+	for range 20 {
+		spec, host, err := nodeSpec(cfg, 0, n, privileges{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(createCommand(cfg.Name, n, spec, host), " "); !strings.Contains(got, want) {
+			t.Fatalf("createCommand =\n%s; want in it\n%s", got, want)
+		}
+	}
+}
+
+// TestMountFlag reads the value as the docker command does.
+func TestMountFlag(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"/data":       `type=bind,source=/data,target=/d`,
+		"/a,b":        `type=bind,"source=/a,b",target=/d`,
+		`/say "hi"`:   `type=bind,"source=/say ""hi""",target=/d`,
+		"/with a gap": `type=bind,source=/with a gap,target=/d`,
+	} {
+		got := mountFlag(mount.Mount{Type: mount.TypeBind, Source: source, Target: "/d"})
+		if got != want {
+			t.Errorf("mountFlag = %s; want %s", got, want)
+		}
+		fields, err := csv.NewReader(strings.NewReader(got)).Read()
+		if err != nil || len(fields) != 3 || fields[1] != "source="+source {
+			t.Errorf("docker reads %q, %v", fields, err)
+		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -16,29 +18,76 @@ var (
 	_ provider.Starter = (*Provider)(nil)
 )
 
-// Stop stops the containers of a cluster, as docker stop does.
+// Stop stops the containers of a cluster, as docker stop does, the first control plane
+// last.
 func (p *Provider) Stop(ctx context.Context, cluster string) error {
-	return p.each(ctx, cluster, "stopping", func(id string) error {
-		return p.client.ContainerStop(ctx, id, container.StopOptions{})
-	})
+	list, err := p.containers(ctx, cluster)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	stop := func(id string) error { return p.client.ContainerStop(ctx, id, container.StopOptions{}) }
+	return errors.Join(each(list[1:], "stopping", stop), each(list[:1], "stopping", stop))
 }
 
-// Start starts the containers of a cluster, as docker start does.
-func (p *Provider) Start(ctx context.Context, cluster string) error {
-	return p.each(ctx, cluster, "starting", func(id string) error {
+// Start starts the containers of a cluster, or those of these names, as docker start does. It
+// waits for one that is about to stop, and starts it again.
+func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
+	list, err := p.containers(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	if len(nodes) > 0 {
+		list = slices.DeleteFunc(list, func(s container.Summary) bool { return !slices.Contains(nodes, containerName(s.Names)) })
+	}
+	running := map[string]*node{}
+	for _, s := range list {
+		if s.State == "running" {
+			running[s.ID] = &node{client: p.client, id: s.ID, name: containerName(s.Names)}
+		}
+	}
+	return each(list, "starting", func(id string) error {
+		if n := running[id]; n != nil {
+			if err := n.awaitStop(ctx); err != nil {
+				return err
+			}
+		}
 		return p.client.ContainerStart(ctx, id, container.StartOptions{})
 	})
 }
 
-// each does something to all containers of a cluster at once.
-func (p *Provider) each(ctx context.Context, cluster, doing string, do func(id string) error) error {
-	containers, err := p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: byCluster(cluster)})
-	if err != nil {
-		return fmt.Errorf("listing the nodes of %s: %w", cluster, err)
+// stays fails on a node that shuts down: systemd says so, or has the job to, until a program
+// that ends what is left takes its place as process 1.
+const stays = `case "$(systemctl is-system-running; systemctl list-jobs)" in *stopping*|*halt.target*) exit 1 ;; esac 2>/dev/null
+read -r name </proc/1/comm && [ "$name" != systemd-shutdow ]`
+
+// stopLimit is more than the engine gives a container to stop.
+const stopLimit = 15 * time.Second
+
+// awaitStop waits for the end of a container that is about to stop: a stop that was killed is
+// carried out by the engine all the same, and a container that still runs cannot be started.
+func (n *node) awaitStop(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	if n.exec(limited, provider.Cmd{Args: []string{"sh", "-c", stays}}) == nil {
+		return nil
 	}
-	errs := make([]error, len(containers))
+	stopped, failed := n.client.ContainerWait(limited, n.id, container.WaitConditionNotRunning)
+	select {
+	case <-stopped:
+		return nil
+	case err := <-failed:
+		if ctx.Err() == nil && limited.Err() != nil {
+			return nil // it hangs, or was wrongly said to stop: what is waited for next will tell
+		}
+		return err
+	}
+}
+
+// each does something to all these containers at once.
+func each(list []container.Summary, doing string, do func(id string) error) error {
+	errs := make([]error, len(list))
 	var wait sync.WaitGroup
-	for i, c := range containers {
+	for i, c := range list {
 		wait.Go(func() {
 			if err := do(c.ID); err != nil {
 				errs[i] = fmt.Errorf("%s %s: %w", doing, containerName(c.Names), err)

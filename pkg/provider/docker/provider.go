@@ -2,18 +2,14 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sort"
 	"strconv"
-	"sync"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
 	"github.com/mkube/mkube/pkg/config"
@@ -21,27 +17,40 @@ import (
 )
 
 // Provider makes nodes of containers.
-type Provider struct{ client *client.Client }
+type Provider struct {
+	client *client.Client
+	// machine is the one that mkube runs on.
+	machine machine
+}
 
 var _ provider.Provider = (*Provider)(nil)
 
 // New is the provider on the daemon that c speaks to.
-func New(c *client.Client) *Provider { return &Provider{c} }
+func New(c *client.Client) *Provider { return &Provider{c, here()} }
 
 // Nodes lists the containers of a cluster, control planes first, in the order of
 // its configuration.
 func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
+	list, err := p.containers(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []provider.Node
+	for _, s := range list {
+		nodes = append(nodes, nodeFrom(p.client, s))
+	}
+	return nodes, nil
+}
+
+// containers lists the containers of a cluster, in the order of Nodes.
+func (p *Provider) containers(ctx context.Context, cluster string) ([]container.Summary, error) {
 	list, err := p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: byCluster(cluster)})
 	if err != nil {
 		return nil, fmt.Errorf("listing the nodes of %s: %w", cluster, err)
 	}
 	sort.Slice(list, func(i, j int) bool { return index(list[i]) < index(list[j]) })
 	slices.SortStableFunc(list, func(a, b container.Summary) int { return rank(a) - rank(b) })
-	var nodes []provider.Node
-	for _, s := range list {
-		nodes = append(nodes, nodeFrom(p.client, s))
-	}
-	return nodes, nil
+	return list, nil
 }
 
 func index(s container.Summary) int {
@@ -76,77 +85,4 @@ func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
-}
-
-// Delete removes the containers of a cluster with their volumes, all at once, then
-// its network.
-func (p *Provider) Delete(ctx context.Context, cluster string) error {
-	containers, err := p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: byCluster(cluster)})
-	if err != nil {
-		return fmt.Errorf("listing the nodes of %s: %w", cluster, err)
-	}
-	errs := make([]error, len(containers))
-	var wait sync.WaitGroup
-	for i, c := range containers {
-		wait.Go(func() { errs[i] = p.removeContainer(ctx, c.ID, containerName(c.Names)) })
-	}
-	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if err := p.removeVolumes(ctx, cluster); err != nil {
-		return err
-	}
-	return p.removeNetworks(ctx, cluster)
-}
-
-func (p *Provider) removeContainer(ctx context.Context, id, name string) error {
-	err := p.client.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true, Force: true})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("removing node %s: %w", name, err)
-	}
-	return nil
-}
-
-func (p *Provider) removeVolumes(ctx context.Context, cluster string) error {
-	list, err := p.client.VolumeList(ctx, volume.ListOptions{Filters: byCluster(cluster)})
-	if err != nil {
-		return fmt.Errorf("listing the volumes of %s: %w", cluster, err)
-	}
-	var errs []error
-	for _, v := range list.Volumes {
-		if err := p.client.VolumeRemove(ctx, v.Name, true); err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("removing volume %s: %w", v.Name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (p *Provider) removeNetworks(ctx context.Context, cluster string) error {
-	list, err := p.client.NetworkList(ctx, network.ListOptions{Filters: byCluster(cluster)})
-	if err != nil {
-		return fmt.Errorf("listing the networks of %s: %w", cluster, err)
-	}
-	var errs []error
-	for _, n := range list {
-		if err := p.removeNetwork(ctx, n.ID); err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("removing network %s: %w", n.Name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// removeNetwork disconnects what is still there: containers of the user's, such as a
-// registry, that are not the cluster's to remove.
-func (p *Provider) removeNetwork(ctx context.Context, id string) error {
-	inspect, err := p.client.NetworkInspect(ctx, id, network.InspectOptions{})
-	if err != nil {
-		return err
-	}
-	for container := range inspect.Containers {
-		if err := p.client.NetworkDisconnect(ctx, id, container, true); err != nil && !errdefs.IsNotFound(err) {
-			return err
-		}
-	}
-	return p.client.NetworkRemove(ctx, id)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -42,31 +41,39 @@ func (n *node) request(method string) Request {
 	return r
 }
 
-// Run asks the program to run a command. One that is cancelled may go on.
+// Run asks the program to run a command.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
+	err := provider.Supervise(ctx, cmd, n.run)
+	if exit := (*provider.ExitError)(nil); err == nil || errors.As(err, &exit) {
+		return err
+	}
+	return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.Name(), err)
+}
+
+func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	r := n.request("run")
 	r.Args, r.Env, r.TTY = cmd.Args, cmd.Env, cmd.TTY
-	code := -1
-	var tail []byte
+	var exit *int
+	stderr := &tail{limit: stderrLimit}
+	if cmd.Stderr == nil {
+		cmd.Stderr = stderr
+	}
 	err := n.provider.call(ctx, r, cmd.Stdin, func(reply Reply) error {
 		if reply.Exit != nil {
-			code = *reply.Exit
-		}
-		if cmd.Stderr == nil {
-			tail = append(tail, reply.Stderr...)
-			tail = tail[max(0, len(tail)-4096):]
+			exit = reply.Exit
 		}
 		return errors.Join(write(cmd.Stdout, reply.Stdout), write(cmd.Stderr, reply.Stderr))
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.Name(), err)
-	case code == -1:
-		return fmt.Errorf("running %s on %s: its exit code was not told", cmd.Args[0], n.Name())
-	case code != 0:
-		return &provider.ExitError{Node: n.Name(), Args: cmd.Args, Code: code, Stderr: string(tail)}
+	case exit == nil:
+		err = n.provider.failed(r.Method, errors.New("it ended without an exit code"))
+	case *exit < 0 || *exit > 255:
+		err = n.provider.failed(r.Method, fmt.Errorf("its exit code %d is not between 0 and 255", *exit))
+	case *exit > 0:
+		return &provider.ExitError{Node: n.Name(), Args: cmd.Args, Code: *exit, Stderr: string(stderr.data)}
 	}
-	return nil
+	return err
 }
 
 func write(w io.Writer, data []byte) error {
@@ -89,8 +96,8 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, _, err := net.SplitHostPort(endpoint); err != nil {
-		return "", fmt.Errorf("the provider of %s has no endpoint of port %d: %w", n.Name(), port, err)
+	if err := endpointError(endpoint); err != nil {
+		return "", n.provider.failed(r.Method, err)
 	}
 	return endpoint, nil
 }

@@ -26,7 +26,8 @@ type Request struct {
 	Names []string `json:"names,omitempty"`
 	// Index is the number of the node to add.
 	Index int `json:"index,omitempty"`
-	// Node is a node's name, of remove, run, endpoint and logs.
+	// Node is a node's name, of remove, run, endpoint and logs. Of start it is the only node
+	// to start, "" for all.
 	Node string `json:"node,omitempty"`
 	// Args, Env and TTY are a command, of run. What follows the line is its input.
 	Args []string `json:"args,omitempty"`
@@ -47,6 +48,9 @@ type Reply struct {
 	Exit *int `json:"exit,omitempty"`
 	// Endpoint is a host:port.
 	Endpoint string `json:"endpoint,omitempty"`
+	// Warning is what may keep the cluster from coming up, of check, with the next step
+	// for the user.
+	Warning string `json:"warning,omitempty"`
 	// Error is what went wrong, with the next step for the user.
 	Error string `json:"error,omitempty"`
 }

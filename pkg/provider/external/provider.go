@@ -14,13 +14,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
 // Provider makes nodes by a program.
-type Provider struct{ program, dir string }
+type Provider struct {
+	program, dir string
+	// limit is how long a call of a method may take, 0 for as long as it likes.
+	limit func(method string) time.Duration
+}
 
 var (
 	_ provider.Provider = (*Provider)(nil)
@@ -31,7 +36,7 @@ var (
 
 // New is the provider that is a program. dir holds a folder for each of its clusters; it
 // need not exist.
-func New(program, dir string) *Provider { return &Provider{program, dir} }
+func New(program, dir string) *Provider { return &Provider{program, dir, limit} }
 
 // request is one of a cluster.
 func (p *Provider) request(method, cluster string) Request {
@@ -52,15 +57,22 @@ func (p *Provider) exists(cluster string) bool {
 	return dir != "" && err == nil
 }
 
-// Check asks the program.
-func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
+// Check asks the program. Its error is a problem as well as one of the call.
+func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	r := p.request("check", cfg.Name)
 	r.Config, r.Names = &cfg, cfg.NodeNames()
-	return p.call(ctx, r, nil, nil)
+	var found []provider.Problem
+	err := p.call(ctx, r, nil, func(reply Reply) error {
+		if reply.Warning != "" {
+			found = append(found, provider.Warn(provider.CheckProvider, errors.New(reply.Warning))...)
+		}
+		return nil
+	})
+	return append(found, provider.Refuse(provider.CheckProvider, err)...)
 }
 
 // Create makes the cluster's folder and asks the program to boot nodes.
-func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -69,44 +81,74 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider
 	}
 	err := os.Mkdir(p.folder(cfg.Name), 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("cluster %s exists already: mkube delete cluster --name %[1]s takes away what is left of it", cfg.Name)
+		return nil, fmt.Errorf("cluster %s %w: mkube delete cluster --name %[1]s deletes what is left of it", cfg.Name, provider.ErrExists)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the cluster's folder: %w", err)
 	}
+	if err := p.note(cfg.Name, "", creation); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(p.folder(cfg.Name)))
+	}
 	r := p.request("create", cfg.Name)
 	r.Config, r.Names = &cfg, cfg.NodeNames()
-	return p.boot(ctx, r, seed)
+	return p.boot(ctx, r, allOf(cfg), seed)
 }
 
 // Add asks the program to boot one more node.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+	name := cfg.NodeNames()[i]
+	release, err := p.claim(cfg.Name, name)
+	if err != nil {
+		return err
+	}
+	defer release()
+	nodes, err := p.Nodes(ctx, cfg.Name)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(nodes, func(n provider.Node) bool { return n.Name() == name }) {
+		return fmt.Errorf("node %s %w", name, provider.ErrExists)
+	}
+	if err := p.note(cfg.Name, name, creation); err != nil {
+		return err
+	}
 	r := p.request("add", cfg.Name)
 	r.Config, r.Names, r.Index = &cfg, cfg.NodeNames(), i
-	_, err := p.boot(ctx, r, seed)
+	_, err = p.boot(ctx, r, allOf(cfg)[i:i+1], seed)
 	return err
 }
 
-// boot makes nodes: the program tells of them, is told their files, and boots them.
-func (p *Provider) boot(ctx context.Context, r Request, seed provider.Seed) ([]provider.Node, error) {
+// boot makes nodes: the program names them, gets their files, and boots them.
+func (p *Provider) boot(ctx context.Context, r Request, want []wanted, seed provider.Seed) ([]provider.Node, error) {
 	var nodes []provider.Node
-	answer, tell := io.Pipe()
-	defer tell.Close()
-	err := p.call(ctx, r, answer, func(reply Reply) error {
-		if reply.Nodes == nil || nodes != nil {
+	var unread error
+	err := p.exchange(ctx, r, nil, func(reply Reply, stdin io.WriteCloser) error {
+		if reply.Nodes == nil {
 			return nil
 		}
-		nodes = p.nodes(r.Cluster, reply.Nodes)
+		if nodes != nil {
+			return p.failed(r.Method, errTwice)
+		}
+		list, errs := asWanted(reply.Nodes, want, r.Config.Networking)
+		if len(errs) > 0 {
+			return p.failed(r.Method, errs...)
+		}
+		nodes = p.nodes(r.Cluster, list)
 		line, err := seedLine(nodes, seed)
 		if err != nil {
-			_ = tell.Close() // the program's input ends
+			_ = stdin.Close() // which says so
 			return err
 		}
-		_, err = tell.Write(line)
-		return err
+		// What a program that has ended says itself explains more than a broken pipe.
+		_, unread = stdin.Write(line)
+		return nil
 	})
-	if err == nil && nodes == nil {
-		err = fmt.Errorf("%s: %s: it told of no nodes", filepath.Base(p.program), r.Method)
+	switch {
+	case err != nil:
+	case nodes == nil:
+		err = p.failed(r.Method, errors.New("it ended without naming its nodes"))
+	case unread != nil:
+		err = p.failed(r.Method, errors.New("it ended before it had read the files of its nodes"))
 	}
 	return nodes, err
 }
@@ -134,19 +176,34 @@ func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, 
 	if err := ctx.Err(); err != nil || !p.exists(cluster) {
 		return nil, err
 	}
-	var nodes []provider.Node
+	var list []Node
 	err := p.call(ctx, p.request("nodes", cluster), nil, func(r Reply) error {
-		nodes = append(nodes, p.nodes(cluster, r.Nodes)...)
+		if list != nil && r.Nodes != nil {
+			return p.failed("nodes", errTwice)
+		}
+		if r.Nodes != nil {
+			list = r.Nodes
+		}
 		return nil
 	})
-	slices.SortStableFunc(nodes, func(a, b provider.Node) int { return rank(a.Role()) - rank(b.Role()) })
-	return nodes, err
+	if err != nil {
+		return nil, err
+	}
+	if errs := plausible(list); len(errs) > 0 {
+		return nil, p.failed("nodes", errs...)
+	}
+	slices.SortStableFunc(list, func(a, b Node) int { return rank(a.Role) - rank(b.Role) })
+	return p.nodes(cluster, list), nil
 }
+
+// errTwice is about a program that replies with nodes more than once.
+var errTwice = errors.New("it named its nodes twice")
 
 func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, r)
 }
 
+// nodes are nodes of a cluster.
 func (p *Provider) nodes(cluster string, list []Node) []provider.Node {
 	var nodes []provider.Node
 	for _, n := range list {
@@ -173,10 +230,20 @@ func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	return names, err // ReadDir sorts
 }
 
-// Delete asks the program to take the cluster away, and removes its folder.
-func (p *Provider) Delete(ctx context.Context, cluster string) error {
+// Delete asks the program to delete the cluster, and removes its folder. Of a creation
+// that is an Add's, it asks to remove the node.
+func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	if err := ctx.Err(); err != nil || !p.exists(cluster) {
 		return err
+	}
+	if creation != "" {
+		node, ok, err := p.noted(cluster, creation)
+		if err != nil || !ok {
+			return err
+		}
+		if node != "" {
+			return p.Remove(ctx, cluster, node)
+		}
 	}
 	if err := p.call(ctx, p.request("delete", cluster), nil, nil); err != nil {
 		return err
@@ -196,7 +263,17 @@ func (p *Provider) Stop(ctx context.Context, cluster string) error {
 	return p.call(ctx, p.request("stop", cluster), nil, nil)
 }
 
-// Start asks the program to start the nodes again.
-func (p *Provider) Start(ctx context.Context, cluster string) error {
-	return p.call(ctx, p.request("start", cluster), nil, nil)
+// Start asks the program to start the nodes again, one after another where they are named.
+func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
+	if len(nodes) == 0 {
+		nodes = []string{""}
+	}
+	for _, n := range nodes {
+		r := p.request("start", cluster)
+		r.Node = n
+		if err := p.call(ctx, r, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -16,28 +16,38 @@ var (
 )
 
 // Add makes one more node of a cluster.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	if err := p.begin(ctx, Call{Method: "Add", Cluster: cfg.Name, Node: cfg.NodeNames()[i]}); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	c := p.find(cfg.Name)
-	p.mu.Unlock()
-	if c == nil {
-		return fmt.Errorf("cluster %s does not exist", cfg.Name)
+	n, err := p.reserveNode(cfg, i, creation)
+	if err != nil {
+		return err
 	}
-	n := p.newNode(cfg, i, c.subnet)
 	files, err := seed([]provider.Node{n})
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	c.nodes = append(c.nodes, n)
-	p.mu.Unlock()
 	if err := n.put(files[n.name]); err != nil {
 		return err
 	}
 	return p.begin(ctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})
+}
+
+// reserveNode takes a place of a cluster: two at once do not get the same.
+func (p *Provider) reserveNode(cfg config.Cluster, i int, creation string) (*Node, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.find(cfg.Name)
+	if c == nil {
+		return nil, fmt.Errorf("cluster %s does not exist", cfg.Name)
+	}
+	n := p.newNode(cfg, i, c.subnet, creation)
+	if slices.ContainsFunc(c.nodes, func(other *Node) bool { return other.name == n.name }) {
+		return nil, fmt.Errorf("node %s %w", n.name, provider.ErrExists)
+	}
+	c.nodes = append(c.nodes, n)
+	return n, nil
 }
 
 // Remove takes a node away. It answers no more.
@@ -60,12 +70,28 @@ func (p *Provider) Remove(ctx context.Context, name, node string) error {
 	return nil
 }
 
-// Stop does nothing: what a stopped node would not do, Before can forbid.
+// Stop stops a cluster's nodes: they run no commands until Start. Their files stay.
 func (p *Provider) Stop(ctx context.Context, name string) error {
-	return p.begin(ctx, Call{Method: "Stop", Cluster: name})
+	return p.power(ctx, Call{Method: "Stop", Cluster: name}, false)
 }
 
-// Start does nothing.
-func (p *Provider) Start(ctx context.Context, name string) error {
-	return p.begin(ctx, Call{Method: "Start", Cluster: name})
+// Start starts nodes of a cluster, for no names all of it.
+func (p *Provider) Start(ctx context.Context, name string, nodes ...string) error {
+	return p.power(ctx, Call{Method: "Start", Cluster: name}, true, nodes...)
+}
+
+func (p *Provider) power(ctx context.Context, call Call, on bool, nodes ...string) error {
+	if err := p.begin(ctx, call); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.find(call.Cluster); c != nil {
+		for _, n := range c.nodes {
+			if len(nodes) == 0 || slices.Contains(nodes, n.name) {
+				n.power(on)
+			}
+		}
+	}
+	return nil
 }

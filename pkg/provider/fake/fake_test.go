@@ -27,7 +27,7 @@ func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, n
 
 func create(t *testing.T, p *fake.Provider, cfg config.Cluster, seed provider.Seed) []*fake.Node {
 	t.Helper()
-	nodes, err := p.Create(t.Context(), cfg.Default(), seed)
+	nodes, err := p.Create(t.Context(), cfg.Default(), "", seed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestAddresses(t *testing.T) {
 	p := new(fake.Provider)
 	create(t, p, config.Cluster{Name: "gone"}, noSeed)
 	two := create(t, p, config.Cluster{Name: "two", Nodes: []config.Node{{}, {Role: config.Worker}}}, noSeed)
-	if err := p.Delete(t.Context(), "gone"); err != nil {
+	if err := p.Delete(t.Context(), "gone", ""); err != nil {
 		t.Fatal(err)
 	}
 	again := create(t, p, config.Cluster{}, noSeed)
@@ -165,7 +165,7 @@ func TestCreateLeavesWhatItMade(t *testing.T) {
 		}
 		return nil
 	}}
-	if _, err := p.Create(t.Context(), config.Cluster{}.Default(), noSeed); fmt.Sprint(err) != "no power" {
+	if _, err := p.Create(t.Context(), config.Cluster{}.Default(), "", noSeed); fmt.Sprint(err) != "no power" {
 		t.Errorf("Create = %v", err)
 	}
 	nodes, err := p.Nodes(t.Context(), "mkube")

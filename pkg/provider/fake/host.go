@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -15,21 +17,51 @@ import (
 // of the seed's, have to do. The caller may change the map.
 func HostPrograms() map[string]Program {
 	return map[string]Program{
-		"head": onHost, "printf": onHost, "sh": onHost, "sleep": onHost, "true": onHost,
+		"grep": onHost, "head": onHost, "printf": onHost, "sh": onHost, "sleep": onHost, "true": onHost,
 		"stat": stat, "/usr/local/bin/mkube-test": script,
 	}
 }
 
-// onHost runs a command on the host.
+// onHost runs a command on the host. A cancelled one is killed with its process group.
 func onHost(ctx context.Context, _ *Node, cmd provider.Cmd) (int, error) {
+	over := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd.Stdout, cmd.Stderr = provider.EndingOn(cmd.Stdout, cancel), provider.EndingOn(cmd.Stderr, cancel)
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Env = append(os.Environ(), cmd.Env...)
-	c.Stdin, c.Stdout, c.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
-	err := c.Run()
+	c.WaitDelay = time.Second
+	killGroup(c)
+	err := runOnHost(c, cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
 		return exit.ExitCode(), nil
 	}
-	return 0, errors.Join(ctx.Err(), err)
+	if over.Err() == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return 0, errors.Join(over.Err(), err)
+}
+
+// runOnHost runs a command between its streams, or on a terminal.
+func runOnHost(c *exec.Cmd, cmd provider.Cmd) error {
+	if cmd.TTY {
+		return onTerminal(c, cmd.Stdin, cmd.Stdout)
+	}
+	c.Stdout, c.Stderr = cmd.Stdout, cmd.Stderr
+	// The command's end does not wait for that of its input.
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	go func() {
+		// An error here is that of a command that ended without reading on.
+		_, _ = io.Copy(stdin, cmd.Stdin)
+		_ = stdin.Close()
+	}()
+	return c.Wait()
 }
 
 // script runs a file of the node's in the host's shell.

@@ -23,10 +23,16 @@ type Node struct {
 	role          config.Role
 	ips           []netip.Addr
 	versions      provider.Versions
+	creation      string
+	// locked has room for one holder of the node's lock; gone is closed when the node is
+	// removed.
+	locked chan struct{}
+	gone   chan struct{}
 
 	mu      sync.Mutex
 	files   map[string]provider.File
 	removed bool
+	stopped bool
 }
 
 var _ provider.Node = (*Node)(nil)
@@ -46,7 +52,7 @@ func (n *Node) IPs() []netip.Addr { return slices.Clone(n.ips) }
 // Versions are the provider's.
 func (n *Node) Versions() provider.Versions { return n.versions }
 
-// Run runs tar, cat and rm, one of the provider's programs, or asks the provider's
+// Run runs tar, cat, rm and flock, one of the provider's programs, or asks the provider's
 // Answer.
 func (n *Node) Run(ctx context.Context, cmd provider.Cmd) error {
 	if err := n.begin(ctx, Call{Method: "Run", Args: cmd.Args}); err != nil {
@@ -83,6 +89,8 @@ func (n *Node) program(args []string) Program {
 		return cat
 	case "rm":
 		return remove
+	case "flock":
+		return flock
 	}
 	return answer
 }
@@ -129,12 +137,24 @@ func (n *Node) begin(ctx context.Context, c Call) error {
 	if n.removed {
 		return fmt.Errorf("no such node: %s", n.name)
 	}
+	if n.stopped && c.Method == "Run" {
+		return fmt.Errorf("node %s %w: mkube start cluster starts it", n.name, provider.ErrNotRunning)
+	}
 	return nil
+}
+
+func (n *Node) power(on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stopped = !on
 }
 
 func (n *Node) remove() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !n.removed {
+		close(n.gone)
+	}
 	n.removed = true
 }
 

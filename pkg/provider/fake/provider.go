@@ -41,6 +41,8 @@ type Provider struct {
 	// Before is called when a call begins. An error of it is the call's; it may also
 	// block until ctx ends. Nil lets every call pass.
 	Before func(ctx context.Context, call Call) error
+	// Problems are what Check finds.
+	Problems []provider.Problem
 	// Published is the host:port of a node's port. Nil means the node's own address.
 	Published func(n *Node, port int) (string, error)
 
@@ -54,6 +56,8 @@ type cluster struct {
 	// subnet is the third byte of its nodes' addresses.
 	subnet byte
 	nodes  []*Node
+	// creation is that of Create.
+	creation string
 }
 
 // A Call is one call of a method of a provider or of a node.
@@ -94,18 +98,19 @@ func (p *Provider) Calls() []Call {
 	return slices.Clone(p.calls)
 }
 
-// Check finds nothing that would keep a cluster from coming up.
-func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
-	return p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name})
+// Check finds the problems that a test wants; an error of Before is one that refuses.
+func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
+	err := p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name})
+	return append(slices.Clone(p.Problems), provider.Refuse(provider.CheckProvider, err)...)
 }
 
 // Create makes nodes with the addresses from 10.89.0.2 on, or fd89::2 where pods have
 // such; those of a second cluster begin at 10.89.1.2 and fd89::1:0:2.
-func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := p.begin(ctx, Call{Method: "Create", Cluster: cfg.Name}); err != nil {
 		return nil, err
 	}
-	made, err := p.reserve(cfg)
+	made, err := p.reserve(cfg, creation)
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +132,16 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider
 }
 
 // reserve takes a cluster's name and addresses; its nodes are not listed yet.
-func (p *Provider) reserve(cfg config.Cluster) ([]*Node, error) {
+func (p *Provider) reserve(cfg config.Cluster, creation string) ([]*Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.find(cfg.Name) != nil {
-		return nil, fmt.Errorf("cluster %s exists already", cfg.Name)
+		return nil, fmt.Errorf("cluster %s %w", cfg.Name, provider.ErrExists)
 	}
-	c := &cluster{name: cfg.Name, subnet: p.freeSubnet()}
+	c := &cluster{name: cfg.Name, subnet: p.freeSubnet(), creation: creation}
 	var nodes []*Node
 	for i := range cfg.Nodes {
-		nodes = append(nodes, p.newNode(cfg, i, c.subnet))
+		nodes = append(nodes, p.newNode(cfg, i, c.subnet, creation))
 	}
 	p.clusters = append(p.clusters, c)
 	return nodes, nil
@@ -159,15 +164,15 @@ func addresses(cfg config.Cluster, i int, subnet byte) []netip.Addr {
 	return list
 }
 
-func (p *Provider) newNode(cfg config.Cluster, i int, subnet byte) *Node {
+func (p *Provider) newNode(cfg config.Cluster, i int, subnet byte, creation string) *Node {
 	versions := p.Versions
 	if versions == (provider.Versions{}) {
 		versions = Versions
 	}
 	return &Node{
 		provider: p, cluster: cfg.Name, name: cfg.NodeNames()[i], role: cfg.Nodes[i].Role,
-		ips: addresses(cfg, i, subnet), versions: versions,
-		files: map[string]provider.File{},
+		ips: addresses(cfg, i, subnet), versions: versions, creation: creation,
+		files: map[string]provider.File{}, locked: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 }
 
@@ -224,22 +229,28 @@ func asNodes(list []*Node) []provider.Node {
 	return nodes
 }
 
-// Delete takes a cluster away. Its nodes answer no more.
-func (p *Provider) Delete(ctx context.Context, name string) error {
+// Delete deletes a cluster, or what a creation has made of it. Its nodes answer no more.
+func (p *Provider) Delete(ctx context.Context, name, creation string) error {
 	if err := p.begin(ctx, Call{Method: "Delete", Cluster: name}); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clusters = slices.DeleteFunc(p.clusters, func(c *cluster) bool {
-		if c.name != name {
-			return false
-		}
-		for _, n := range c.nodes {
+	c := p.find(name)
+	if c == nil {
+		return nil
+	}
+	all := creation == "" || creation == c.creation
+	c.nodes = slices.DeleteFunc(c.nodes, func(n *Node) bool {
+		gone := all || n.creation == creation
+		if gone {
 			n.remove()
 		}
-		return true
+		return gone
 	})
+	if all {
+		p.clusters = slices.DeleteFunc(p.clusters, func(other *cluster) bool { return other == c })
+	}
 	return nil
 }
 

@@ -4,7 +4,9 @@ package providertest
 
 import (
 	"context"
+	"errors"
 	"net"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,21 +25,38 @@ const (
 	prefix = "tests-b-more"
 )
 
+// creation is that of all clusters of the test.
+const creation = "mkube providertest"
+
 // limit is how long one step of the test may take: an emulated machine boots in a minute
 // or two.
 const limit = 5 * time.Minute
 
 // Run tests a provider. It makes the clusters tests-a, tests-b and tests-b-more of
-// an image, whose nodes must be able to run cat, env, head, printf, sh, sleep and
-// stat, and takes them away again.
+// an image, whose nodes must be able to run awk, cat, env, grep, head, printf, rm, sh, sleep and
+// stat, and deletes them again. What a provider can do beyond the interface Provider is
+// tested where provider.As finds it.
 func Run(t *testing.T, p provider.Provider, image string) {
 	s := &suite{provider: p, image: image}
 	t.Cleanup(func() { s.deleteAll(t) })
 	s.deleteAll(t)
-	for _, step := range []struct {
-		name string
-		run  func(t *testing.T)
-	}{
+	for _, step := range s.steps() {
+		if !t.Run(step.name, step.run) && s.made == nil {
+			return // nothing that follows would say more
+		}
+	}
+}
+
+// step is a promise of a provider's, and its test.
+type step struct {
+	name string
+	run  func(t *testing.T)
+}
+
+// steps are those that the provider must pass. They share clusters: a virtual machine
+// takes long to boot.
+func (s *suite) steps() []step {
+	list := []step{
 		{"no cluster is no error", s.noCluster},
 		{"an error of the seed is the error of Create", s.seedFails},
 		{"Check lets a plain cluster pass", s.check},
@@ -49,14 +68,22 @@ func Run(t *testing.T, p provider.Provider, image string) {
 		{"WriteFiles", s.writeFiles},
 		{"Endpoint of the API server is a host and a port", s.endpoint},
 		{"Logs of a node that has booted are not empty", s.logs},
+		{"of two Creates of a name at once one makes a whole cluster", s.createTwice},
 		{"clusters do not see each other", s.sideBySide},
-		{"a call with a context that is over is an error", s.over},
-		{"Delete", s.delete},
-	} {
-		if !t.Run(step.name, step.run) && s.made == nil {
-			return // nothing that follows would say more
-		}
 	}
+	if c, ok := provider.As[provider.Changer](s.provider); ok {
+		list = append(list, s.changes(c)...)
+	}
+	stopper, stops := provider.As[provider.Stopper](s.provider)
+	starter, starts := provider.As[provider.Starter](s.provider)
+	if stops && starts {
+		list = append(list, s.power(stopper, starter)...)
+	}
+	return append(list,
+		step{"a call with a context that is over is an error", s.over},
+		step{"Delete", s.delete},
+		step{"Create after Delete, of both families where the provider can", s.createAfterDelete},
+	)
 }
 
 type suite struct {
@@ -66,6 +93,8 @@ type suite struct {
 	made []provider.Node
 	// known is what the seed was told of them.
 	known []provider.Node
+	// added is the creation of the node that was added.
+	added string
 }
 
 // nodeFiles are the files that the seed gives to every node, and how stat shows
@@ -95,9 +124,22 @@ func (s *suite) deleteAll(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	for _, name := range []string{first, second, prefix} {
-		if err := s.provider.Delete(ctx, name); err != nil {
+		if err := s.provider.Delete(ctx, name, ""); err != nil {
 			t.Errorf("Delete(%q): %v", name, err)
 		}
+	}
+}
+
+// createNodes is Create as most steps call it.
+func (s *suite) createNodes(t *testing.T, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+	return s.provider.Create(within(t), cfg, creation, seed)
+}
+
+// deleteMade deletes what a creation made.
+func (s *suite) deleteMade(t *testing.T, cluster, creation string) {
+	t.Helper()
+	if err := s.provider.Delete(within(t), cluster, creation); err != nil {
+		t.Errorf("Delete of what %q made of %s: %v", creation, cluster, err)
 	}
 }
 
@@ -108,27 +150,32 @@ func (s *suite) noCluster(t *testing.T) {
 		t.Errorf("Nodes = %v, %v; want none, nil", nodes, err)
 	}
 	s.wantClusters(t)
-	if err := s.provider.Delete(ctx, first); err != nil {
+	if err := s.provider.Delete(ctx, first, ""); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 }
 
 func (s *suite) check(t *testing.T) {
-	if err := s.provider.Check(within(t), s.two()); err != nil {
-		t.Error(err)
+	for _, p := range s.provider.Check(within(t), s.two()) {
+		if !slices.Contains(provider.Checks(), p.Name) || p.Err == nil {
+			t.Errorf("Check found %+v, which nobody can ignore", p)
+		}
+		if !p.Warning {
+			t.Errorf("Check refuses: %v", p.Err)
+		}
 	}
 	s.wantClusters(t)
 }
 
 func (s *suite) seedFails(t *testing.T) {
 	ctx := within(t)
-	_, err := s.provider.Create(ctx, s.two(), func([]provider.Node) (map[string][]provider.File, error) {
+	_, err := s.createNodes(t, s.two(), func([]provider.Node) (map[string][]provider.File, error) {
 		return nil, errSeed
 	})
 	if err == nil || !strings.Contains(err.Error(), errSeed.Error()) {
 		t.Errorf("Create = %v; want %v", err, errSeed)
 	}
-	if err := s.provider.Delete(ctx, first); err != nil {
+	if err := s.provider.Delete(ctx, first, ""); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	s.wantClusters(t)
@@ -136,7 +183,7 @@ func (s *suite) seedFails(t *testing.T) {
 
 func (s *suite) create(t *testing.T) {
 	called := 0
-	nodes, err := s.provider.Create(within(t), s.two(), func(nodes []provider.Node) (map[string][]provider.File, error) {
+	nodes, err := s.createNodes(t, s.two(), func(nodes []provider.Node) (map[string][]provider.File, error) {
 		called++
 		s.known = slices.Clone(nodes)
 		return seed(nodes), nil
@@ -154,16 +201,11 @@ func (s *suite) create(t *testing.T) {
 	if got, want := facts(nodes), facts(s.known); !reflect.DeepEqual(got, want) {
 		t.Errorf("Create returned %v; the seed was told %v", got, want)
 	}
+	wantAddresses(t, s.two(), nodes)
 	for _, n := range nodes {
-		if !n.IP().IsValid() || n.IP().IsLoopback() || n.IP().IsUnspecified() {
-			t.Errorf("%s has the address %s", n.Name(), n.IP())
-		}
 		if v := n.Versions(); v.Kubernetes == "" || v.Etcd == "" || v.CoreDNS == "" || v.Pause == "" || v.LocalPath == "" || v.MetricsServer == "" {
 			t.Errorf("%s has the versions %+v", n.Name(), v)
 		}
-	}
-	if len(nodes) == 2 && nodes[0].IP() == nodes[1].IP() {
-		t.Errorf("both nodes have the address %s", nodes[0].IP())
 	}
 }
 
@@ -180,10 +222,11 @@ func seed(nodes []provider.Node) map[string][]provider.File {
 }
 
 func (s *suite) createAgain(t *testing.T) {
-	_, err := s.provider.Create(within(t), s.two(), noSeed)
-	if err == nil {
-		t.Error("Create of a cluster that exists is no error")
+	_, err := s.provider.Create(within(t), s.two(), creation+" again", noSeed)
+	if !errors.Is(err, provider.ErrExists) {
+		t.Errorf("Create of a cluster that exists = %v; want ErrExists", err)
 	}
+	s.deleteMade(t, first, creation+" again")
 	s.wantNodes(t, first, first+"-control-plane", first+"-worker")
 	if out, err := provider.Output(within(t), s.made[0], "cat", "/etc/mkube-name"); string(out) != s.made[0].Name() {
 		t.Errorf("the node that was there says %q, %v", out, err)
@@ -234,20 +277,35 @@ func (s *suite) logs(t *testing.T) {
 	}
 }
 
+// createTwice makes the second cluster.
+func (s *suite) createTwice(t *testing.T) {
+	cfg := s.config(second, config.ControlPlane)
+	won, _, lost := oneWins(t, "Create", func(creation string) ([]provider.Node, error) {
+		return s.provider.Create(within(t), cfg, creation, named)
+	})
+	if len(won) != 1 {
+		t.Fatalf("Create made %q", names(won))
+	}
+	s.deleteMade(t, second, lost)
+	nodes := s.wantNodes(t, second, second+"-control-plane")
+	if got, want := facts(nodes), facts(won); !reflect.DeepEqual(got, want) {
+		t.Errorf("Nodes gives %v; the Create that succeeded gave %v", got, want)
+	}
+	wantName(t, nodes...)
+}
+
 func (s *suite) sideBySide(t *testing.T) {
-	for _, name := range []string{second, prefix} {
-		nodes, err := s.provider.Create(within(t), s.config(name, config.ControlPlane), noSeed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range nodes {
-			for _, other := range s.made {
-				if n.IP() == other.IP() {
-					t.Errorf("%s and %s have both the address %s", n.Name(), other.Name(), n.IP())
-				}
-			}
-			if err := n.Run(within(t), provider.Cmd{Args: []string{"cat", "/etc/mkube-name"}}); provider.ExitCode(err) != 1 {
-				t.Errorf("%s has a file of the other cluster's: %v", n.Name(), err)
+	made, err := s.createNodes(t, s.config(prefix, config.ControlPlane), noSeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := made[0].Run(within(t), provider.Cmd{Args: []string{"cat", "/etc/mkube-name"}}); provider.ExitCode(err) != 1 {
+		t.Errorf("%s has a file of the other cluster's: %v", made[0].Name(), err)
+	}
+	for _, n := range append(made, s.wantNodes(t, second, second+"-control-plane")...) {
+		for _, other := range s.made {
+			if slices.ContainsFunc(n.IPs(), func(ip netip.Addr) bool { return slices.Contains(other.IPs(), ip) }) {
+				t.Errorf("%s and %s have the addresses %s and %s", n.Name(), other.Name(), n.IPs(), other.IPs())
 			}
 		}
 	}
@@ -261,9 +319,9 @@ func (s *suite) over(t *testing.T) {
 	cancel()
 	_, nodesErr := s.provider.Nodes(ctx, first)
 	_, clustersErr := s.provider.Clusters(ctx)
-	_, createErr := s.provider.Create(ctx, s.config(first+"-never", config.ControlPlane), noSeed)
+	_, createErr := s.provider.Create(ctx, s.config(first+"-never", config.ControlPlane), creation, noSeed)
 	for method, err := range map[string]error{
-		"Nodes": nodesErr, "Clusters": clustersErr, "Create": createErr, "Delete": s.provider.Delete(ctx, first),
+		"Nodes": nodesErr, "Clusters": clustersErr, "Create": createErr, "Delete": s.provider.Delete(ctx, first, ""),
 		"Run": s.made[0].Run(ctx, provider.Cmd{Args: []string{"true"}}),
 	} {
 		if err == nil {
@@ -275,7 +333,7 @@ func (s *suite) over(t *testing.T) {
 
 func (s *suite) delete(t *testing.T) {
 	for range 2 {
-		if err := s.provider.Delete(within(t), first); err != nil {
+		if err := s.provider.Delete(within(t), first, ""); err != nil {
 			t.Fatal(err)
 		}
 		s.wantNodes(t, first)
@@ -286,12 +344,25 @@ func (s *suite) delete(t *testing.T) {
 	}
 	for _, name := range []string{second, prefix} {
 		s.wantNodes(t, name, name+"-control-plane")
-		if err := s.provider.Delete(within(t), name); err != nil {
+		if err := s.provider.Delete(within(t), name, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.wantClusters(t)
-	if nodes, err := s.provider.Create(within(t), s.config(first, config.ControlPlane), noSeed); err != nil || len(nodes) != 1 {
-		t.Errorf("Create after Delete = %v, %v", nodes, err)
+}
+
+func (s *suite) createAfterDelete(t *testing.T) {
+	cfg := s.config(first, config.ControlPlane)
+	both := config.Cluster{Name: first, Nodes: cfg.Nodes, Networking: config.Networking{IPFamily: config.DualStack}}.Default()
+	if s.provider.Check(within(t), both) == nil {
+		cfg = both
+	}
+	nodes, err := s.createNodes(t, cfg, noSeed)
+	if err != nil || len(nodes) != 1 {
+		t.Fatalf("Create = %v, %v", nodes, err)
+	}
+	wantAddresses(t, cfg, nodes)
+	if got, want := facts(s.wantNodes(t, first, first+"-control-plane")), facts(nodes); !reflect.DeepEqual(got, want) {
+		t.Errorf("Nodes gives %v; Create gave %v", got, want)
 	}
 }

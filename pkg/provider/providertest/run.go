@@ -28,6 +28,9 @@ func (s *suite) run(t *testing.T) {
 		{"arguments are no shell's", quoting},
 		{"Env is added to the node's own variables", env},
 		{"a cancelled Run returns at once", cancelled},
+		{"a terminal", terminal},
+		{"a guarded command", guarded},
+		{"a command that is not needed any longer ends, with all that it started", ended},
 		{"many at once do not mix", atOnce},
 		{"a program of the seed runs", program},
 	} {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -40,16 +43,27 @@ func (s *suite) wantClusters(t *testing.T, want ...string) {
 	}
 }
 
+// wantNodes wants control planes first, and otherwise any order; want is sorted.
 func (s *suite) wantNodes(t *testing.T, cluster string, want ...string) []provider.Node {
 	t.Helper()
 	nodes, err := s.provider.Nodes(within(t), cluster)
 	if err != nil {
 		t.Error(err)
 	}
-	if got := names(nodes); !slices.Equal(got, want) {
+	if got := names(nodes); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 		t.Errorf("Nodes(%q) = %q; want %q", cluster, got, want)
 	}
+	if !slices.IsSortedFunc(nodes, func(a, b provider.Node) int { return place(a) - place(b) }) {
+		t.Errorf("Nodes(%q) = %q; want control planes first", cluster, names(nodes))
+	}
 	return nodes
+}
+
+func place(n provider.Node) int {
+	if n.Role() == config.ControlPlane {
+		return 0
+	}
+	return 1
 }
 
 func names(nodes []provider.Node) []string {
@@ -64,9 +78,70 @@ func names(nodes []provider.Node) []string {
 func facts(nodes []provider.Node) map[string][]any {
 	m := map[string][]any{}
 	for _, n := range nodes {
-		m[n.Name()] = []any{n.Role(), n.IP(), n.Versions()}
+		m[n.Name()] = []any{n.Role(), n.IP(), n.IPs(), n.Versions()}
 	}
 	return m
+}
+
+// wantAddresses wants each node to have its own address of each family that the
+// configuration asks for, the preferred one first.
+func wantAddresses(t *testing.T, cfg config.Cluster, nodes []provider.Node) {
+	t.Helper()
+	owners := map[netip.Addr]string{}
+	for _, n := range nodes {
+		var got, want []bool
+		for _, subnet := range cfg.Networking.PodSubnets() {
+			want = append(want, subnet.Addr().Is4())
+		}
+		for _, ip := range n.IPs() {
+			got = append(got, ip.Is4())
+			if !ip.IsValid() || ip.IsLoopback() || ip.IsUnspecified() || owners[ip] != "" {
+				t.Errorf("%s has the address %s; it is the only one with it", n.Name(), ip)
+			}
+			owners[ip] = n.Name()
+		}
+		if !slices.Equal(got, want) || n.IP() != n.IPs()[0] {
+			t.Errorf("%s has the addresses %s, and prefers %s; its pods are in %s", n.Name(), n.IPs(), n.IP(), cfg.Networking.PodSubnet)
+		}
+	}
+}
+
+// named is a seed that gives each node its own name.
+func named(nodes []provider.Node) (map[string][]provider.File, error) {
+	files := map[string][]provider.File{}
+	for _, n := range nodes {
+		files[n.Name()] = []provider.File{{Path: "/etc/mkube-name", Data: []byte(n.Name())}}
+	}
+	return files, nil
+}
+
+// wantName wants nodes to run, and to have what named or seed gave them.
+func wantName(t *testing.T, nodes ...provider.Node) {
+	t.Helper()
+	for _, n := range nodes {
+		if out, err := provider.Output(within(t), n, "cat", "/etc/mkube-name"); string(out) != n.Name() || err != nil {
+			t.Errorf("/etc/mkube-name on %s = %q, %v", n.Name(), out, err)
+		}
+	}
+}
+
+// oneWins makes a call twice at once, each time as another creation: one succeeds, and what
+// it returned is returned, with the two creations; the other fails with ErrExists.
+func oneWins[T any](t *testing.T, what string, call func(creation string) (T, error)) (result T, won, lost string) {
+	t.Helper()
+	creations := []string{creation + " one", creation + " two"}
+	var results [2]T
+	var errs [2]error
+	var wait sync.WaitGroup
+	for i := range results {
+		wait.Go(func() { results[i], errs[i] = call(creations[i]) })
+	}
+	wait.Wait()
+	winner := slices.Index(errs[:], nil)
+	if winner < 0 || !errors.Is(errs[1-winner], provider.ErrExists) {
+		t.Fatalf("two at once of %s end with %v and %v; want one ErrExists", what, errs[0], errs[1])
+	}
+	return results[winner], creations[winner], creations[1-winner]
 }
 
 // wantFile compares a file of a node, and what stat says of it.

@@ -18,23 +18,14 @@ var (
 )
 
 // Add makes one more machine, of the cluster's box and hypervisor.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed provider.Seed) error {
-	r, err := p.read(cfg.Name)
-	if err != nil {
-		return err
-	}
-	m, err := p.machine(cfg, i, r.Subnet)
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+	r, m, err := p.reserveMachine(cfg, i, creation)
 	if err != nil {
 		return err
 	}
 	n := p.node(cfg.Name, m)
 	files, err := seed([]provider.Node{n})
 	if err != nil {
-		return err
-	}
-	r.Machines = append(r.Machines, m)
-	slices.SortFunc(r.Machines, func(a, b machine) int { return a.Place - b.Place })
-	if err := p.write(r); err != nil {
 		return err
 	}
 	if err := p.vagrant(ctx, cfg.Name, "up", "--provider", r.Hypervisor, m.Name); err != nil {
@@ -46,6 +37,44 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, seed prov
 	return p.furnish(ctx, cfg.Nodes[i].Image, n, files[m.Name])
 }
 
+// reserveMachine writes a new machine into the cluster's record: two Adds at once, of two
+// processes even, do not get the same place.
+func (p *Provider) reserveMachine(cfg config.Cluster, i int, creation string) (r record, m machine, err error) {
+	err = p.edit(cfg.Name, func(now *record) error {
+		if m, err = p.machine(cfg, i, now.Subnet); err != nil {
+			return err
+		}
+		if now.machine(m.Name) >= 0 {
+			return fmt.Errorf("node %s %w", m.Name, provider.ErrExists)
+		}
+		m.Creation = creation
+		now.Machines = append(now.Machines, m)
+		slices.SortFunc(now.Machines, func(a, b machine) int { return a.Place - b.Place })
+		r = *now
+		return nil
+	})
+	return r, m, err
+}
+
+// edit changes a cluster's record, one at a time.
+func (p *Provider) edit(cluster string, change func(*record) error) error {
+	p.planning.Lock()
+	defer p.planning.Unlock()
+	unlock, err := lock(p.folder(cluster))
+	if err != nil {
+		return fmt.Errorf("locking the folder of cluster %s: %w", cluster, err)
+	}
+	defer unlock()
+	r, err := p.read(cluster)
+	if err != nil {
+		return err
+	}
+	if err := change(&r); err != nil {
+		return err
+	}
+	return p.write(r)
+}
+
 // Remove destroys one machine.
 func (p *Provider) Remove(ctx context.Context, cluster, name string) error {
 	r, err := p.read(cluster)
@@ -55,29 +84,43 @@ func (p *Provider) Remove(ctx context.Context, cluster, name string) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(r.Machines, func(m machine) bool { return m.Name == name })
-	if i < 0 {
+	if r.machine(name) < 0 {
 		return nil
 	}
 	if err := p.vagrant(ctx, cluster, "destroy", "--force", name); err != nil {
 		return fmt.Errorf("destroying %s: %w", name, err)
 	}
 	p.drop(cluster, name)
-	r.Machines = slices.Delete(r.Machines, i, i+1)
-	return p.write(r)
+	return p.edit(cluster, func(r *record) error {
+		r.Machines = slices.DeleteFunc(r.Machines, func(m machine) bool { return m.Name == name })
+		return nil
+	})
 }
 
-// Stop halts the machines of a cluster.
+// Stop halts the machines of a cluster, the first control plane last.
 func (p *Provider) Stop(ctx context.Context, cluster string) error {
-	p.forget(cluster)
+	nodes, err := p.Nodes(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	if len(nodes) > 1 {
+		args := []string{"halt"}
+		for _, n := range nodes[1:] {
+			args = append(args, n.Name())
+		}
+		if err := p.vagrant(ctx, cluster, args...); err != nil {
+			return err
+		}
+	}
+	p.disconnect(cluster)
 	return p.vagrant(ctx, cluster, "halt")
 }
 
 // Start boots the machines of a cluster again. Vagrant makes their network anew, and
 // may have given them other addresses of its own.
-func (p *Provider) Start(ctx context.Context, cluster string) error {
-	p.forget(cluster)
-	if err := p.vagrant(ctx, cluster, "up"); err != nil {
+func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
+	p.disconnect(cluster)
+	if err := p.vagrant(ctx, cluster, append([]string{"up"}, nodes...)...); err != nil {
 		return err
 	}
 	return p.learn(ctx, cluster)

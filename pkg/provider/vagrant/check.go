@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
 // Vagrant's own providers that mkube chooses between.
@@ -18,18 +21,26 @@ const (
 
 // Check looks for vagrant, the hypervisor and the bundles, and refuses what only a
 // container can have.
-func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
+func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	if err := ctx.Err(); err != nil {
-		return err
+		return provider.Refuse(provider.CheckProvider, err)
 	}
 	if _, err := p.lookPath("vagrant"); err != nil {
-		return errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt")
+		return provider.Refuse(provider.CheckProvider, errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt"))
 	}
 	hypervisor, err := p.hypervisor()
 	if err != nil {
-		return err
+		return provider.Refuse(provider.CheckProvider, err)
 	}
-	errs := []error{containersOnly(cfg)}
+	return slices.Concat(
+		provider.Refuse(provider.CheckConfig, containersOnly(cfg)),
+		provider.Refuse(provider.CheckImage, p.checkBundles(cfg)),
+		p.checkSubnets(ctx, cfg, hypervisor),
+	)
+}
+
+func (p *Provider) checkBundles(cfg config.Cluster) error {
+	var errs []error
 	seen := map[string]bool{}
 	for _, n := range cfg.Nodes {
 		if !seen[n.Image] {
@@ -38,12 +49,32 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) error {
 			errs = append(errs, err)
 		}
 	}
-	subnet, err := givenSubnet(cfg)
-	errs = append(errs, err)
-	if hypervisor == virtualbox && subnet.IsValid() {
-		errs = append(errs, hostOnly(subnet))
-	}
 	return errors.Join(errs...)
+}
+
+// checkSubnets looks at the addresses that the nodes were given, or for a place for the
+// cluster's network, and for networks that its pods and services hide.
+func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster, hypervisor string) []provider.Problem {
+	subnet, err := givenSubnet(cfg)
+	if err != nil {
+		return provider.Refuse(provider.CheckConfig, err)
+	}
+	t, err := p.taken(ctx, cfg)
+	if err != nil {
+		return provider.Refuse(provider.CheckProvider, err)
+	}
+	var found []provider.Problem
+	switch {
+	case !subnet.IsValid() && !slices.Contains(t.clusters, cfg.Name):
+		found = t.place()
+	case subnet.IsValid() && hypervisor == virtualbox:
+		found = provider.Refuse(provider.CheckSubnet, hostOnly(subnet))
+	}
+	uses := slices.Concat(t.links, t.routes)
+	return slices.Concat(found,
+		provider.Warn(provider.CheckSubnet, hostnet.Hidden("networking.podSubnet", cfg.Networking.PodSubnets(), uses)),
+		provider.Warn(provider.CheckSubnet, hostnet.Hidden("networking.serviceSubnet", cfg.Networking.ServiceSubnets(), uses)),
+	)
 }
 
 // hypervisor is Vagrant's provider: VirtualBox, as most use it, unless only libvirt is

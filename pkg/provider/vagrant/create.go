@@ -29,11 +29,11 @@ const (
 
 // Create makes the cluster's folder and its machines, all at once where the hypervisor
 // can, and makes nodes of them.
-func (p *Provider) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r, err := p.reserve(ctx, cfg)
+	r, err := p.reserve(ctx, cfg, creation)
 	if err != nil {
 		return nil, err
 	}
@@ -112,25 +112,29 @@ func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (mach
 
 // reserve plans a cluster and makes its folder, which must not be there. From then on
 // its name and subnet are taken.
-func (p *Provider) reserve(ctx context.Context, cfg config.Cluster) (record, error) {
+func (p *Provider) reserve(ctx context.Context, cfg config.Cluster, creation string) (record, error) {
 	p.planning.Lock() // two at once would choose the same subnet
 	defer p.planning.Unlock()
 	r, err := p.plan(ctx, cfg)
 	if err != nil {
 		return r, err
 	}
+	r.Creation = creation
 	if err := os.MkdirAll(p.o.Dir, 0o700); err != nil {
 		return r, err
 	}
 	dir := p.folder(r.Cluster)
 	err = os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return r, fmt.Errorf("%s exists already: mkube delete cluster --name %s takes away what is left of that cluster", dir, r.Cluster)
+		return r, fmt.Errorf("%s %w: mkube delete cluster --name %s deletes what is left of that cluster", dir, provider.ErrExists, r.Cluster)
 	}
 	if err != nil {
 		return r, fmt.Errorf("making the cluster's folder: %w", err)
 	}
-	return r, p.write(r)
+	if err := p.write(r); err != nil {
+		return r, errors.Join(err, os.RemoveAll(dir)) // without a record, no Delete knows whose it is
+	}
+	return r, nil
 }
 
 // furnish makes a node of a machine that has booted: what the node image holds and the

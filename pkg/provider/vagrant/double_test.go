@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
 // double stands in for the vagrant command. It replays what vagrant was recorded to say
@@ -57,11 +58,18 @@ func newProvider(t *testing.T, hypervisor string) (*Provider, *double) {
 	t.Cleanup(d.stopAll)
 	p := New(Options{Dir: filepath.Join(dir, "clusters"), Bundles: filepath.Join(dir, "bundles"), Hypervisor: hypervisor})
 	p.run, p.lookPath = d.run, func(name string) (string, error) { return "/usr/bin/" + name, nil }
-	p.hostAddrs = func() ([]net.Addr, error) {
-		return []net.Addr{&net.IPNet{IP: net.IPv4(127, 0, 0, 1), Mask: net.CIDRMask(8, 32)}}, nil
-	}
+	p.networks = hostnet.Networks{Addresses: uses("10.99.0.0/16"), Routes: uses()}
 	writeBundle(t, filepath.Join(dir, "bundles", "v1.37.2.tar"))
 	return p, d
+}
+
+// uses are subnets of the host's.
+func uses(subnets ...string) func() ([]hostnet.Use, error) {
+	var list []hostnet.Use
+	for _, s := range subnets {
+		list = append(list, hostnet.Use{Subnet: netip.MustParsePrefix(s), By: "this host's eth0"})
+	}
+	return func() ([]hostnet.Use, error) { return list, nil }
 }
 
 // testImage is the node image of the bundle that newProvider makes.

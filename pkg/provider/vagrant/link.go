@@ -70,7 +70,18 @@ func (p *Provider) link(cluster, name string) *link {
 	return p.links[key]
 }
 
-// forget closes the connections of a cluster: its machines go, or get other addresses.
+// disconnect closes the connections of a cluster, whose machines get other addresses.
+func (p *Provider) disconnect(cluster string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, l := range p.links {
+		if key == cluster+"/"+l.name {
+			l.hangUp()
+		}
+	}
+}
+
+// forget closes the connections of a cluster for good: its machines go.
 func (p *Provider) forget(cluster string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +110,16 @@ func (l *link) close() {
 	l.gone = true
 	if l.client != nil {
 		_ = l.client.Close()
+	}
+}
+
+// hangUp closes the connection. The next command opens another.
+func (l *link) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		_ = l.client.Close()
+		l.client = nil
 	}
 }
 

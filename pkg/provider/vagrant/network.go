@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
 // pool is where clusters' subnets are taken from, a /24 each: the range in which
@@ -24,20 +26,56 @@ func (p *Provider) subnet(ctx context.Context, cfg config.Cluster) (netip.Prefix
 	if given, err := givenSubnet(cfg); given.IsValid() || err != nil {
 		return given, err
 	}
-	taken, err := p.taken(ctx, cfg)
+	t, err := p.taken(ctx, cfg)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	for a := pool.Addr(); pool.Contains(a); {
-		subnet := netip.PrefixFrom(a, 24)
-		if !overlaps(subnet, taken) {
-			return subnet, nil
+	return t.first()
+}
+
+// taken is what a cluster's network must not overlap, and what it had better not.
+type taken struct {
+	// links are the host's; others are of other clusters, and of this one's pods and
+	// services.
+	links  []hostnet.Use
+	others []netip.Prefix
+	// routes are the host's. A network in their midst works, but hides part of what
+	// they lead to.
+	routes []hostnet.Use
+	// clusters are the names of those that there are.
+	clusters []string
+}
+
+// first is the subnet that a new cluster's network gets: if there is one, one that no
+// route leads to.
+func (t taken) first() (netip.Prefix, error) {
+	hard := slices.Concat(hostnet.Subnets(t.links), t.others)
+	for _, avoid := range [][]netip.Prefix{slices.Concat(hard, hostnet.Subnets(t.routes)), hard} {
+		for a := pool.Addr(); pool.Contains(a); {
+			subnet := netip.PrefixFrom(a, 24)
+			if !hostnet.Overlaps(subnet, avoid) {
+				return subnet, nil
+			}
+			next := a.As4()
+			next[2]++
+			a = netip.AddrFrom4(next)
 		}
-		next := a.As4()
-		next[2]++
-		a = netip.AddrFrom4(next)
 	}
 	return netip.Prefix{}, fmt.Errorf("no free subnet in %s: delete clusters (mkube get clusters), or give the nodes addresses of another", pool)
+}
+
+// place is what is wrong with the place of a new cluster's network.
+func (t taken) place() []provider.Problem {
+	subnet, err := t.first()
+	if err != nil {
+		return provider.Refuse(provider.CheckSubnet, err)
+	}
+	for _, r := range t.routes {
+		if subnet.Overlaps(r.Subnet) {
+			return provider.Warn(provider.CheckSubnet, fmt.Errorf("routes of this host lead to all free subnets of %s: the cluster's network is %s, and this host reaches nothing else of %s of %s there while the cluster exists; delete that route, or give the nodes addresses of another subnet", pool, subnet, r.Subnet, r.By))
+		}
+	}
+	return nil
 }
 
 // givenSubnet is that of the nodes' own addresses, invalid where none has one.
@@ -61,43 +99,24 @@ func givenSubnet(cfg config.Cluster) (netip.Prefix, error) {
 	return subnet, nil
 }
 
-// taken are the subnets of the host's links, of other clusters, and of the cluster's own
-// pods and services.
-func (p *Provider) taken(ctx context.Context, cfg config.Cluster) ([]netip.Prefix, error) {
-	var list []netip.Prefix
-	addrs, err := p.hostAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("listing this host's addresses: %w", err)
+// taken asks the host and the clusters' records.
+func (p *Provider) taken(ctx context.Context, cfg config.Cluster) (t taken, err error) {
+	if t.links, err = p.networks.Addresses(); err != nil {
+		return t, err
 	}
-	for _, a := range addrs {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			list = append(list, prefix.Masked())
+	if t.routes, err = p.networks.Routes(); err != nil {
+		return t, err
+	}
+	if t.clusters, err = p.Clusters(ctx); err != nil {
+		return t, err
+	}
+	for _, name := range t.clusters {
+		if r, err := p.read(name); err == nil && r.Subnet.IsValid() {
+			t.others = append(t.others, r.Subnet)
 		}
 	}
-	names, err := p.Clusters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		if r, err := p.read(name); err == nil {
-			list = append(list, r.Subnet)
-		}
-	}
-	for s := range strings.SplitSeq(cfg.Networking.PodSubnet+","+cfg.Networking.ServiceSubnet, ",") {
-		if prefix, err := netip.ParsePrefix(strings.TrimSpace(s)); err == nil {
-			list = append(list, prefix)
-		}
-	}
-	return list, nil
-}
-
-func overlaps(p netip.Prefix, taken []netip.Prefix) bool {
-	for _, t := range taken {
-		if t.IsValid() && p.Overlaps(t) {
-			return true
-		}
-	}
-	return false
+	t.others = slices.Concat(t.others, cfg.Networking.PodSubnets(), cfg.Networking.ServiceSubnets())
+	return t, nil
 }
 
 // address is that of the i-th node: its own, or the next one that no node was given.

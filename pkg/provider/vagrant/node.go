@@ -60,10 +60,10 @@ func (n *node) Command(cmd provider.Cmd) []string {
 	return append(args, n.Name(), line(cmd))
 }
 
-// Run runs a command in a session of the node's connection. One that is cancelled may
-// go on.
+// Run runs a command in a session of the node's connection. sshd does not end the command
+// of a session that is closed.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
-	if err := n.run(ctx, cmd); err != nil {
+	if err := provider.Supervise(ctx, cmd, n.run); err != nil {
 		var exit *provider.ExitError
 		if errors.As(err, &exit) {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/nodeimage"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -76,7 +77,7 @@ func TestSubnets(t *testing.T) {
 	p, _ := newProvider(t, libvirt)
 	subnet := func(cfg config.Cluster) string {
 		t.Helper()
-		r, err := p.reserve(t.Context(), cfg)
+		r, err := p.reserve(t.Context(), cfg, "")
 		if err != nil {
 			return err.Error()
 		}
@@ -105,8 +106,8 @@ func TestSubnets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"10.1.0.0/16", "10.2.0.0/16", "127.0.0.0/8", "192.168.50.0/24"} {
-		if !overlaps(netip.MustParsePrefix(s), busy) {
+	for _, s := range []string{"10.1.0.0/16", "10.2.0.0/16", "10.99.0.0/16", "192.168.50.0/24"} {
+		if !hostnet.Overlaps(netip.MustParsePrefix(s), append(busy.others, hostnet.Subnets(busy.links)...)) {
 			t.Errorf("%s is not taken", s)
 		}
 	}
@@ -171,9 +172,55 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			p, _ := newProvider(t, tt.hypervisor)
 			p.lookPath = without(tt.missing)
-			got := strings.ReplaceAll(fmt.Sprint(p.Check(t.Context(), tt.cfg)), p.o.Bundles, "BUNDLES")
+			var errs []error
+			for _, problem := range p.Check(t.Context(), tt.cfg) {
+				if problem.Warning {
+					t.Errorf("a warning: %v", problem.Err)
+				}
+				errs = append(errs, problem.Err)
+			}
+			got := strings.ReplaceAll(fmt.Sprint(errors.Join(errs...)), p.o.Bundles, "BUNDLES")
 			if got != tt.want {
 				t.Errorf("Check says\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestCheckSubnets: routes are avoided where that can be, and told of where it cannot.
+func TestCheckSubnets(t *testing.T) {
+	t.Parallel()
+	pods := blue(0)
+	pods.Networking.PodSubnet = "10.99.0.0/16"
+	for name, tt := range map[string]struct {
+		cfg           config.Cluster
+		links, routes []string
+		subnet, want  string
+	}{
+		"nothing":              {blue(0), nil, nil, "192.168.56.0/24", ""},
+		"a link":               {blue(0), []string{"192.168.56.0/24"}, nil, "192.168.57.0/24", ""},
+		"a route":              {blue(0), nil, []string{"192.168.56.0/22"}, "192.168.60.0/24", ""},
+		"a route to all":       {blue(0), []string{"192.168.56.0/24"}, []string{"192.168.0.0/16"}, "192.168.57.0/24", "Subnet warning: routes of this host lead to all free subnets of 192.168.56.0/21: the cluster's network is 192.168.57.0/24, and this host reaches nothing else of 192.168.0.0/16 of this host's eth0 there while the cluster exists; delete that route, or give the nodes addresses of another subnet"},
+		"links in all":         {blue(0), []string{"192.168.0.0/16"}, nil, "invalid Prefix", "Subnet: no free subnet in 192.168.56.0/21: delete clusters (mkube get clusters), or give the nodes addresses of another"},
+		"pods where a link is": {pods, []string{"10.99.0.0/16"}, nil, "192.168.56.0/24", "Subnet warning: networking.podSubnet 10.99.0.0/16 overlaps 10.99.0.0/16 of this host's eth0: pods cannot reach what is there; if they have to, choose another subnet in the configuration file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := newProvider(t, libvirt)
+			p.networks = hostnet.Networks{Addresses: uses(tt.links...), Routes: uses(tt.routes...)}
+			var got []string
+			for _, problem := range p.Check(t.Context(), tt.cfg) {
+				name := problem.Name
+				if problem.Warning {
+					name += " warning"
+				}
+				got = append(got, name+": "+problem.Err.Error())
+			}
+			if text := strings.Join(got, "\n"); text != tt.want {
+				t.Errorf("Check says\n%s\nwant\n%s", text, tt.want)
+			}
+			if subnet, _ := p.subnet(t.Context(), tt.cfg); subnet.String() != tt.subnet {
+				t.Errorf("the network is %s; want %s", subnet, tt.subnet)
 			}
 		})
 	}

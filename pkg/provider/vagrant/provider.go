@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
 // Options say where clusters are kept, and what new machines are made of. Dir and
@@ -45,8 +45,8 @@ type Provider struct {
 	run func(ctx context.Context, dir string, w output, args ...string) error
 	// lookPath finds programs.
 	lookPath func(string) (string, error)
-	// hostAddrs are the addresses of this host, with their networks.
-	hostAddrs func() ([]net.Addr, error)
+	// networks are this host's.
+	networks hostnet.Networks
 
 	planning sync.Mutex
 	mu       sync.Mutex
@@ -57,7 +57,7 @@ var _ provider.Provider = (*Provider)(nil)
 
 // New is the provider with its options. It looks at nothing yet.
 func New(o Options) *Provider {
-	return &Provider{o: o, run: runVagrant, lookPath: exec.LookPath, hostAddrs: net.InterfaceAddrs, links: map[string]*link{}}
+	return &Provider{o: o, run: runVagrant, lookPath: exec.LookPath, networks: hostnet.Here(), links: map[string]*link{}}
 }
 
 // folder is the folder of a cluster, "" for a name that can be none's: no name leads
@@ -114,12 +114,33 @@ func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, r)
 }
 
-// Delete destroys a cluster's machines and removes its folder. Machines that were never
-// made do not need Vagrant to go away.
-func (p *Provider) Delete(ctx context.Context, cluster string) error {
+// Delete destroys a cluster's machines and removes its folder, or destroys the machine
+// that an Add of that creation made. Machines that were never made do not need Vagrant
+// to be deleted.
+func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if creation == "" {
+		return p.deleteAll(ctx, cluster)
+	}
+	r, err := p.read(cluster)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case r.Creation == creation:
+		return p.deleteAll(ctx, cluster)
+	}
+	i := slices.IndexFunc(r.Machines, func(m machine) bool { return m.Creation == creation })
+	if i < 0 {
+		return nil
+	}
+	return p.Remove(ctx, cluster, r.Machines[i].Name)
+}
+
+func (p *Provider) deleteAll(ctx context.Context, cluster string) error {
 	dir := p.folder(cluster)
 	if _, err := os.Stat(dir); dir == "" || errors.Is(err, fs.ErrNotExist) {
 		return nil

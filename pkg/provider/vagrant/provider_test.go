@@ -44,7 +44,7 @@ func blue(workers int) config.Cluster {
 
 func create(t *testing.T, p *Provider, cfg config.Cluster) []provider.Node {
 	t.Helper()
-	nodes, err := p.Create(t.Context(), cfg, noSeed)
+	nodes, err := p.Create(t.Context(), cfg, "", noSeed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestStopAndStart(t *testing.T) {
 		t.Errorf("a machine that was started by others says %q, %v", out, err)
 	}
 	want(t, "what vagrant was called for", d.said(), []string{
-		"up --provider libvirt", "ssh-config", "halt", "ssh-config", "up", "ssh-config", "ssh-config",
+		"up --provider libvirt", "ssh-config", "halt blue-worker", "halt", "ssh-config", "up", "ssh-config", "ssh-config",
 	})
 }
 
@@ -156,13 +156,13 @@ func TestInterrupt(t *testing.T) {
 	d.hangs["up"] = began
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-began; cancel() }()
-	if _, err := p.Create(ctx, blue(0), noSeed); !errors.Is(err, context.Canceled) {
+	if _, err := p.Create(ctx, blue(0), "", noSeed); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create = %v", err)
 	}
 	if names, err := p.Clusters(t.Context()); !slices.Equal(names, []string{"blue"}) || err != nil {
 		t.Errorf("what is left is not listed: %v, %v", names, err)
 	}
-	if err := p.Delete(t.Context(), "blue"); err != nil {
+	if err := p.Delete(t.Context(), "blue", ""); err != nil {
 		t.Error(err)
 	}
 	left, err := os.ReadDir(p.o.Dir)
@@ -179,7 +179,7 @@ func TestVagrantFails(t *testing.T) {
 	} {
 		p, d := newProvider(t, tt.hypervisor)
 		d.fails["up"] = tt.recording
-		_, err := p.Create(t.Context(), blue(0), noSeed)
+		_, err := p.Create(t.Context(), blue(0), "", noSeed)
 		if !strings.HasPrefix(fmt.Sprint(err), tt.want) {
 			t.Errorf("%s: %v", tt.recording, err)
 		}
@@ -195,10 +195,10 @@ func TestAddAndRemove(t *testing.T) {
 	ctx := t.Context()
 	create(t, p, blue(0))
 	cfg := blue(2)
-	if err := p.Add(ctx, cfg, 2, noSeed); err != nil {
+	if err := p.Add(ctx, cfg, 2, "", noSeed); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Add(ctx, cfg, 1, noSeed); err != nil {
+	if err := p.Add(ctx, cfg, 1, "", noSeed); err != nil {
 		t.Fatal(err)
 	}
 	list := func() []string {
@@ -237,7 +237,7 @@ func TestDeleteStaysInItsFolder(t *testing.T) {
 	}
 	create(t, p, blue(0))
 	for _, name := range []string{"", ".", "..", "../precious", "blue/../../precious", "/", precious} {
-		if err := p.Delete(t.Context(), name); err != nil {
+		if err := p.Delete(t.Context(), name, ""); err != nil {
 			t.Errorf("Delete(%q) = %v", name, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
@@ -25,6 +26,7 @@ type record struct {
 	Hypervisor string       `json:"hypervisor"`
 	Box        string       `json:"box"`
 	Subnet     netip.Prefix `json:"subnet"`
+	Creation   string       `json:"creation,omitempty"`
 	Machines   []machine    `json:"machines"`
 }
 
@@ -39,6 +41,13 @@ type machine struct {
 	// Memory is in MiB.
 	Memory   int64             `json:"memory"`
 	Versions provider.Versions `json:"versions"`
+	// Creation is that of the Add that made the machine, "" for one of Create's.
+	Creation string `json:"creation,omitempty"`
+}
+
+// machine is the number of the machine of a name, -1 where there is none.
+func (r record) machine(name string) int {
+	return slices.IndexFunc(r.Machines, func(m machine) bool { return m.Name == name })
 }
 
 // read is the record of a cluster. Where there is none, the error is fs.ErrNotExist.

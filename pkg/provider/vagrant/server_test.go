@@ -48,7 +48,7 @@ func newServer(name string) *server {
 		return 0, err
 	}
 	cfg := config.Cluster{Nodes: []config.Node{{Name: name}}}.Default()
-	nodes, err := (&fake.Provider{Programs: programs}).Create(context.Background(), cfg, func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
+	nodes, err := (&fake.Provider{Programs: programs}).Create(context.Background(), cfg, "", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
 	if err != nil {
 		panic(err) // the fake refuses nothing
 	}
@@ -142,14 +142,16 @@ func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *s
 	defer s.busy.Add(-1)
 	for old := s.most.Load(); n > old && !s.most.CompareAndSwap(old, n); old = s.most.Load() {
 	}
+	tty := false
 	for r := range requests {
+		tty = tty || r.Type == "pty-req"
 		_ = r.Reply(r.Type == "exec" || r.Type == "pty-req", nil)
 		if r.Type != "exec" {
 			continue
 		}
 		var exec struct{ Command string }
 		_ = ssh.Unmarshal(r.Payload, &exec)
-		code := s.exec(ctx, exec.Command, ch)
+		code := s.exec(ctx, exec.Command, tty, ch)
 		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 		return
 	}
@@ -160,7 +162,7 @@ const asRoot = "cd / && exec sudo --non-interactive env "
 var assignment = regexp.MustCompile(`^[A-Z_]+=`)
 
 // exec runs a command line. A real shell takes it apart; sudo and env are played here.
-func (s *server) exec(ctx context.Context, line string, ch ssh.Channel) int {
+func (s *server) exec(ctx context.Context, line string, tty bool, ch ssh.Channel) int {
 	rest, ok := strings.CutPrefix(line, asRoot)
 	if !ok {
 		fmt.Fprintf(ch.Stderr(), "not asked to be root: %s\n", line)
@@ -171,7 +173,7 @@ func (s *server) exec(ctx context.Context, line string, ch ssh.Channel) int {
 		fmt.Fprintln(ch.Stderr(), err)
 		return 2
 	}
-	cmd := provider.Cmd{Args: strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), Stdout: ch, Stderr: ch.Stderr(), Stdin: ch}
+	cmd := provider.Cmd{Args: strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), Stdout: ch, Stderr: ch.Stderr(), Stdin: ch, TTY: tty}
 	for len(cmd.Args) > 0 && assignment.MatchString(cmd.Args[0]) {
 		cmd.Env, cmd.Args = append(cmd.Env, cmd.Args[0]), cmd.Args[1:]
 	}

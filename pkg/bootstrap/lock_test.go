@@ -1,0 +1,222 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// held stops the first call of a method until release is called, and says when it is
+// there.
+func (r *rig) held(method string) (there <-chan struct{}, release func()) {
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method == method {
+			once.Do(func() {
+				close(arrived)
+				<-goOn
+			})
+		}
+		return nil
+	}
+	return arrived, func() { close(goOn) }
+}
+
+// meet lets calls of a method go on when there are two of them.
+func (r *rig) meet(method string) {
+	var wait sync.WaitGroup
+	wait.Add(2)
+	var mu sync.Mutex
+	calls := 0
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method != method {
+			return nil
+		}
+		mu.Lock()
+		calls++
+		first := calls <= 2
+		mu.Unlock()
+		if first {
+			wait.Done()
+			wait.Wait()
+		}
+		return nil
+	}
+}
+
+// TestTwoCreates: one gets the name, and the other deletes nothing of it.
+func TestTwoCreates(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.meet("Create")
+	errs := make([]error, 2)
+	var wait sync.WaitGroup
+	for i := range errs {
+		wait.Go(func() {
+			_, errs[i] = bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), bootstrap.Options{Wait: time.Minute})
+		})
+	}
+	wait.Wait()
+	slices.SortFunc(errs, func(a, b error) int { return len(fmt.Sprint(a)) - len(fmt.Sprint(b)) })
+	if errs[0] != nil || fmt.Sprint(errs[1]) != `cluster "mkube" cannot be created: cluster mkube exists already: choose another name by --name` {
+		t.Errorf("the creates end by %v and %v; want nil, and that the cluster exists already", errs[0], errs[1])
+	}
+	if got := r.names(t); got != "control-plane" {
+		t.Errorf("the nodes are %q", got)
+	}
+}
+
+// TestChangesMeet: while a command changes a cluster, every other is refused, says who is
+// at work, and changes nothing.
+func TestChangesMeet(t *testing.T) {
+	t.Parallel()
+	o := bootstrap.Options{Wait: time.Minute}
+	for name, second := range map[string]func(*testing.T, *rig) error{
+		"add node, same role": func(t *testing.T, r *rig) error {
+			_, err := r.addNode(t, config.Node{Role: config.Worker})
+			return err
+		},
+		"add node, other role": func(t *testing.T, r *rig) error {
+			_, err := r.addNode(t, config.Node{Role: config.ControlPlane})
+			return err
+		},
+		"delete node": func(t *testing.T, r *rig) error { return r.removeNode(t, "control-plane3") },
+		"delete cluster": func(t *testing.T, r *rig) error {
+			return bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig})
+		},
+		"stop cluster":  func(t *testing.T, r *rig) error { return bootstrap.Stop(t.Context(), r, "mkube") },
+		"start cluster": func(t *testing.T, r *rig) error { return bootstrap.Start(t.Context(), r, "mkube", o) },
+		"stage next": func(t *testing.T, r *rig) error {
+			_, err := bootstrap.Next(t.Context(), r, "mkube", "", o)
+			return err
+		},
+		"stage back": func(t *testing.T, r *rig) error {
+			_, err := bootstrap.Back(t.Context(), r, "mkube")
+			return err
+		},
+		"run": func(t *testing.T, r *rig) error {
+			return bootstrap.RunOwn(t.Context(), r, "mkube", "kube-scheduler", nil, o)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := up(t, planes, "2", "3", "4", "6")
+			entry, err := os.ReadFile(r.kubeconfig)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, release := r.held("Add")
+			added := make(chan error, 1)
+			go func() {
+				_, err := r.addNode(t, config.Node{Role: config.Worker})
+				added <- err
+			}()
+			<-there
+			got := second(t, r)
+			busy := (*bootstrap.BusyError)(nil)
+			if !errors.As(got, &busy) || !strings.Contains(busy.By, fmt.Sprintf("mkube add node (process %d on ", os.Getpid())) {
+				t.Errorf("the second command ends by %v; want that add node is at work", got)
+			}
+			release()
+			if err := <-added; err != nil {
+				t.Errorf("add node = %v", err)
+			}
+			if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer worker" {
+				t.Errorf("the nodes are %s", got)
+			}
+			if after, err := os.ReadFile(r.kubeconfig); string(after) != string(entry) || err != nil {
+				t.Errorf("the kubeconfig has changed, %v", err)
+			}
+		})
+	}
+}
+
+// TestTwoAddsInTurn: a command that waited for the other sees what that one has done.
+func TestTwoAddsInTurn(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4", "6", "7")
+	r.meet("Check")
+	names := make([]string, 2)
+	errs := make([]error, 2)
+	var wait sync.WaitGroup
+	for i, role := range []config.Role{config.Worker, config.ControlPlane} {
+		wait.Go(func() { names[i], errs[i] = r.addNode(t, config.Node{Role: role}) })
+	}
+	wait.Wait()
+	want := "control-plane control-plane2 control-plane3"
+	busy := (*bootstrap.BusyError)(nil)
+	for i, name := range []string{"control-plane4", "external-load-balancer", "worker"} {
+		switch e := errs[1-i/2]; { // the load balancer is neither's
+		case i == 1, e == nil:
+			want += " " + name
+		case !errors.As(e, &busy):
+			t.Errorf("adding %s = %v", name, e)
+		}
+	}
+	if got := r.names(t); got != want {
+		t.Errorf("the nodes are %s; want %s (%v)", got, want, errs)
+	}
+	r.Before = nil
+	if _, err := r.addNode(t, config.Node{Role: config.Worker}); err != nil {
+		t.Errorf("a third add = %v", err)
+	}
+}
+
+// TestCreateIsNotDisturbed: before a create has its lock, its cluster is its own.
+func TestCreateIsNotDisturbed(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	n := r.node(t)
+	creating := "mkube create cluster (process 1 on elsewhere, since 12:00:00 UTC, id A)"
+	if err := r.write(n, "/etc/mkube/creating", creating+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.addNode(t, config.Node{Role: config.Worker})
+	if want := creating + ` is at work on cluster "mkube": wait until it has finished, or end it`; fmt.Sprint(err) != want {
+		t.Errorf("AddNode = %v; want %s", err, want)
+	}
+	// It may have been killed: delete does not wait for it.
+	if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig}); err != nil {
+		t.Error(err)
+	}
+	r.wantNothing(t)
+}
+
+// TestLockEndsWithItsCommand: also when the command fails.
+func TestLockEndsWithItsCommand(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method == "Boot" {
+			return errors.New("no power")
+		}
+		return nil
+	}
+	if _, err := r.addNode(t, config.Node{Role: config.Worker}); fmt.Sprint(err) != "no power" {
+		t.Errorf("AddNode = %v", err)
+	}
+	r.Before = nil
+	release, err := bootstrap.Hold(t.Context(), r, "mkube", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bootstrap.Hold(t.Context(), r, "mkube", "another"); !errors.As(err, new(*bootstrap.BusyError)) {
+		t.Errorf("the lock is given twice: %v", err)
+	}
+	release()
+	if release, err = bootstrap.Hold(t.Context(), r, "mkube", "test"); err != nil {
+		t.Fatal(err)
+	}
+	release()
+}

@@ -1,0 +1,253 @@
+package bootstrap_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+const configFile = "/etc/mkube/cluster.yaml"
+
+// write puts a file on a node.
+func (r *rig) write(n provider.Node, path, data string) error {
+	return provider.WriteFiles(context.Background(), n, []provider.File{{Path: path, Data: []byte(data)}})
+}
+
+// TestOpenDamaged: what is wrong is one line that names the file.
+func TestOpenDamaged(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	n, whole := r.node(t), r.file(t, "control-plane", configFile)
+	for name, test := range map[string]struct{ data, want string }{
+		"empty":          {"", `/etc/mkube/cluster.yaml is damaged: it is that of a cluster ""`},
+		"no YAML":        {"a: [", "/etc/mkube/cluster.yaml is damaged: "},
+		"half":           {whole[:len(whole)/2], "/etc/mkube/cluster.yaml is damaged: "},
+		"another's":      {strings.Replace(whole, "name: mkube\n", "name: blue\n", 1), `/etc/mkube/cluster.yaml is damaged: it is that of a cluster "blue"`},
+		"no pods":        {strings.Replace(whole, "podSubnet: 10.244.0.0/16", `podSubnet: ""`, 1), `/etc/mkube/cluster.yaml is damaged: networking.podSubnet "" has no part for nodes[0]`},
+		"a strange role": {strings.Replace(whole, "role: worker", "role: boss", 1), `/etc/mkube/cluster.yaml is damaged: nodes[1].role is "boss"`},
+		"no control plane": {
+			strings.Replace(whole, "role: control-plane", "role: worker", 1),
+			"/etc/mkube/cluster.yaml is damaged: it lists none of the control planes that exist",
+		},
+	} {
+		if err := r.write(n, configFile, test.data); err != nil {
+			t.Fatal(err)
+		}
+		_, err := bootstrap.Open(t.Context(), r, "mkube")
+		want := `reading cluster "mkube" on mkube-control-plane: ` + test.want
+		if !strings.HasPrefix(fmt.Sprint(err), want) || strings.Contains(fmt.Sprint(err), "\n") {
+			t.Errorf("%s: Open = %v; want one line that begins %s", name, err, want)
+		}
+	}
+}
+
+// lose takes a node out of the configuration, as an add that was killed before it was
+// told to the others leaves it.
+func (r *rig) lose(t *testing.T, i int) {
+	t.Helper()
+	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(r.file(t, "control-plane", configFile), "\n- ")
+	if len(parts) != len(c.Config.Nodes)+1 {
+		t.Fatalf("the configuration has %d parts", len(parts))
+	}
+	last, rest, _ := strings.Cut(parts[len(parts)-1], "\n")
+	for rest != "" && strings.HasPrefix(rest, " ") {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		last += "\n" + line
+	}
+	parts[len(parts)-1] = last
+	parts = append(parts[:i+1], parts[i+2:]...)
+	for _, n := range c.ControlPlanes() {
+		if err := r.write(n, configFile, strings.Join(parts, "\n- ")+"\n"+rest); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStrayNode: a node that the configuration lacks is in no command's way.
+func TestStrayNode(t *testing.T) {
+	t.Parallel()
+	for _, role := range []config.Role{config.Worker, config.ControlPlane} {
+		cfg := planes
+		cfg.Nodes = append([]config.Node{{}, {}, {}, {Role: config.Worker}}, config.Node{Role: role})
+		stray := map[config.Role]string{config.Worker: "mkube-worker2", config.ControlPlane: "mkube-control-plane4"}[role]
+		r := up(t, cfg, "2", "3", "4", "6")
+		r.lose(t, 4)
+		var warned []string
+		o := bootstrap.Options{Wait: time.Minute, Warn: func(line string) { warned = append(warned, line) }}
+		if err := bootstrap.Start(t.Context(), r, "mkube", o); err != nil {
+			t.Errorf("%s: Start = %v", role, err)
+		}
+		want := "node " + stray + ` is no part of cluster "mkube": a command that was ended has left it; mkube delete node ` + stray + " --name mkube deletes it"
+		if len(warned) != 1 || warned[0] != want {
+			t.Errorf("%s: start warned of %q; want %s", role, warned, want)
+		}
+		// It has the place and the address that the next one needs.
+		name, err := r.addNode(t, config.Node{Role: role})
+		if err != nil || name != stray {
+			t.Errorf("%s: AddNode = %s, %v; want %s", role, name, err, stray)
+		}
+		if role == config.ControlPlane && !r.ran("control-plane", `{"ID":"10006"}`) {
+			t.Error("etcd still counts the member of the stray node")
+		}
+		r.lose(t, 4)
+		if err := r.removeNode(t, strings.TrimPrefix(stray, "mkube-")); err != nil {
+			t.Errorf("%s: RemoveNode = %v", role, err)
+		}
+		if got := r.names(t); strings.Contains(got, strings.TrimPrefix(stray, "mkube-")) {
+			t.Errorf("%s: the nodes are %s", role, got)
+		}
+	}
+}
+
+// TestGoneNode: what a killed delete, or the user of the engine, has left of a node is told,
+// and deleted when asked.
+func TestGoneNode(t *testing.T) {
+	t.Parallel()
+	cfg := planes
+	cfg.Nodes = []config.Node{{}, {}, {}, {Role: config.Worker}, {Role: config.Worker}}
+	r := up(t, cfg, "2", "3", "4")
+	gone := []string{"mkube-control-plane2", "mkube-worker", "mkube-worker2"}
+	for _, name := range gone {
+		if err := r.Remove(t.Context(), "mkube", name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(gone) > 0 {
+		c, err := bootstrap.Open(t.Context(), r, "mkube")
+		if err != nil || !slices.Equal(c.Gone, gone) || len(c.Strays) != 0 {
+			t.Fatalf("Open = %v, %v; want %q to be gone", c, err, gone)
+		}
+		want := fmt.Sprintf(`node %s of cluster "mkube" does not exist any more; mkube delete node %[1]s --name mkube deletes what the cluster still has of it`, gone[0])
+		if got := bootstrap.LeftoverWarnings(c); len(got) != len(gone) || got[0] != want {
+			t.Errorf("the warnings are %q; want %s first", got, want)
+		}
+		var deleted atomic.Bool
+		r.api.Handle("/api/v1/nodes/"+gone[0], func(w http.ResponseWriter, request *http.Request) {
+			deleted.Store(request.Method == http.MethodDelete)
+			r.api.Default(w, request)
+		})
+		if err := r.removeNode(t, strings.TrimPrefix(gone[0], "mkube-")); err != nil {
+			t.Errorf("RemoveNode = %v", err)
+		}
+		if !deleted.Load() {
+			t.Errorf("the object of %s was not deleted", gone[0])
+		}
+		gone = gone[1:]
+	}
+	if !r.ran("control-plane", `{"ID":"10003"}`) {
+		t.Error("etcd still waits for the member")
+	}
+	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Gone) != 0 || len(c.Nodes) != 3 {
+		t.Errorf("Open = %v, %v; want three nodes", c, err)
+	}
+}
+
+// TestGoneLoadBalancer: nothing is left to delete without it.
+func TestGoneLoadBalancer(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4")
+	if err := r.Remove(t.Context(), "mkube", "mkube-external-load-balancer"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := bootstrap.LeftoverWarnings(c); len(got) != 1 || !strings.HasSuffix(got[0], "create the cluster again") {
+		t.Errorf("the warnings are %q", got)
+	}
+	if err := r.removeNode(t, "external-load-balancer"); err == nil || !strings.HasSuffix(err.Error(), "create the cluster again") {
+		t.Errorf("RemoveNode = %v", err)
+	}
+}
+
+// TestStrayInAFreePlace: a killed add may have taken the place that a deleted node left, which
+// the configuration still lists.
+func TestStrayInAFreePlace(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	if err := r.removeNode(t, "worker2"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.Add(t.Context(), c.Config, 2, "killed", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || c.Strays[0].Name() != "mkube-worker2" {
+		t.Fatalf("Open = %v, %v; want mkube-worker2 to be a stray", c.Strays, err)
+	}
+	if name, err := r.addNode(t, config.Node{Role: config.Worker}); err != nil || name != "mkube-worker2" {
+		t.Errorf("AddNode = %s, %v; want mkube-worker2", name, err)
+	}
+	if c, err = bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 3 {
+		t.Errorf("Open = %v and %v, %v; want three nodes and no stray", c.Nodes, c.Strays, err)
+	}
+}
+
+// FuzzOpen: whatever lies on a control plane, Open gives an error, or a cluster of which
+// every component can be rendered.
+func FuzzOpen(f *testing.F) {
+	p := new(fake.Provider)
+	cfg := config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}}.Default()
+	r := &rig{Provider: p}
+	nodes, err := p.Create(context.Background(), cfg, "", func(nodes []provider.Node) (map[string][]provider.File, error) {
+		return bootstrap.SeedOf(cfg, nodes)
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := nodes[0].(*fake.Node)
+	whole, _ := n.File(configFile)
+	p.Answer = func([]string) (string, int, bool) { return "", 0, true }
+	f.Add(string(whole.Data), "", "", true)
+	f.Add(string(whole.Data), "etcd\n", "", false)
+	f.Add(strings.ReplaceAll(string(whole.Data), "worker", "control-plane"), "nothing", "x", true)
+	f.Add("", "", "", true)
+	for _, field := range []string{"podSubnet: 10.244.0.0/16", "serviceSubnet: 10.96.0.0/16", "name: mkube", "role: worker", "dnsDomain: cluster.local"} {
+		key, _, _ := strings.Cut(field, ":")
+		f.Add(strings.Replace(string(whole.Data), field, key+`: ""`, 1), "", "", true)
+	}
+	f.Fuzz(func(t *testing.T, cluster, stage, key string, keep bool) {
+		for path, data := range map[string]string{configFile: cluster, "/etc/mkube/stage": stage} {
+			if err := r.write(n, path, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ca, _ := n.File("/etc/mkube/pki/ca.crt")
+		if !keep {
+			if err := r.write(n, "/etc/mkube/pki/ca.crt", key); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = r.write(n, "/etc/mkube/pki/ca.crt", string(ca.Data)) }()
+		}
+		c, err := bootstrap.Open(context.Background(), p, "mkube")
+		if err != nil {
+			return
+		}
+		for _, n := range append(c.Nodes, c.Strays...) {
+			c.Spec(n)
+			c.PodCIDRs(n)
+		}
+		bootstrap.LeftoverWarnings(c)
+		_, _ = bootstrap.Render(c) // it must not panic; an error is an answer
+	})
+}

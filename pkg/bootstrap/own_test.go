@@ -1,0 +1,207 @@
+package bootstrap_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+const (
+	schedulerManifest = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+	ownScheduler      = "/usr/local/lib/mkube/kube-scheduler"
+)
+
+// program is an ELF file with segments of these types.
+func program(t *testing.T, segments ...elf.ProgType) []byte {
+	t.Helper()
+	header := elf.Header64{
+		Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT),
+		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: uint16(len(segments)), Shentsize: 64,
+	}
+	copy(header.Ident[:], elf.ELFMAG+string([]byte{byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}))
+	var b bytes.Buffer
+	if err := binary.Write(&b, binary.LittleEndian, header); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range segments {
+		if err := binary.Write(&b, binary.LittleEndian, elf.Prog64{Type: uint32(s)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+// running is a rig with the control planes of a configuration, whose static pods have
+// ended once their manifest is gone, and run once it is there.
+func running(t *testing.T, cfg config.Cluster) *rig {
+	t.Helper()
+	r := newRig(t)
+	if _, err := r.create(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	r.broken = func(args []string) (string, int, bool) {
+		// The first asks whether the pod has ended, and has the script's name for it.
+		return "", 0, args[0] == "sh" && args[len(args)-1] == "kube-scheduler"
+	}
+	return r
+}
+
+func (r *rig) run(t *testing.T, what string, own *bootstrap.Own) error {
+	t.Helper()
+	return bootstrap.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
+}
+
+// container is the first of the kube-scheduler's manifest, and its pod.
+func (r *rig) scheduler(t *testing.T, node string) (corev1.Container, corev1.Pod) {
+	t.Helper()
+	var pod corev1.Pod
+	if err := yaml.UnmarshalStrict([]byte(r.file(t, node, schedulerManifest)), &pod); err != nil {
+		t.Fatal(err)
+	}
+	return pod.Spec.Containers[0], pod
+}
+
+func TestRunOwn(t *testing.T) {
+	t.Parallel()
+	r := running(t, planes)
+	before := r.file(t, "control-plane2", schedulerManifest)
+	was, _ := r.scheduler(t, "control-plane2")
+	own := &bootstrap.Own{Binary: program(t, elf.PT_LOAD)}
+	if err := r.run(t, "kube-scheduler", own); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"control-plane", "control-plane2", "control-plane3"} {
+		if got, want := r.everyFile(t)["mkube-"+node+":"+ownScheduler], "755 "+string(own.Binary); got != want {
+			t.Errorf("%s has the program %q; want %q", node, got, want)
+		}
+		c, pod := r.scheduler(t, node)
+		if len(was.Command) < 2 || !slices.Equal(c.Command, append([]string{ownScheduler}, was.Command[1:]...)) {
+			t.Errorf("on %s it is run as %q; mkube's is %q", node, c.Command, was.Command)
+		}
+		if c.StartupProbe != nil || c.LivenessProbe != nil || c.ReadinessProbe != nil {
+			t.Errorf("on %s its health is asked for", node)
+		}
+		mounted(t, c, pod)
+	}
+	c, _ := r.scheduler(t, "control-plane2")
+	if len(c.VolumeMounts) != len(was.VolumeMounts)+1 {
+		t.Errorf("it has the mounts %+v; mkube's has %+v", c.VolumeMounts, was.VolumeMounts)
+	}
+	if err := r.run(t, "kube-scheduler", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.file(t, "control-plane2", schedulerManifest); got != before {
+		t.Errorf("mkube's own is\n%s\nand was\n%s", got, before)
+	}
+}
+
+// mounted wants the binary of the node, and only it, at the path that is run.
+func mounted(t *testing.T, c corev1.Container, pod corev1.Pod) {
+	t.Helper()
+	mount := c.VolumeMounts[len(c.VolumeMounts)-1]
+	if mount.MountPath != ownScheduler || !mount.ReadOnly {
+		t.Errorf("the program is mounted as %+v", mount)
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.Name != mount.Name {
+			continue
+		}
+		if v.HostPath == nil || v.HostPath.Path != ownScheduler || *v.HostPath.Type != corev1.HostPathFile {
+			t.Errorf("the program comes from %+v", v.HostPath)
+		}
+		return
+	}
+	t.Errorf("there is no volume %s", mount.Name)
+}
+
+func TestRunOwnWithArguments(t *testing.T) {
+	t.Parallel()
+	r := running(t, config.Cluster{})
+	for _, args := range [][]string{{"--config=/x", "two words"}, {}} {
+		if err := r.run(t, "kube-scheduler", &bootstrap.Own{Binary: program(t), Args: args}); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := r.scheduler(t, "control-plane"); !slices.Equal(c.Command, append([]string{ownScheduler}, args...)) {
+			t.Errorf("with %q it is run as %q", args, c.Command)
+		}
+	}
+}
+
+// TestRunOwnEndsTheOldOneFirst: the manifest goes, its container ends, and only then is
+// the new manifest there. The kubelet would not start a pod again whose binary alone is
+// another.
+func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
+	t.Parallel()
+	r := running(t, config.Cluster{})
+	begin := len(r.Calls())
+	if err := r.run(t, "kube-scheduler", &bootstrap.Own{Binary: program(t)}); err != nil {
+		t.Fatal(err)
+	}
+	calls := slices.DeleteFunc(r.Calls()[begin:], func(c fake.Call) bool { return c.Method != "Run" })
+	at := func(words string) int {
+		return slices.IndexFunc(calls, func(c fake.Call) bool { return strings.HasPrefix(strings.Join(c.Args, " "), words) })
+	}
+	removed, ended, runs := at("rm -f "+schedulerManifest), at("sh -c for i"), at("crictl ps --quiet --state running --name ^kube-scheduler$")
+	written := -1
+	for i, c := range calls {
+		if c.Args[0] == "tar" && slices.Contains(c.Args, "-xf") {
+			written = i // the last archive is the manifest's
+		}
+	}
+	if removed < 0 || removed >= ended || ended >= written || written >= runs {
+		t.Errorf("the manifest is removed at %d, its container ended at %d, the new manifest is there at %d and its container runs at %d", removed, ended, written, runs)
+	}
+}
+
+// TestRunOwnWaits: a program that ends at once is an error.
+func TestRunOwnWaits(t *testing.T) {
+	t.Parallel()
+	r := running(t, config.Cluster{})
+	ended := r.broken
+	r.broken = func(args []string) (string, int, bool) {
+		if args[0] == "crictl" {
+			return "", 0, true
+		}
+		return ended(args)
+	}
+	err := bootstrap.RunOwn(t.Context(), r, "mkube", "kube-scheduler", &bootstrap.Own{Binary: program(t)}, bootstrap.Options{Wait: time.Second})
+	if err == nil || !strings.Contains(err.Error(), "no container of kube-scheduler runs") {
+		t.Errorf("RunOwn = %v", err)
+	}
+}
+
+func TestRunOwnRefuses(t *testing.T) {
+	t.Parallel()
+	r := running(t, config.Cluster{})
+	begin := len(r.Calls())
+	for _, test := range []struct {
+		what string
+		own  *bootstrap.Own
+		want string
+	}{
+		{"kubelet", nil, "kubelet is no static pod"},
+		{"kube-scheduler", &bootstrap.Own{Binary: []byte("#!/bin/sh")}, "the binary is no program for Linux"},
+		{"kube-scheduler", &bootstrap.Own{Binary: nil}, "the binary is no program for Linux"},
+		{"kube-scheduler", &bootstrap.Own{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
+	} {
+		if err := r.run(t, test.what, test.own); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("RunOwn of %s = %v; want %q", test.what, err, test.want)
+		}
+	}
+	for _, c := range r.Calls()[begin:] {
+		if c.Method == "Run" && c.Args[0] == "rm" {
+			t.Errorf("it was changed all the same: %q", c.Args)
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package bootstrap
+
+import (
+	"context"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// preflight looks at all that can be known before anything is made: the host, and the
+// kubeconfig if one is to be written. It gives word of warnings, and returns what refuses.
+func preflight(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) error {
+	problems := p.Check(ctx, cfg)
+	if len(o.Kubeconfig) > 0 {
+		problems = append(problems, provider.Refuse(provider.CheckKubeconfig, kubeconfig.Check(ctx, o.Kubeconfig, ContextName(cfg.Name)))...)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	warnings, err := o.IgnorePreflightErrors.Sort(problems)
+	for _, w := range warnings {
+		if o.Warn != nil {
+			o.Warn(w)
+		}
+	}
+	return err
+}

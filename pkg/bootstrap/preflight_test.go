@@ -1,0 +1,121 @@
+package bootstrap_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// wrong is a host with a problem that refuses and one that does not.
+func wrong(t *testing.T) (*rig, bootstrap.Options, *[]string) {
+	t.Helper()
+	r := newRig(t)
+	r.Problems = slices.Concat(provider.Warn(provider.CheckMemory, errors.New("little memory")), provider.Refuse(provider.CheckPort, errors.New("port 80 is taken")))
+	warned := new([]string)
+	o := bootstrap.Options{Wait: time.Minute, Kubeconfig: []string{r.kubeconfig}, On: r.recorder.On}
+	o.Warn = func(line string) {
+		if len(r.recorder.Events()) > 0 {
+			t.Errorf("after the first step: %s", line)
+		}
+		*warned = append(*warned, line)
+	}
+	return r, o, warned
+}
+
+func ignoring(t *testing.T, names ...string) provider.Ignored {
+	t.Helper()
+	ignored, err := provider.ParseIgnored(names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ignored
+}
+
+// TestPreflight: warnings stop nothing, what refuses does unless it is ignored.
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	const refused = "port 80 is taken (to ignore this: --ignore-preflight-errors=Port)"
+	for name, ignored := range map[string][]string{"nothing": nil, "another": {"image"}, "it": {"port"}, "all": {"all"}} {
+		t.Run(name+" is ignored", func(t *testing.T) {
+			t.Parallel()
+			r, o, warned := wrong(t)
+			o.IgnorePreflightErrors = ignoring(t, ignored...)
+			_, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), o)
+			want, wantErr := []string{"little memory"}, refused
+			if name == "it" || name == "all" {
+				want, wantErr = append(want, "ignored preflight error Port: port 80 is taken"), "<nil>"
+			}
+			if fmt.Sprint(err) != wantErr || !slices.Equal(*warned, want) {
+				t.Errorf("Create = %v, warned of %q; want %s, %q", err, *warned, wantErr, want)
+			}
+			made := slices.ContainsFunc(r.Calls(), func(c fake.Call) bool { return c.Method == "Create" })
+			if made != (wantErr == "<nil>") {
+				t.Errorf("something was made: %t", made)
+			}
+		})
+	}
+}
+
+// TestPreflightOfAddAndDryRun: they look as create does.
+func TestPreflightOfAddAndDryRun(t *testing.T) {
+	t.Parallel()
+	r, o, warned := wrong(t)
+	cfg := config.Cluster{}.Default()
+	ignored := o
+	ignored.IgnorePreflightErrors = ignoring(t, "Port")
+	if err := bootstrap.DryRun(t.Context(), r, cfg, o, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "port 80 is taken") {
+		t.Errorf("DryRun = %v", err)
+	}
+	if err := bootstrap.DryRun(t.Context(), r, cfg, ignored, new(bytes.Buffer)); err == nil || strings.Contains(err.Error(), "port 80") {
+		t.Errorf("DryRun of what has no preview = %v", err)
+	}
+	if _, err := bootstrap.Create(t.Context(), r, cfg, ignored); err != nil {
+		t.Fatal(err)
+	}
+	o.On, ignored.On = nil, nil
+	o.Warn = func(line string) { *warned = append(*warned, line) }
+	ignored.Warn = o.Warn
+	*warned = nil
+	if _, err := bootstrap.AddNode(t.Context(), r, "mkube", config.Node{Role: config.Worker}, o); err == nil || !strings.Contains(err.Error(), "port 80 is taken") {
+		t.Errorf("AddNode = %v", err)
+	}
+	if _, err := bootstrap.AddNode(t.Context(), r, "mkube", config.Node{Role: config.Worker}, ignored); err != nil {
+		t.Errorf("AddNode = %v", err)
+	}
+	if want := []string{"little memory", "little memory", "ignored preflight error Port: port 80 is taken"}; !slices.Equal(*warned, want) {
+		t.Errorf("AddNode warned of %q; want %q", *warned, want)
+	}
+}
+
+// TestPreflightOfKubeconfig: it is looked at before anything is made, and together with
+// the host.
+func TestPreflightOfKubeconfig(t *testing.T) {
+	t.Parallel()
+	r, o, _ := wrong(t)
+	if err := os.WriteFile(r.kubeconfig, []byte("clusters: [\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), o)
+	for _, want := range []string{"port 80 is taken", "reading kubeconfig " + r.kubeconfig + ": line ", "--ignore-preflight-errors=Kubeconfig"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing of %q in: %v", want, err)
+		}
+	}
+	if len(r.recorder.Events()) > 0 {
+		t.Error("it began all the same")
+	}
+	o.Kubeconfig, o.IgnorePreflightErrors = nil, ignoring(t, "port")
+	if _, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), o); err != nil {
+		t.Errorf("without a kubeconfig: %v", err)
+	}
+}

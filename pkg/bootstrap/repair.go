@@ -1,0 +1,52 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/component/etcd"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// repair removes what adds that were killed have left: their places and addresses are
+// needed again. The caller has the cluster's lock, so none of them is still at work.
+func (a *addition) repair(ctx context.Context) error {
+	c, g := a.before, built(a.before.Stage, a.before.Config)
+	if slices.Contains(g.Names(), "etcd") && len(c.ControlPlanes()) > 1 {
+		if err := etcd.RemoveUnknown(ctx, c.ControlPlanes()); err != nil {
+			return err
+		}
+	}
+	if len(c.Strays) == 0 {
+		return nil
+	}
+	event(a.o, progress.Event{Step: stepRepair, State: progress.Pending, Short: "delete what an add that was ended has left"})
+	return step(a.o, stepRepair, func() error {
+		for _, n := range c.Strays {
+			if err := removeStray(ctx, a.changer, c, n); err != nil {
+				return fmt.Errorf("deleting node %s, which an add that was ended has left: %w", n.Name(), err)
+			}
+		}
+		c.Strays = nil
+		return nil
+	})
+}
+
+// removeStray removes a node that is not in the cluster's configuration.
+func removeStray(ctx context.Context, changer provider.Changer, c *cluster.Cluster, n provider.Node) error {
+	there := built(c.Stage, c.Config).Names()
+	var errs []error
+	if n.Role() == config.ControlPlane && slices.Contains(there, "etcd") {
+		errs = append(errs, etcd.RemoveMember(ctx, c.ControlPlanes(), n))
+	}
+	errs = append(errs, changer.Remove(ctx, c.Config.Name, n.Name()))
+	if slices.Contains(there, "node-registration") {
+		errs = append(errs, deleteObject(ctx, c, n.Name())) // only now, see undo
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,261 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/fake"
+)
+
+// reissued are certificates and keys, which are made again whenever a file is written.
+var reissued = regexp.MustCompile(`(?s)(client-(certificate|key)-data: \S+|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----.*?-----END (CERTIFICATE|EC PRIVATE KEY)-----)`)
+
+// everyFile is every file of every node but for certificates, by "node:path".
+func (r *rig) everyFile(t *testing.T) map[string]string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, n := range nodes {
+		for path, f := range n.(*fake.Node).Files() {
+			if !f.Mode.IsDir() && path != "/run/mkube.lock" { // that names its last holder
+				all[n.Name()+":"+path] = fmt.Sprintf("%o %s", f.Mode.Perm(), reissued.ReplaceAll(f.Data, []byte("...")))
+			}
+		}
+	}
+	return all
+}
+
+// A stop is a moment of an addition at which it fails, or is cancelled.
+type stop struct {
+	name      string
+	cancelled bool
+	at        func(c fake.Call, node string) bool
+}
+
+// stops are moments from an addition's first to its last second.
+var stops = []stop{
+	{"it fails when it is made", false, func(c fake.Call, _ string) bool { return c.Method == "Add" }},
+	{"it fails when it boots", false, func(c fake.Call, node string) bool { return c.Method == "Boot" && c.Node == node }},
+	// The others know it by then.
+	{"it is cancelled when its components come up", true, func(c fake.Call, node string) bool {
+		return c.Method == "Run" && c.Node == node
+	}},
+}
+
+// TestAFailedAddLeavesTheClusterAsBefore: no file of any node differs, and neither etcd
+// nor the API knows the node.
+func TestAFailedAddLeavesTheClusterAsBefore(t *testing.T) {
+	t.Parallel()
+	for node, role := range map[string]config.Role{"mkube-worker": config.Worker, "mkube-control-plane4": config.ControlPlane} {
+		for _, s := range stops {
+			t.Run(node+": "+s.name, func(t *testing.T) {
+				t.Parallel()
+				asBefore(t, role, node, s)
+			})
+		}
+	}
+}
+
+func asBefore(t *testing.T, role config.Role, node string, s stop) {
+	members := []string{"2", "3", "4"}
+	if role == config.ControlPlane {
+		members = append(members, "6")
+	}
+	r := up(t, planes, members...)
+	files, names, listed := r.everyFile(t), r.names(t), r.listed(t)
+	deleted := r.deletions(t, node)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	broken := errors.New("no such luck")
+	var reached atomic.Bool
+	r.Before = func(ctx context.Context, c fake.Call) error {
+		if !s.at(c, node) {
+			return nil
+		}
+		reached.Store(true)
+		if s.cancelled {
+			cancel()
+			return ctx.Err()
+		}
+		return broken
+	}
+	_, err := bootstrap.AddNode(ctx, r, "mkube", config.Node{Role: role}, bootstrap.Options{Wait: time.Minute})
+	if !reached.Load() || err == nil || s.cancelled && !errors.Is(err, context.Canceled) {
+		t.Fatalf("AddNode = %v, and the moment came: %t", err, reached.Load())
+	}
+	r.Before = nil
+	if got := r.names(t); got != names {
+		t.Errorf("the nodes are %s; were %s", got, names)
+	}
+	if got := r.listed(t); got != listed {
+		t.Errorf("the cloud controller manager is told of %s; was of %s", got, listed)
+	}
+	after := r.everyFile(t)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if after[path] != files[path] {
+			t.Errorf("%s differs:\n%s\nand was\n%s", path, after[path], files[path])
+		}
+	}
+	for path := range after {
+		if _, ok := files[path]; !ok {
+			t.Errorf("%s is left", path)
+		}
+	}
+	// The rig's etcd always lists the address: a control plane's add has it removed before
+	// it announces its member, and again after an announcement.
+	told, gone := r.count("/member/add"), r.count(`{"ID":"10006"}`)
+	if want := told + len(members) - 3; gone != want {
+		t.Errorf("etcd was told of a member %d times, and %d times that it has gone; want %d", told, gone, want)
+	}
+	if s.name != stops[0].name && deleted.Load() == 0 {
+		t.Errorf("once %s was gone its object was not deleted", node)
+	}
+}
+
+// count is how many commands with these words were run on the first control plane.
+func (r *rig) count(words string) int {
+	n := 0
+	for _, c := range r.Calls() {
+		if c.Node == "mkube-control-plane" && strings.Contains(strings.Join(c.Args, " "), words) {
+			n++
+		}
+	}
+	return n
+}
+
+// deletions counts how often a node's object is deleted when the node is gone: a kubelet
+// that still starts would register it again.
+func (r *rig) deletions(t *testing.T, node string) *atomic.Int32 {
+	count := new(atomic.Int32)
+	r.api.Handle("/api/v1/nodes/"+node, func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodDelete && !slices.Contains(strings.Fields(r.names(t)), strings.TrimPrefix(node, "mkube-")) {
+			count.Add(1)
+		}
+		http.NotFound(w, req)
+	})
+	return count
+}
+
+// TestRetainedAdd: with --retain what was made stays, to be looked at.
+func TestRetainedAdd(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	r.Before = func(_ context.Context, c fake.Call) error {
+		if c.Method == "Boot" {
+			return errors.New("no such luck")
+		}
+		return nil
+	}
+	_, err := bootstrap.AddNode(t.Context(), r, "mkube", config.Node{Role: config.Worker}, bootstrap.Options{Wait: time.Minute, Retain: true})
+	if err == nil {
+		t.Fatal("AddNode succeeds")
+	}
+	if got := r.names(t); got != "control-plane worker worker2 worker3" {
+		t.Errorf("the nodes are %s", got)
+	}
+}
+
+// TestHalfAdded: a node that lacks components has not joined. One that has them all has.
+func TestHalfAdded(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	broken := r.broken
+	r.broken = func(args []string) (string, int, bool) {
+		if len(args) > 2 && args[0] == "mkube-probe" && args[2] == "10256" {
+			return "", 1, true
+		}
+		return broken(args)
+	}
+	want := config.Node{Role: config.Worker}
+	if _, err := bootstrap.AddNode(t.Context(), r, "mkube", want, bootstrap.Options{Wait: 3 * time.Second, Retain: true}); err == nil || !strings.Contains(err.Error(), "kube-proxy on mkube-worker3") {
+		t.Fatalf("AddNode = %v; want kube-proxy to be late", err)
+	}
+	r.broken = broken
+	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || len(c.Nodes) != 3 {
+		t.Fatalf("Open = %v, %v; want a stray", c, err)
+	}
+	if err := bootstrap.Start(t.Context(), r, "mkube", bootstrap.Options{Wait: time.Minute}); err != nil {
+		t.Errorf("Start = %v", err)
+	}
+	if name, err := r.addNode(t, want); err != nil || name != "mkube-worker3" {
+		t.Errorf("AddNode = %s, %v", name, err)
+	}
+	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 4 {
+		t.Errorf("Open = %v, %v; want four nodes", c, err)
+	}
+}
+
+// order is where, of all calls, the first one is that f accepts.
+func (r *rig) order(t *testing.T, what string, f func(fake.Call) bool) int {
+	t.Helper()
+	i := slices.IndexFunc(r.Calls(), f)
+	if i < 0 {
+		t.Fatalf("it never came to this: %s", what)
+	}
+	return i
+}
+
+// etcdAsked accepts a request to etcd.
+func etcdAsked(path string) func(fake.Call) bool {
+	return func(c fake.Call) bool {
+		return c.Method == "Run" && c.Args[0] == "curl" && strings.Contains(strings.Join(c.Args, " "), path)
+	}
+}
+
+// TestMembersComeFirstAndGoFirst: etcd learns of a member before its node boots, since a
+// member that is not known ends at once; and forgets it before its node goes, since of
+// few members one that is gone costs the quorum.
+func TestMembersComeFirstAndGoFirst(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4", "6")
+	if _, err := r.addNode(t, config.Node{Role: config.ControlPlane}); err != nil {
+		t.Fatal(err)
+	}
+	added := r.order(t, "etcd learns of the member", etcdAsked("/member/add"))
+	booted := r.order(t, "the node boots", func(c fake.Call) bool { return c.Method == "Boot" && c.Node == "mkube-control-plane4" })
+	if added > booted {
+		t.Error("the node boots before etcd knows its member")
+	}
+	if err := r.removeNode(t, "control-plane4"); err != nil {
+		t.Fatal(err)
+	}
+	forgotten := r.order(t, "etcd forgets the member", etcdAsked("/member/remove"))
+	removed := r.order(t, "the node is removed", func(c fake.Call) bool { return c.Method == "Remove" && c.Node == "mkube-control-plane4" })
+	if forgotten > removed {
+		t.Error("the node is removed before etcd has forgotten its member")
+	}
+}
+
+// TestAMemberThatStays: where etcd does not let a member go, its node stays.
+func TestAMemberThatStays(t *testing.T) {
+	t.Parallel()
+	r := up(t, planes, "2", "3", "4")
+	listing := r.broken
+	r.broken = func(args []string) (string, int, bool) {
+		if args[0] == "curl" && strings.HasSuffix(args[len(args)-1], "/member/remove") {
+			return "", 22, true
+		}
+		return listing(args)
+	}
+	if err := r.removeNode(t, "control-plane3"); provider.ExitCode(err) != 22 {
+		t.Errorf("RemoveNode = %v", err)
+	}
+	if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
+		t.Errorf("the nodes are %s", got)
+	}
+}

@@ -1,0 +1,106 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
+)
+
+// checkPorts tries to listen where the cluster will.
+func checkPorts(cfg config.Cluster) error {
+	errs := []error{tryPort("networking.apiServerPort", "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort)}
+	for i, n := range cfg.Nodes {
+		for j, m := range n.ExtraPortMappings {
+			errs = append(errs, tryPort(fmt.Sprintf("nodes[%d].extraPortMappings[%d]", i, j), m.Protocol, m.ListenAddress, m.HostPort))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tryPort listens for a moment. Port 0, any free one, tells whether the address is the
+// host's. What cannot be tried from here, such as SCTP or a port that only root may
+// have, is left to the daemon.
+func tryPort(field, protocol, address string, port int32) error {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return nil // the configuration's own check has said so
+	}
+	// The number keeps a wildcard to its family: a mapping of the other one is another's.
+	family := "4"
+	if addr.Is6() {
+		family = "6"
+	}
+	at := net.JoinHostPort(address, strconv.Itoa(int(port)))
+	switch protocol {
+	case "", "TCP":
+		err = tried(net.Listen("tcp"+family, at))
+	case "UDP":
+		err = tried(net.ListenPacket("udp"+family, at))
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: port %d of %s is taken: choose another, or end what listens there", field, port, address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%s: %s is no address of this host", field, address)
+	}
+	return nil
+}
+
+// tried closes what was opened to see whether it can be.
+func tried(c io.Closer, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// checkSubnets looks for a place for the cluster's network, and for networks that its
+// pods and services hide.
+func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster) []provider.Problem {
+	t, err := takenSubnets(ctx, p.client, p.machine, cfg)
+	if err != nil {
+		return provider.Refuse(provider.CheckProvider, err)
+	}
+	uses := slices.Concat(t.networks, t.addresses, t.routes)
+	return slices.Concat(
+		t.place(cfg),
+		provider.Warn(provider.CheckSubnet, hostnet.Hidden("networking.podSubnet", cfg.Networking.PodSubnets(), uses)),
+		provider.Warn(provider.CheckSubnet, hostnet.Hidden("networking.serviceSubnet", cfg.Networking.ServiceSubnets(), uses)),
+	)
+}
+
+// place is what is wrong with the place of the cluster's network, if that is still to
+// be made.
+func (t occupied) place(cfg config.Cluster) []provider.Problem {
+	if t.there {
+		return nil
+	}
+	subnets, ok := t.first(six(cfg))
+	if !ok {
+		return provider.Refuse(provider.CheckSubnet, errNoSubnet)
+	}
+	var routed []string
+	for _, s := range subnets {
+		for _, r := range t.routes {
+			if s.Overlaps(r.Subnet) {
+				routed = append(routed, fmt.Sprintf("%s (%s of %s)", s, r.Subnet, r.By))
+				break
+			}
+		}
+	}
+	if routed == nil {
+		return nil
+	}
+	return provider.Warn(provider.CheckSubnet, fmt.Errorf("routes of this host lead to all subnets that a cluster's network can have: it gets %s, and this host reaches nothing else there while the cluster exists; delete those routes if you need them not", strings.Join(routed, " and ")))
+}

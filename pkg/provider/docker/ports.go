@@ -1,0 +1,198 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-connections/nat"
+
+	"github.com/mkube/mkube/pkg/config"
+)
+
+// apiServerPort is kube-apiserver's port on a node.
+const apiServerPort = 6443
+
+// ports are the published ports of a node: the API server's on the one that all
+// clients go to, and those that the configuration asks for.
+func ports(cfg config.Cluster, i int, free *freePorts) (nat.PortSet, nat.PortMap, error) {
+	exposed, bindings := nat.PortSet{}, nat.PortMap{}
+	add := func(port int32, protocol, address string, hostPort int32) error {
+		protocol = strings.ToLower(cmp.Or(protocol, "TCP"))
+		address = cmp.Or(address, free.listen)
+		if addr, err := netip.ParseAddr(address); err == nil {
+			address = addr.Unmap().String()
+		}
+		if hostPort == 0 {
+			var err error
+			if hostPort, err = free.choose(protocol, address); err != nil {
+				return err
+			}
+		}
+		key := nat.Port(fmt.Sprintf("%d/%s", port, protocol))
+		exposed[key] = struct{}{}
+		bindings[key] = append(bindings[key], nat.PortBinding{HostIP: address, HostPort: strconv.Itoa(int(hostPort))})
+		return nil
+	}
+	if entrance(cfg) == i {
+		if err := add(apiServerPort, "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, m := range cfg.Nodes[i].ExtraPortMappings {
+		if err := add(m.ContainerPort, m.Protocol, m.ListenAddress, m.HostPort); err != nil {
+			return nil, nil, err
+		}
+	}
+	return exposed, bindings, nil
+}
+
+// entrance is the number of the node that clients of the API go to: the load
+// balancer, or else the first control plane.
+func entrance(cfg config.Cluster) int {
+	role := config.ControlPlane
+	if cfg.Count(config.LoadBalancer) > 0 {
+		role = config.LoadBalancer
+	}
+	return slices.IndexFunc(cfg.Nodes, func(n config.Node) bool { return n.Role == role })
+}
+
+// Free ports are chosen from this range. It is below the one from which Linux takes the
+// ports of outgoing connections (32768 and up): one of those could hold a node's port
+// just when the node starts again. It is below Kubernetes' node ports (30000 and up),
+// which users like to map to themselves.
+const (
+	firstFreePort = 20000
+	lastFreePort  = 29999
+)
+
+// freePorts chooses host ports for one create or add. A port must stay the same over
+// restarts of the node and the engine. One that the engine chooses does not: the engine
+// chooses again at each start. So mkube writes a number into the container's
+// configuration: one that neither the configuration nor another container has, and that,
+// with a local engine, nothing listens on. The rest the engine alone knows, above all
+// a remote one, and what happens until the node starts: where it refuses a chosen port,
+// the node is made once more with another (see boot).
+type freePorts struct {
+	listen string // where ports are published without an address
+	local  bool   // the engine's ports are this machine's
+
+	mu     sync.Mutex
+	taken  map[string]bool // as "23456/tcp"
+	chosen map[string]bool // numbers alone
+}
+
+// freePorts knows the ports that the configuration and all containers have. The engine
+// lists those of running containers; a stopped node needs its own when it starts again.
+func (p *Provider) freePorts(ctx context.Context, cfg config.Cluster) (*freePorts, error) {
+	f := &freePorts{listen: placeOf(ctx, p.client).listen, local: local(p.client), taken: map[string]bool{}, chosen: map[string]bool{}}
+	f.take("tcp", cfg.Networking.APIServerPort)
+	for _, n := range cfg.Nodes {
+		for _, m := range n.ExtraPortMappings {
+			f.take(strings.ToLower(m.Protocol), m.HostPort)
+		}
+	}
+	list, err := p.client.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("listing the ports of containers: %w", err)
+	}
+	for _, c := range list {
+		for _, port := range c.Ports {
+			f.take(port.Type, int32(port.PublicPort))
+		}
+		if c.State == "running" || c.Labels[labelCluster] == "" {
+			continue
+		}
+		inspect, err := p.client.ContainerInspect(ctx, c.ID)
+		if err != nil {
+			continue // it went away in between
+		}
+		for key, bindings := range inspect.HostConfig.PortBindings {
+			for _, b := range bindings {
+				port, _ := strconv.Atoi(b.HostPort)
+				f.take(key.Proto(), int32(port))
+			}
+		}
+	}
+	return f, nil
+}
+
+func portKey(protocol string, port int32) string { return fmt.Sprintf("%d/%s", port, protocol) }
+
+func (f *freePorts) take(protocol string, port int32) { f.taken[portKey(protocol, port)] = true }
+
+// choose is a port that nothing else has. It is given once.
+func (f *freePorts) choose(protocol, address string) (int32, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for range 1000 {
+		port := firstFreePort + rand.Int32N(lastFreePort-firstFreePort+1)
+		if f.taken[portKey(protocol, port)] {
+			continue
+		}
+		f.take(protocol, port)
+		if f.local && listens(protocol, address, port) {
+			continue
+		}
+		f.chosen[strconv.Itoa(int(port))] = true
+		return port, nil
+	}
+	return 0, fmt.Errorf("no free %s port from %d to %d on %s: choose one by hostPort", protocol, firstFreePort, lastFreePort, address)
+}
+
+// listens reports whether something has the port of this machine. Go cannot ask for SCTP,
+// and an address that is not this machine's is the engine's to know.
+func listens(protocol, address string, port int32) bool {
+	hostPort := net.JoinHostPort(address, strconv.Itoa(int(port)))
+	var err error
+	switch protocol {
+	case "tcp":
+		var l net.Listener
+		if l, err = net.Listen(ofFamily(protocol, address), hostPort); err == nil {
+			l.Close()
+		}
+	case "udp":
+		var c net.PacketConn
+		if c, err = net.ListenPacket(ofFamily(protocol, address), hostPort); err == nil {
+			_ = c.Close() // it was only looked whether it can be had
+		}
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
+}
+
+// ofFamily is "tcp4" and the like. Without the family Go would listen on both for 0.0.0.0.
+func ofFamily(protocol, address string) string {
+	if strings.Contains(address, ":") {
+		return protocol + "6"
+	}
+	return protocol + "4"
+}
+
+var portNumber = regexp.MustCompile(`:([0-9]+)`)
+
+// lost reports whether err is the engine's word that a port which was chosen here is
+// taken after all.
+func (f *freePorts) lost(err error) bool {
+	if !portTaken(err) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(portNumber.FindAllStringSubmatch(err.Error(), -1), func(m []string) bool { return f.chosen[m[1]] })
+}
+
+// portTaken reports whether the engine could not publish a port.
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
+}

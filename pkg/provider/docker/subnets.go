@@ -1,0 +1,116 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/provider/hostnet"
+)
+
+// subnetCount is how many subnets a cluster's network may have: all of the pools.
+const subnetCount = 2 * 256
+
+// subnet4 is the i-th subnet of the pools.
+func subnet4(i int) netip.Prefix {
+	a := pools[i/256].Addr().As4()
+	a[2] = byte(i)
+	return netip.PrefixFrom(netip.AddrFrom4(a), 24)
+}
+
+// subnet6 is the i-th subnet of the IPv6 pool.
+func subnet6(i int) netip.Prefix {
+	a := pool6.Addr().As16()
+	a[6], a[7] = byte(i>>8), byte(i)
+	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
+}
+
+// occupied is what a cluster's network must not overlap, and what it had better not.
+type occupied struct {
+	// networks are Docker's, addresses the host's; own are the cluster's pods and services.
+	networks, addresses []hostnet.Use
+	own                 []netip.Prefix
+	// routes are the host's. A network in their midst works, but hides part of what
+	// they lead to.
+	routes []hostnet.Use
+	// there is set when the cluster has its network already.
+	there bool
+}
+
+// takenSubnets asks the daemon, and the host where the daemon runs on it.
+func takenSubnets(ctx context.Context, c *client.Client, m machine, cfg config.Cluster) (occupied, error) {
+	t := occupied{own: slices.Concat(cfg.Networking.PodSubnets(), cfg.Networking.ServiceSubnets())}
+	networks, err := c.NetworkList(ctx, network.ListOptions{})
+	if err != nil {
+		return t, fmt.Errorf("listing networks: %w", err)
+	}
+	for _, n := range networks {
+		t.there = t.there || n.Name == networkName(cfg.Name)
+		for _, ipam := range n.IPAM.Config {
+			if p, err := netip.ParsePrefix(ipam.Subnet); err == nil {
+				t.networks = append(t.networks, hostnet.Use{Subnet: p, By: "Docker network " + n.Name})
+			}
+		}
+	}
+	if !local(c) {
+		return t, nil
+	}
+	if t.addresses, err = m.networks.Addresses(); err != nil {
+		return t, err
+	}
+	t.routes, err = m.networks.Routes()
+	return t, err
+}
+
+// free are the subnets that a cluster's network may have, in the order in which they
+// are tried: an IPv4 one and, if wanted, an IPv6 one. Those that a route of the host
+// leads to come last.
+func (t occupied) free(withIPv6 bool) iter.Seq[[]netip.Prefix] {
+	return func(yield func([]netip.Prefix) bool) {
+		next, stop := iter.Pull(t.among(subnet6))
+		defer stop()
+		for four := range t.among(subnet4) {
+			subnets := []netip.Prefix{four}
+			if withIPv6 {
+				six, ok := next()
+				if !ok {
+					return
+				}
+				subnets = append(subnets, six)
+			}
+			if !yield(subnets) {
+				return
+			}
+		}
+	}
+}
+
+// among are those of the pools' subnets that nothing has.
+func (t occupied) among(nth func(i int) netip.Prefix) iter.Seq[netip.Prefix] {
+	hard := slices.Concat(hostnet.Subnets(t.networks), hostnet.Subnets(t.addresses), t.own)
+	routes := hostnet.Subnets(t.routes)
+	return func(yield func(netip.Prefix) bool) {
+		for _, routed := range []bool{false, true} {
+			for i := range subnetCount {
+				p := nth(i)
+				if !hostnet.Overlaps(p, hard) && hostnet.Overlaps(p, routes) == routed && !yield(p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// first are the subnets that the cluster's network would get.
+func (t occupied) first(withIPv6 bool) (subnets []netip.Prefix, ok bool) {
+	for subnets := range t.free(withIPv6) {
+		return subnets, true
+	}
+	return nil, false
+}

@@ -1,0 +1,61 @@
+package external
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// creationPrefix begins the names of mkube's own files in a cluster's folder: each holds
+// the creation of the node whose name follows, or the cluster's where none does.
+const creationPrefix = ".creation-"
+
+// note writes down which creation makes a node, "" for the whole cluster. The program
+// need not know creations.
+func (p *Provider) note(cluster, node, creation string) error {
+	file := filepath.Join(p.folder(cluster), creationPrefix+node)
+	if err := os.WriteFile(file, []byte(creation), 0o600); err != nil {
+		return fmt.Errorf("writing down who makes cluster %s: %w", cluster, err)
+	}
+	return nil
+}
+
+// claim keeps a node's place for one Add: of two at once, of two processes even, the second
+// gets provider.ErrExists. The claim ends with release, or with this process.
+func (p *Provider) claim(cluster, node string) (release func(), err error) {
+	f, err := os.OpenFile(filepath.Join(p.folder(cluster), creationPrefix+node), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("claiming node %s: %w", node, err)
+	}
+	if err := tryLock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("node %s %w: another command is adding it", node, provider.ErrExists)
+	}
+	return func() { f.Close() }, nil
+}
+
+// noted is the node that a creation has made, "" for the whole cluster; ok is false where
+// it made nothing of the cluster.
+func (p *Provider) noted(cluster, creation string) (node string, ok bool, err error) {
+	entries, err := os.ReadDir(p.folder(cluster))
+	if err != nil {
+		return "", false, fmt.Errorf("reading who made cluster %s: %w", cluster, err)
+	}
+	for _, e := range entries {
+		name, ours := strings.CutPrefix(e.Name(), creationPrefix)
+		if !ours {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(p.folder(cluster), e.Name()))
+		if err != nil {
+			return "", false, fmt.Errorf("reading who made cluster %s: %w", cluster, err)
+		}
+		if string(data) == creation {
+			return name, true, nil
+		}
+	}
+	return "", false, nil
+}

@@ -1,0 +1,49 @@
+//go:build unix
+
+package external
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// ownGroup makes a program the leader of a process group of its own.
+func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// interrupt does to a program and to what it runs what Ctrl-C does in a terminal.
+func interrupt(cmd *exec.Cmd) error { return signal(cmd, syscall.SIGINT) }
+
+// kill kills a program and what it runs. That nobody is left is no error.
+func kill(cmd *exec.Cmd) { _ = signal(cmd, syscall.SIGKILL) }
+
+func signal(cmd *exec.Cmd, s syscall.Signal) error {
+	if err := syscall.Kill(-cmd.Process.Pid, s); err != nil {
+		return os.ErrProcessDone
+	}
+	return nil
+}
+
+// readNow reads what is in a pipe: nothing where it would have to wait.
+func readNow(f *os.File, p []byte) (n int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	readErr := raw.Read(func(fd uintptr) bool {
+		for {
+			n, err = syscall.Read(int(fd), p)
+			if !errors.Is(err, syscall.EINTR) {
+				return true
+			}
+		}
+	})
+	if readErr == nil && (err == nil || errors.Is(err, syscall.EAGAIN)) {
+		return max(n, 0), nil
+	}
+	return 0, errors.Join(readErr, err)
+}
+
+// tryLock locks a file, unless another opening of it is locked.
+func tryLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
