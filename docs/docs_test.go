@@ -88,7 +88,7 @@ func TestExampleSaysDefaultsRightly(t *testing.T) {
 			got = append(got, m[1]+": "+m[2])
 		}
 	}
-	c := config.Cluster{Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{{}}}}}.Default()
+	c := config.Cluster{Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{{}}}}}.Default().PublishedAt(config.Loopback)
 	want := []string{
 		"role: " + string(c.Nodes[0].Role),
 		"image: mkube/node:v1.37.2", // of the build, not of the configuration

@@ -36,7 +36,7 @@ func TestMetricsServer(t *testing.T) {
 	t.Run("a HorizontalPodAutoscaler scales", func(t *testing.T) {
 		loadWeb(t, c)
 		c.apply(t, manifest(t, "busy.yaml"), "apply", "-f", "-")
-		c.kubectl(t, "rollout", "status", "deployment/busy", "--timeout=60s")
+		c.kubectl(t, "rollout", "status", "deployment/busy", "--timeout=180s")
 		eventually(t, "the autoscaler knows how busy the pod is", func() (bool, string) {
 			out := c.kubectl(t, "get", "hpa", "busy", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}")
 			return out != "" && out != "0", c.kubectl(t, "describe", "hpa", "busy")

@@ -28,7 +28,7 @@ func TestLoadBalancer(t *testing.T) {
 	})
 	loadWeb(t, c)
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	subnet := subnets(t, c)[0]
 	asked := withLastByte(subnet.Addr(), 222)
 	c.apply(t, strings.ReplaceAll(manifest(t, "balanced.yaml"), "ASKED", asked), "apply", "-f", "-")
@@ -70,7 +70,7 @@ func TestLoadBalancer(t *testing.T) {
 	t.Run("source ranges let in some and no others", func(t *testing.T) { sourceRanges(t, c, subnet, one) })
 	t.Run("an address that cannot be had is told of, and the Service without one can be deleted", func(t *testing.T) { cannotBeHad(t, c) })
 	t.Run("a Service that is deleted, or of another type, frees its address", func(t *testing.T) {
-		c.kubectl(t, "delete", "service", "one", "--timeout=30s")
+		c.kubectl(t, "delete", "service", "one", "--timeout=180s")
 		c.kubectl(t, "patch", "service", "two", "-p", `{"spec":{"type":"ClusterIP"}}`)
 		eventually(t, "the node lets go of both addresses", func() (bool, string) {
 			r := c.sh(t, "ip -brief address show dev eth0")
@@ -119,7 +119,7 @@ func cannotBeHad(t *testing.T, c cluster) {
 		out := c.kubectl(t, "get", "events", "--field-selector=involvedObject.name=odder,reason=SyncLoadBalancerFailed", "-o", "jsonpath={.items[*].message}")
 		return strings.Contains(out, "the address 192.0.2.7 that is asked for is not one of "), out
 	})
-	c.kubectl(t, "delete", "service", "odd", "odder", "--timeout=30s")
+	c.kubectl(t, "delete", "service", "odd", "odder", "--timeout=180s")
 }
 
 func startsAnew(t *testing.T, c cluster, address string) {
@@ -130,78 +130,6 @@ func startsAnew(t *testing.T, c cluster, address string) {
 	eventually(t, "the address answers", func() (bool, string) { return resolve(t, "udp", address) })
 	if got := c.address(t, "kube-system", "dns"); got != address {
 		t.Errorf("the address was %s and is %s", address, got)
-	}
-}
-
-const threeNodes = `
-apiVersion: mkube.dev/v1alpha1
-kind: Cluster
-nodes:
-- role: control-plane
-- role: worker
-- role: worker
-`
-
-// TestLoadBalancerMoves kills one node after the other, until only the one is left on
-// which the web server runs: not even the control plane is needed.
-func TestLoadBalancerMoves(t *testing.T) {
-	c := create(t, "e2e-moves", threeNodes)
-	loadWeb(t, c)
-	c.apply(t, strings.Replace(manifest(t, "web.yaml"), "replicas: 2", "replicas: 1", 1), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
-	home := c.kubectl(t, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].spec.nodeName}")
-	other := c.name + "-worker"
-	if home == other {
-		other += "2"
-	}
-	var addresses []string
-	for i := range 8 {
-		name := fmt.Sprint("web-", i)
-		c.kubectl(t, "expose", "deployment", "web", "--name", name, "--type=LoadBalancer", "--port=80")
-		addresses = append(addresses, c.address(t, "default", name))
-	}
-	for _, a := range addresses {
-		eventually(t, a+" answers", func() (bool, string) { return visit(a) })
-	}
-	t.Run("each address is held by one node", func(t *testing.T) {
-		for _, a := range addresses {
-			eventually(t, "one node holds "+a, func() (bool, string) {
-				holders := c.holders(t, a, home, other, c.name+"-control-plane")
-				return len(holders) == 1, fmt.Sprint(holders)
-			})
-		}
-	})
-	t.Run("an address of a Service with local traffic is where its pod is", func(t *testing.T) {
-		c.kubectl(t, "expose", "deployment", "web", "--name", "local", "--type=LoadBalancer", "--port=80", `--overrides={"spec":{"externalTrafficPolicy":"Local"}}`)
-		a := c.address(t, "default", "local")
-		eventually(t, a+" answers", func() (bool, string) { return visit(a) })
-		if got := c.holders(t, a, home, other, c.name+"-control-plane"); !slices.Equal(got, []string{home}) {
-			t.Errorf("it is held by %q; the pod is on %s", got, home)
-		}
-	})
-	for _, node := range []string{other, c.name + "-control-plane"} {
-		t.Run("addresses of "+node+" move within five seconds when it is killed", func(t *testing.T) {
-			var held []string
-			for _, a := range addresses {
-				if slices.Equal(c.holders(t, a, node), []string{node}) {
-					held = append(held, a)
-				}
-			}
-			if len(held) == 0 {
-				t.Fatalf("%s holds none of %q", node, addresses)
-			}
-			killed := time.Now()
-			if err := daemon.ContainerKill(t.Context(), node, "KILL"); err != nil {
-				t.Fatal(err)
-			}
-			for _, a := range held {
-				wait := reachable(t, a, killed.Add(20*time.Second)).Sub(killed)
-				t.Logf("%s answers %s after the kill", a, wait.Round(10*time.Millisecond))
-				if wait > 5*time.Second {
-					t.Errorf("%s answers only after %s", a, wait)
-				}
-			}
-		})
 	}
 }
 
@@ -222,20 +150,14 @@ func visit(address string) (ok bool, answer string) {
 	return err == nil && strings.Contains(string(body), "Welcome to nginx!"), fmt.Sprint(response.Status, string(body), err)
 }
 
-// reachable is when an address answers, asked often.
-func reachable(t *testing.T, address string, deadline time.Time) time.Time {
-	t.Helper()
-	client := visitor(300 * time.Millisecond)
-	for time.Now().Before(deadline) {
-		response, err := client.Get("http://" + address)
-		if err == nil {
-			response.Body.Close()
-			return time.Now()
-		}
-		time.Sleep(50 * time.Millisecond)
+// answers reports whether an address answers at once.
+func answers(address string) bool {
+	response, err := visitor(300 * time.Millisecond).Get("http://" + address)
+	if err != nil {
+		return false
 	}
-	t.Fatalf("%s does not answer", address)
-	return time.Time{}
+	response.Body.Close()
+	return true
 }
 
 func TestLoadBalancerOfBothFamilies(t *testing.T) {
@@ -243,7 +165,7 @@ func TestLoadBalancerOfBothFamilies(t *testing.T) {
 	c := create(t, "e2e-balancer6", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking: {ipFamily: dual}\n")
 	loadWeb(t, c)
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	for policy, families := range map[string]int{"SingleStack": 1, "RequireDualStack": 2} {
 		name := strings.ToLower(policy)
 		c.kubectl(t, "expose", "deployment", "web", "--name", name, "--type=LoadBalancer", "--port=80", `--overrides={"spec":{"ipFamilyPolicy":"`+policy+`"}}`)
@@ -261,15 +183,26 @@ func TestLoadBalancerOfBothFamilies(t *testing.T) {
 	}
 }
 
+const noCloud = `
+apiVersion: mkube.dev/v1alpha1
+kind: Cluster
+cloudControllerManager: false
+nodes:
+- role: control-plane
+  name: e2e-brain
+`
+
+// TestNoCloudControllerManager makes a cluster without, whose node has a name of its own.
 func TestNoCloudControllerManager(t *testing.T) {
 	t.Parallel()
-	c := create(t, "e2e-no-cloud", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\ncloudControllerManager: false\n")
+	c := create(t, "e2e-no-cloud", noCloud)
 	if out := c.kubectl(t, "get", "pods", "-n", "kube-system", "-o", "name"); strings.Contains(out, "cloud-controller-manager") {
 		t.Error(out)
 	}
 	if out := c.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].spec.taints}{.items[*].spec.providerID}"); out != "" {
 		t.Errorf("its node has taints or a provider ID: %s", out)
 	}
+	yourOwn(t, c)
 }
 
 // address waits until a Service has one.
@@ -322,10 +255,22 @@ func withLastByte(a netip.Addr, last byte) string {
 // resolve asks the DNS server at an address for the API server's name.
 func resolve(t *testing.T, protocol, address string) (ok bool, answer string) {
 	t.Helper()
+	return resolveWithin(t, 3*time.Second, protocol, address)
+}
+
+// resolvesSoon reports whether it answers at once by UDP.
+func resolvesSoon(t *testing.T, address string) bool {
+	t.Helper()
+	ok, _ := resolveWithin(t, 300*time.Millisecond, "udp", address)
+	return ok
+}
+
+func resolveWithin(t *testing.T, limit time.Duration, protocol, address string) (ok bool, answer string) {
+	t.Helper()
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, protocol, net.JoinHostPort(address, "53"))
 	}}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	addresses, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
 	return err == nil && slices.Contains(addresses, "10.96.0.1"), fmt.Sprint(addresses, err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 )
 
@@ -45,7 +47,7 @@ func TestTwoClustersLiveSideBySide(t *testing.T) {
 	t.Run("iptables, another DNS domain and service subnet hold", func(t *testing.T) {
 		loadWeb(t, two)
 		two.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
-		two.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+		two.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 		eventually(t, "a pod reaches a Service by name", func() (bool, string) {
 			r := try(t, "", "kubectl", "--name", two.name, "--", "exec", "deployment/web", "--", "nslookup", "web.default.svc.e2e.local")
 			return strings.Contains(r.stdout, "Address: 10.97."), r.String()
@@ -59,7 +61,8 @@ func TestTwoClustersLiveSideBySide(t *testing.T) {
 			t.Errorf("kube-proxy made no iptables rules: %s", r)
 		}
 	})
-	t.Run("an archive is loaded", func(t *testing.T) { loadArchive(t, one) })
+	t.Run("an archive is loaded, from a file and from standard input", func(t *testing.T) { loadArchive(t, one) })
+	t.Run("a kubeconfig that was lost is written again", func(t *testing.T) { exportKubeconfig(t, one) })
 	t.Run("logs are exported", func(t *testing.T) { exportLogs(t, one) })
 	t.Run("a kubeconfig for inside the network names the node's address", func(t *testing.T) {
 		var config struct {
@@ -89,9 +92,42 @@ func loadArchive(t *testing.T, c cluster) {
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mkube(t, "load", "archive", file, "--name", c.name)
-	if r := c.sh(t, "crictl images --quiet docker.io/"+webImage); strings.TrimSpace(r.stdout) == "" {
-		t.Errorf("the image is not on the node: %s", r)
+	loads := func(stdin, archive string) {
+		t.Helper()
+		try(t, stdin, "load", "archive", archive, "--name", c.name).wants(t, 0)
+		if r := c.sh(t, "crictl images --quiet docker.io/"+webImage); strings.TrimSpace(r.stdout) == "" {
+			t.Errorf("the image is not on the node: %s", r)
+		}
+	}
+	loads("", file)
+	if r := c.sh(t, "crictl rmi docker.io/"+webImage); r.code != 0 {
+		t.Fatal(r)
+	}
+	loads(string(data), "-")
+}
+
+// exportKubeconfig writes a cluster's entry to a file that there is not, and uses it.
+func exportKubeconfig(t *testing.T, c cluster) {
+	file := filepath.Join(t.TempDir(), "new", "config")
+	mkube(t, "export", "kubeconfig", "--name", c.name, "--kubeconfig", file)
+	entry, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := rest.HTTPClientFor(entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Get(entry.Host + "/version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), `"gitVersion": "v1.37.2"`) {
+		t.Errorf("by that file the server says %s, %v", body, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v", info, err)
 	}
 }
 
@@ -101,61 +137,4 @@ func exportLogs(t *testing.T, c cluster) {
 	if err != nil || !bytes.Contains(out, []byte(c.name+"-control-plane")) {
 		t.Errorf("no kubelet log below %s: %v\n%s", dir, err, out)
 	}
-}
-
-func TestOtherKubernetesVersions(t *testing.T) {
-	t.Parallel()
-	for _, version := range []string{"v1.36.4", "v1.35.8"} {
-		t.Run(version, func(t *testing.T) { anotherVersion(t, version) })
-	}
-	t.Run("a worker may be one minor older than its control plane", olderWorker)
-}
-
-func anotherVersion(t *testing.T, version string) {
-	build := []string{"build", "node-image", "--kubernetes-version", version, "--source", "../node-image", "--progress", "plain"}
-	if out := try(t, "", build...); out.code != 0 {
-		t.Fatal(out)
-	}
-	t.Run("building it again takes seconds", func(t *testing.T) {
-		if again := try(t, "", build...); again.code != 0 || again.took.Seconds() > 10 {
-			t.Error(again)
-		}
-	})
-	c := create(t, "e2e-older", "", "--kubernetes-version", version)
-	if out := c.kubectl(t, "get", "nodes", "--no-headers"); !strings.Contains(out, " Ready ") || !strings.Contains(out, version) {
-		t.Error(out)
-	}
-	if out := c.kubectl(t, "version"); !strings.Contains(out, "Server Version: "+version) || !strings.Contains(out, "Client Version: "+version) {
-		t.Error(out)
-	}
-	everyPodReady(t, c)
-	served(t, c)
-	try(t, "", "stage", "check", "--name", c.name).wants(t, 0, "All is as it must be")
-	remove(t, c.name)
-	if strings.HasPrefix(version, "v1.35.") {
-		try(t, "", "create", "cluster", "--name", c.name, "--kubernetes-version", version, "--addon", "metrics-server").
-			wants(t, 1, "addon metrics-server is not in node image mkube/node:"+version)
-	}
-}
-
-const skewed = `
-apiVersion: mkube.dev/v1alpha1
-kind: Cluster
-nodes:
-- role: control-plane
-- role: worker
-  image: mkube/node:v1.36.4
-`
-
-// olderWorker: see https://kubernetes.io/releases/version-skew-policy/.
-func olderWorker(t *testing.T) {
-	c := create(t, "e2e-skew", skewed)
-	versions := c.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].status.nodeInfo.kubeletVersion}")
-	if versions != "v1.37.2 v1.36.4" {
-		t.Errorf("the nodes' versions are %s", versions)
-	}
-	everyPodReady(t, c)
-	c.kubectl(t, "taint", "node", c.name+"-control-plane", "only=the-worker:NoSchedule")
-	served(t, c)
-	try(t, "", "stage", "check", "--name", c.name).wants(t, 0, "All is as it must be")
 }

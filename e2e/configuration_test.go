@@ -35,6 +35,12 @@ containerdConfigPatches:
 - |
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.other]
   runtime_type = "io.containerd.runc.v2"
+- |
+  version = 2
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.old]
+  runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."registry.example:5001"]
+  endpoint = ["http://mirror.example:5000"]
 `, dir))
 	for what, check := range map[string]struct{ script, want string }{
 		"the mount":                  {"cat /mnt/e2e/note", "from the host"},
@@ -45,6 +51,9 @@ containerdConfigPatches:
 		"the scheduler's flag":       {"kubectl get pod -n kube-system kube-scheduler-$(hostname) -o yaml", "--v=4"},
 		"the alpha APIs":             {"kubectl api-versions", "alpha1"},
 		"the feature gate":           {"kubectl get --raw /metrics | grep kubernetes_feature_enabled", `name="MutatingAdmissionPolicy"`},
+		"a runtime in old words":     {"crictl info -o json | jq -c .config.containerd.runtimes.old", "io.containerd.runc.v2"},
+		"a mirror in old words":      {"containerd config dump 2>/dev/null | grep -A1 'registry.mirrors'", "http://mirror.example:5000"},
+		"that no field is ignored":   {"journalctl --unit containerd | grep -c 'Ignoring unknown key'", "0"},
 		"containerd's other runtime": {"crictl info -o json | jq -c .config.containerd.runtimes.other", "io.containerd.runc.v2"},
 	} {
 		if r := c.sh(t, check.script); !strings.Contains(r.stdout+r.stderr, check.want) {

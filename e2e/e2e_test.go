@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 var (
 	mkubePath = flag.String("mkube", "../bin/mkube", "the mkube to test")
 	keep      = flag.Bool("keep", false, "keep the clusters of failed tests")
+	logsPath  = flag.String("logs", "../bin/logs", "the folder for the logs of failed tests' clusters")
 )
 
 // daemon is the Docker daemon, to see what mkube does to it.
@@ -42,18 +45,27 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
-	abs, err := filepath.Abs(*mkubePath)
-	if err != nil {
-		return 1, err
+	for _, path := range []*string{mkubePath, logsPath} {
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return 1, err
+		}
+		*path = abs
 	}
-	*mkubePath = abs
-	if _, err := os.Stat(abs); err != nil {
+	if _, err := os.Stat(*mkubePath); err != nil {
 		return 1, fmt.Errorf("%w: make build makes it", err)
 	}
+	if flag.Lookup("test.list").Value.String() != "" {
+		return m.Run(), nil
+	}
+	var err error
 	if daemon, err = docker.Dial(); err != nil {
 		return 1, err
 	}
-	restore, err := raiseInotify()
+	var stop func()
+	stopped, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	restore, err := raise("fs/inotify/max_user_instances", 1024)
 	if err != nil {
 		return 1, err
 	}
@@ -70,18 +82,23 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// raiseInotify does what mkube's preflight tells users to do where the kernel's limit is
-// too low for clusters of several nodes.
-func raiseInotify() (restore func(), err error) {
-	const file, enough = "/proc/sys/fs/inotify/max_user_instances", 1024
+// raise does what mkube's preflight tells users to do where a limit of the kernel is too low
+// for clusters of several nodes.
+func raise(limit string, enough int) (restore func(), err error) {
+	file := filepath.Join("/proc/sys", limit)
 	before, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(string(before))); err != nil || n >= enough {
+	n, err := strconv.Atoi(strings.TrimSpace(string(before)))
+	if err != nil || n >= enough {
 		return func() {}, err
 	}
-	return func() { _ = os.WriteFile(file, before, 0o644) }, os.WriteFile(file, []byte(strconv.Itoa(enough)), 0o644)
+	if err := os.WriteFile(file, []byte(strconv.Itoa(enough)), 0o644); err != nil {
+		name := strings.ReplaceAll(limit, "/", ".")
+		return nil, fmt.Errorf("%s is %d, and the tests need %d (%w); run: sudo sysctl %s=%d", name, n, enough, err, name, enough)
+	}
+	return func() { _ = os.WriteFile(file, before, 0o644) }, nil
 }
 
 // result is what a finished mkube left.
@@ -95,10 +112,13 @@ func (r result) String() string {
 	return fmt.Sprintf("exit code %d after %s\nstdout:\n%s\nstderr:\n%s", r.code, r.took.Round(time.Millisecond), r.stdout, r.stderr)
 }
 
-// run runs mkube to its end, whatever that is.
+// try runs mkube to its end, whatever that is.
 func try(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	return tryContext(t, t.Context(), stdin, args...)
+	failIfInterrupted(t)
+	r := tryContext(t, t.Context(), stdin, args...)
+	failIfInterrupted(t) // it got the same signal
+	return r
 }
 
 func tryContext(t *testing.T, ctx context.Context, stdin string, args ...string) result {
@@ -150,7 +170,15 @@ func remove(t *testing.T, name string) {
 		return
 	}
 	// The test's own context is over by now.
-	if r := tryContext(t, context.Background(), "", "delete", "cluster", "--name", name); r.code != 0 {
+	ctx := context.Background()
+	if t.Failed() && stopped.Err() == nil {
+		lastWords(t, ctx, name)
+	}
+	r := tryContext(t, ctx, "", "delete", "cluster", "--name", name)
+	if r.code == 130 { // Ctrl-C reached this command too
+		r = tryContext(t, ctx, "", "delete", "cluster", "--name", name)
+	}
+	if r.code != 0 {
 		t.Errorf("deleting %s: %s", name, r)
 	}
 }
@@ -177,18 +205,19 @@ func (c cluster) sh(t *testing.T, script string) result {
 	return try(t, "", "exec", c.name+"-control-plane", "--", "sh", "-c", script)
 }
 
-// eventually asks until it is told yes, a minute long at most; the last answer
-// explains a no.
+// eventually asks until it is told yes, for three minutes at most, of which a fast machine
+// needs seconds; the last answer explains a no.
 func eventually(t *testing.T, what string, ask func() (ok bool, answer string)) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		ok, answer := ask()
 		if ok {
 			return
 		}
+		failIfInterrupted(t)
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: still not after a minute: %s", what, answer)
+			t.Fatalf("%s: still not after 3 minutes: %s", what, answer)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

@@ -5,6 +5,7 @@ package e2e
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,25 @@ func TestABrokenFlagOfKubeSchedulerIsReportedAtOnce(t *testing.T) {
 	}
 	if after := leftovers(t); !slices.Equal(before, after) {
 		t.Errorf("left behind: %v, before: %v", after, before)
+	}
+}
+
+// TestRetain: a cluster that does not come up stays, and can be looked into.
+func TestRetain(t *testing.T) {
+	t.Parallel()
+	const name = "e2e-retained"
+	t.Cleanup(func() { remove(t, name) })
+	try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {no-such-flag: \"1\"}\n",
+		"create", "cluster", "--name", name, "--config", "-", "--retain", "--progress", "plain").wants(t, 1, "unknown flag: --no-such-flag")
+	if out := mkube(t, "get", "clusters"); !strings.Contains(out, name+"\n") {
+		t.Errorf("it is not listed:\n%s", out)
+	}
+	dir := strings.TrimSpace(mkube(t, "export", "logs", t.TempDir(), "--name", name))
+	if logs, err := filepath.Glob(filepath.Join(dir, name+"-control-plane/pods/kube-system_kube-scheduler-*/kube-scheduler/*.log")); err != nil || len(logs) == 0 {
+		t.Errorf("the logs have nothing of the component that failed: %v", err)
+	}
+	if out := mkube(t, "exec", "control-plane", "--name", name, "--", "crictl", "ps", "--all"); !strings.Contains(out, "kube-scheduler") {
+		t.Errorf("on its node there are\n%s", out)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,25 +14,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"golang.org/x/mod/modfile"
 )
-
-// TestABaseImageInsteadOfMmdebstrap builds the node image upon an image of the
-// daemon's: here a bare Debian that the test makes, where others pull one.
-func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
-	t.Parallel()
-	const debian, node = "mkube/e2e-debian:test", "mkube/e2e-based:test"
-	for _, name := range []string{debian, node} {
-		t.Cleanup(func() { removeImage(t, name) })
-	}
-	importImage(t, debian, bareDebian(t))
-	r := try(t, "", "build", "node-image", "--base-image", debian, "--image", node, "--source", "../node-image", "--progress", "plain")
-	if r.code != 0 {
-		t.Fatal(r)
-	}
-	c := create(t, "e2e-based", "", "--image", node)
-	if out := c.kubectl(t, "get", "nodes", "--no-headers"); !strings.Contains(out, " Ready ") {
-		t.Error(out)
-	}
-}
 
 // TestKubernetesIsOfItsOwnPins: what is added to the one binary raises no version that
 // Kubernetes' own go.mod names. Only what is linked counts: modules are listed too that
@@ -76,17 +56,6 @@ func TestKubernetesIsOfItsOwnPins(t *testing.T) {
 			t.Errorf("%s is built in at %s; Kubernetes pins %s", r.Mod.Path, got, want)
 		}
 	}
-}
-
-// bareDebian makes the smallest Debian that has apt.
-func bareDebian(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "debian.tar")
-	out, err := exec.CommandContext(t.Context(), "mmdebstrap", "--quiet", "--variant=minbase", "bookworm", file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("making a bare Debian: %v\n%s", err, out)
-	}
-	return file
 }
 
 // importImage makes an image of a root file system's archive.

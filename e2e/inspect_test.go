@@ -19,7 +19,7 @@ func TestAClusterIsSeenThrough(t *testing.T) {
 	c := create(t, "e2e-inspect", "")
 	image := c.kubectl(t, "get", "deployment", "coredns", "-n", "kube-system", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 	c.kubectl(t, "create", "deployment", "web", "--image="+image)
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	pod := strings.TrimPrefix(strings.TrimSpace(c.kubectl(t, "get", "pods", "-l", "app=web", "-o", "name")), "pod/")
 	c.owners(t, pod)
 	c.traces(t, pod)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 )
 
 // mine reports whether something on the daemon is mkube's: it has the label that all
@@ -70,41 +73,10 @@ func leftovers(t *testing.T) []string {
 	return names
 }
 
-// interrupted starts a create, waits until it prints a word, sends it a signal, and
-// returns its exit code and what it printed.
+// interrupted is interruptedRun of a create.
 func interrupted(t *testing.T, name, word string, signal syscall.Signal) (code int, printed string) {
 	t.Helper()
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
-	cmd := exec.Command(*mkubePath, "create", "cluster", "--name", name, "--progress", "json")
-	cmd.Stderr = writer
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	writer.Close()
-	var out strings.Builder
-	buffer := make([]byte, 64<<10)
-	for sent := false; ; {
-		n, err := reader.Read(buffer)
-		out.Write(buffer[:n])
-		if !sent && strings.Contains(out.String(), word) {
-			sent = true
-			if err := cmd.Process.Signal(signal); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err != nil {
-			break
-		}
-	}
-	if !strings.Contains(out.String(), word) {
-		t.Fatalf("create never printed %s:\n%s", word, out.String())
-	}
-	_ = cmd.Wait() // its exit code is looked at
-	return cmd.ProcessState.ExitCode(), out.String()
+	return interruptedRun(t, word, signal, "create", "cluster", "--name", name, "--progress", "json")
 }
 
 // moments are words of create's JSON progress, from its first to its last second.
@@ -143,4 +115,92 @@ func TestDeleteRepairsWhatAKilledCreateLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeleteRepairsWhatTheEngineMakesLate kills a create while the engine makes its nodes, which
+// it goes on with.
+func TestDeleteRepairsWhatTheEngineMakesLate(t *testing.T) {
+	const name = "e2e-late"
+	before := leftovers(t)
+	for _, kind := range []string{"network", "volume", "container"} {
+		t.Run("when there is a "+kind, func(t *testing.T) {
+			cmd := exec.Command(*mkubePath, "create", "cluster", "--name", name, "--workers", "4", "--progress", "plain")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			soon(t, name+" has a "+kind, func() bool {
+				return slices.ContainsFunc(labelled(t, daemon, name), func(what string) bool { return strings.HasPrefix(what, kind) })
+			})
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // it says that it was killed
+			remove(t, name)
+			settled(t, daemon, "postContainersCreate")
+			if after := leftovers(t); !slices.Equal(before, after) {
+				t.Errorf("left behind: %v, before: %v", after, before)
+			}
+		})
+	}
+}
+
+// labelled is what an engine has of a cluster, of all for "".
+func labelled(t *testing.T, engine *client.Client, name string) []string {
+	t.Helper()
+	label := "dev.mkube.cluster"
+	if name != "" {
+		label += "=" + name
+	}
+	f := filters.NewArgs(filters.Arg("label", label))
+	containers, err := engine.ContainerList(t.Context(), container.ListOptions{All: true, Filters: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	volumes, err := engine.VolumeList(t.Context(), volume.ListOptions{Filters: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	networks, err := engine.NetworkList(t.Context(), network.ListOptions{Filters: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, s := range containers {
+		left = append(left, "container "+s.Names[0])
+	}
+	for _, v := range volumes.Volumes {
+		left = append(left, "volume "+v.Name)
+	}
+	for _, n := range networks {
+		left = append(left, "network "+n.Name)
+	}
+	return left
+}
+
+// soon waits for what is there for some hundredths of a second only.
+func soon(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	for start := time.Now(); !ask(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("%s: still not after 10 s", what)
+		}
+	}
+}
+
+// settled waits until a function of the engine that serves requests does not run: the engine
+// carries out the last requests of a command that was killed.
+func settled(t *testing.T, engine *client.Client, handler string) {
+	t.Helper()
+	eventually(t, "no "+handler+" runs in the engine", func() (bool, string) {
+		response, err := engine.HTTPClient().Get("http://docker/debug/pprof/goroutine?debug=2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		stacks, err := io.ReadAll(response.Body)
+		if err != nil || !strings.Contains(string(stacks), "handlePprof") {
+			t.Fatalf("the engine's goroutines: %v\n%s", err, stacks)
+		}
+		return !strings.Contains(string(stacks), handler), "one runs"
+	})
 }

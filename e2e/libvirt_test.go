@@ -16,38 +16,25 @@ import (
 	"time"
 )
 
-// vagrantPackages are Debian's, by a program of each.
-var vagrantPackages = map[string]string{
-	"vagrant": "vagrant", "libvirtd": "libvirt-daemon", "virsh": "libvirt-clients", "qemu-system-x86_64": "qemu-system-x86",
-	"qemu-img": "qemu-utils", "dnsmasq": "dnsmasq-base", "mmdebstrap": "mmdebstrap",
-}
-
-// installVagrant sees to Vagrant and libvirt, or skips the test by its name. What it
-// installs stays, as what .ci/deps does.
-func installVagrant(t *testing.T, ctx context.Context) {
+// wantMachines skips a test of virtual machines unless somebody asked for it by VM=1, or it
+// runs as root in CI: it takes a hypervisor, which make machines installs (.ci/machines).
+func wantMachines(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("virtual machines are not tested: only root can install and start libvirt here")
+	const how = "run as root: make machines, or: VM=1 make test"
+	switch vm, set := os.LookupEnv("VM"); {
+	case vm == "1" && os.Geteuid() != 0:
+		t.Fatal("only root can install and start libvirt: " + how)
+	case vm == "1", !set && os.Getenv("CI") != "" && os.Geteuid() == 0:
+	default:
+		t.Skip("virtual machines are not tested; to test them, " + how)
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		t.Skip("virtual machines are not tested: vagrant and libvirt come from Debian's packages, and there is no apt-get")
-	}
-	var missing []string
-	for program, name := range vagrantPackages {
+	for _, program := range []string{"vagrant", "libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "dnsmasq", "mmdebstrap"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, name)
+			t.Errorf("%s is not installed; %s", program, how)
 		}
 	}
-	if len(missing) == 0 {
-		return
-	}
-	slices.Sort(missing)
-	missing = append(missing, "vagrant-libvirt", "libvirt-daemon-driver-qemu")
-	apt := exec.CommandContext(ctx, "sh", "-c", `apt-get update && apt-get install -y --no-install-recommends "$@"`, "sh")
-	apt.Args = append(apt.Args, missing...)
-	apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	if out, err := apt.CombinedOutput(); err != nil {
-		t.Skipf("virtual machines are not tested: %s cannot be installed here: %v\n%s", strings.Join(missing, ", "), err, out)
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build e2e && machines
+//go:build e2e && nightly
 
 package e2e
 
@@ -19,11 +19,11 @@ import (
 )
 
 // TestVagrantProvider passes real virtual machines through what every provider must pass.
-// It boots five, one or two at once, for which CI has no time: make machines runs it.
+// It boots seven, one or two at a time.
 func TestVagrantProvider(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	wantMachines(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
 	defer cancel()
-	installVagrant(t, ctx)
 	startLibvirt(t, ctx)
 	makeBox(t, ctx)
 	dir := filepath.Join(os.Getenv("XDG_DATA_HOME"), "mkube", "vagrant")
@@ -35,14 +35,22 @@ func TestVagrantProvider(t *testing.T) {
 }
 
 // small makes machines that have enough for a shell.
-type small struct{ provider.Provider }
+type small struct{ *vagrant.Provider }
 
-func (s small) Create(ctx context.Context, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
+func (s small) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
+	return s.Provider.Create(ctx, shrunk(cfg), creation, seed)
+}
+
+func (s small) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+	return s.Provider.Add(ctx, shrunk(cfg), i, creation, seed)
+}
+
+func shrunk(cfg config.Cluster) config.Cluster {
 	cfg.Nodes = slices.Clone(cfg.Nodes)
 	for i := range cfg.Nodes {
 		cfg.Nodes[i].Resources = config.Resources{CPUs: "1", Memory: "512Mi"}
 	}
-	return s.Provider.Create(ctx, cfg, seed)
+	return cfg
 }
 
 // writeSmallBundle writes a bundle without Kubernetes: no promise of a provider is about

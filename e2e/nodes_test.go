@@ -19,7 +19,7 @@ func everywhere(t *testing.T, c cluster) []nodePod {
 	t.Helper()
 	loadWeb(t, c)
 	c.apply(t, manifest(t, "everywhere.yaml"), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "daemonset/everywhere", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "daemonset/everywhere", "--timeout=180s")
 	var pods []nodePod
 	out := c.kubectl(t, "get", "pods", "-l", "app=everywhere", "-o",
 		`jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIPs[*].ip}{"\n"}{end}`)
@@ -111,12 +111,13 @@ func TestManyNodes(t *testing.T) {
 	})
 	t.Run("network policies are enforced, and end with their objects", func(t *testing.T) { policies(t, c, pods) })
 	t.Run("a node is deleted and its pods go elsewhere", func(t *testing.T) { deleteWorker(t, c) })
+	t.Run("Ctrl-C during add leaves the cluster as it was", func(t *testing.T) { interruptedAdd(t, c, "control-plane", "worker2") })
 	t.Run("a node is added in its place", func(t *testing.T) { addWorker(t, c) })
 }
 
 func deleteWorker(t *testing.T, c cluster) {
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	mkube(t, "delete", "node", "worker", "--name", c.name)
 	if out := c.kubectl(t, "get", "nodes", "--no-headers"); strings.Contains(out, c.name+"-worker ") || strings.Count(out, " Ready ") != 2 {
 		t.Error(out)
@@ -124,7 +125,7 @@ func deleteWorker(t *testing.T, c cluster) {
 	if out := mkube(t, "get", "nodes", "--name", c.name); strings.Contains(out, c.name+"-worker\n") {
 		t.Error(out)
 	}
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 }
 
 func addWorker(t *testing.T, c cluster) {

@@ -12,7 +12,7 @@ func asker(t *testing.T, c cluster, name, node string) {
 	t.Helper()
 	c.kubectl(t, "run", name, "--image=mkube/e2e-web:test", "--image-pull-policy=Never", "--labels=role="+name, "--overrides",
 		`{"spec":{"nodeName":"`+node+`","terminationGracePeriodSeconds":1}}`, "--", "sleep", "3600")
-	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+name)
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/"+name)
 }
 
 func policies(t *testing.T, c cluster, pods []nodePod) {

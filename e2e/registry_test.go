@@ -49,7 +49,7 @@ nodes:
 	}
 	name := pushWeb(t, host)
 	c.kubectl(t, "run", "web", "--image", name, "--image-pull-policy", "Always")
-	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "pod/web")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/web")
 	// Only a node names the registry that it means.
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)

@@ -24,8 +24,8 @@ nodes:
   labels: {only: worker}
 `)
 			c.apply(t, manifest(t, "hosts.yaml"), "apply", "-f", "-")
-			c.kubectl(t, "rollout", "status", "deployment/hosts", "--timeout=60s")
-			c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "pod/here")
+			c.kubectl(t, "rollout", "status", "deployment/hosts", "--timeout=180s")
+			c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/here")
 			services(t, c)
 			remove(t, c.name)
 		})

@@ -69,7 +69,7 @@ func (v keptVolume) filled(manifest string) string {
 func (v keptVolume) run(t *testing.T) {
 	t.Helper()
 	v.apply(t, v.filled(claimant), "apply", "-f", "-")
-	v.kubectl(t, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+v.name)
+	v.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/"+v.name)
 }
 
 func (v keptVolume) bind(t *testing.T) {

@@ -36,9 +36,9 @@ const (
 // software emulation: no machine is too small for that. It is meant to take 15 minutes; only
 // on a machine that does much else it may take the limit.
 func TestVirtualMachines(t *testing.T) {
+	wantMachines(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 35*time.Minute)
 	defer cancel()
-	installVagrant(t, ctx)
 	startLibvirt(t, ctx)
 	makeBox(t, ctx)
 	mkube(t, "build", "node-image", "--bundle", filepath.Join(os.Getenv("XDG_DATA_HOME"), "mkube", "bundles", "v1.37.2.tar"), "--source", "../node-image", "--progress", "plain")

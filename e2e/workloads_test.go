@@ -55,7 +55,7 @@ func TestCluster(t *testing.T) {
 	t.Run("logs, exec and port-forward work", func(t *testing.T) { streams(t, c) })
 	t.Run("a CustomResourceDefinition and an object of it can be applied", func(t *testing.T) {
 		c.apply(t, manifest(t, "crd.yaml"), "apply", "-f", "-")
-		c.kubectl(t, "wait", "--for=condition=Established", "--timeout=30s", "crd/lessons.e2e.mkube.dev")
+		c.kubectl(t, "wait", "--for=condition=Established", "--timeout=180s", "crd/lessons.e2e.mkube.dev")
 		c.apply(t, manifest(t, "lesson.yaml"), "apply", "-f", "-")
 		if out := c.kubectl(t, "get", "lessons", "-o", "jsonpath={.items[*].spec.title}"); out != "etcd" {
 			t.Errorf("the object says %q", out)
@@ -63,7 +63,7 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("a Job completes", func(t *testing.T) {
 		c.apply(t, manifest(t, "job.yaml"), "apply", "-f", "-")
-		c.kubectl(t, "wait", "--for=condition=Complete", "--timeout=60s", "job/count")
+		c.kubectl(t, "wait", "--for=condition=Complete", "--timeout=180s", "job/count")
 		if out := c.kubectl(t, "logs", "job/count"); out != "1\n2\n3\n" {
 			t.Errorf("it printed %q", out)
 		}
@@ -100,7 +100,7 @@ func served(t *testing.T, c cluster) {
 	t.Helper()
 	loadWeb(t, c)
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
-	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=60s")
+	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
 	address := c.kubectl(t, "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
 	for name, url := range map[string]string{"the ClusterIP": "http://" + address, "the NodePort": "http://127.0.0.1:30080"} {
 		if name == "the NodePort" {

@@ -1,0 +1,250 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestCommandsEndWithTheirClient ends mkube in every way while a command runs on a node:
+// nothing of the command is left there.
+func TestCommandsEndWithTheirClient(t *testing.T) {
+	t.Parallel()
+	c := create(t, "e2e-exec", "")
+	c.execEnds(t)
+	c.kubectlEnds(t)
+	c.execIsTransparent(t)
+}
+
+// send is a way to end mkube: by a signal.
+func send(s syscall.Signal) func(*testing.T, *running) {
+	return func(t *testing.T, r *running) {
+		if err := r.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// hangUp closes mkube's terminal.
+func hangUp(_ *testing.T, r *running) { r.terminal.Close() }
+
+// closeOutput closes the other end of mkube's output, as head does.
+func closeOutput(_ *testing.T, r *running) { r.output.Close() }
+
+// A tree of processes, with one in a session of its own, and one that shells find hard to
+// end. All of them have %s in their command lines.
+const tree = `setsid sh -c 'sleep %[1]s; :' & sh -c 'trap "" TERM; sleep %[1]s; :' & while :; do echo; sleep 0.%[1]s; done`
+
+func (c cluster) execEnds(t *testing.T) {
+	t.Helper()
+	none, ended := func() io.Reader { return nil }, func() io.Reader { return strings.NewReader("x") }
+	for name, tt := range map[string]struct {
+		input func() io.Reader
+		end   func(*testing.T, *running)
+	}{
+		"SIGINT":                   {none, send(syscall.SIGINT)},
+		"SIGTERM, with input":      {openInput, send(syscall.SIGTERM)},
+		"SIGHUP, after its input":  {ended, send(syscall.SIGHUP)},
+		"SIGKILL":                  {none, send(syscall.SIGKILL)},
+		"SIGKILL, with input":      {openInput, send(syscall.SIGKILL)},
+		"SIGKILL, after its input": {ended, send(syscall.SIGKILL)},
+		"its output is closed":     {openInput, closeOutput},
+	} {
+		t.Run("exec, "+name, func(t *testing.T) {
+			mark := newMark()
+			r := begin(t, tt.input(), "exec", c.name+"-control-plane", "--", "sh", "-c", fmt.Sprintf(tree, mark))
+			c.wantGone(t, r, mark, tt.end)
+		})
+	}
+	for name, tt := range map[string]struct {
+		command []string
+		end     func(*testing.T, *running)
+	}{
+		"SIGTERM":                         {[]string{"bash", "-i", "-c", tree}, send(syscall.SIGTERM)},
+		"SIGKILL":                         {[]string{"bash", "-i", "-c", tree}, send(syscall.SIGKILL)},
+		"SIGKILL, without an environment": {[]string{"env", "-i", "sh", "-c", tree}, send(syscall.SIGKILL)},
+		"the terminal is closed":          {[]string{"sh", "-c", tree}, hangUp},
+	} {
+		t.Run("exec on a terminal, "+name, func(t *testing.T) {
+			mark := newMark()
+			args := append([]string{"exec", c.name + "-control-plane", "--"}, tt.command...)
+			args[len(args)-1] = fmt.Sprintf(tree, mark)
+			c.wantGone(t, beginOnTerminal(t, args...), mark, tt.end)
+		})
+	}
+}
+
+func (c cluster) kubectlEnds(t *testing.T) {
+	t.Helper()
+	for name, tt := range map[string]struct {
+		args []string
+		end  func(*testing.T, *running)
+	}{
+		"get --watch, SIGINT":  {[]string{"get", "configmaps", "--watch", "--field-selector=metadata.name!=x%s"}, send(syscall.SIGINT)},
+		"get --watch, SIGKILL": {[]string{"get", "configmaps", "--watch", "--field-selector=metadata.name!=x%s"}, send(syscall.SIGKILL)},
+		"logs -f, SIGKILL":     {[]string{"logs", "-n", "kube-system", "deployment/coredns", "-f", "--limit-bytes=%s00"}, send(syscall.SIGKILL)},
+		"port-forward, SIGINT": {[]string{"port-forward", "-n", "kube-system", "deployment/coredns", "%s:53"}, send(syscall.SIGINT)},
+	} {
+		t.Run("kubectl "+name, func(t *testing.T) {
+			mark := newMark()
+			args := append([]string{"kubectl", "--name", c.name, "--"}, tt.args...)
+			args[len(args)-1] = fmt.Sprintf(args[len(args)-1], mark)
+			c.wantGone(t, begin(t, nil, args...), mark, tt.end)
+		})
+	}
+}
+
+// execIsTransparent wants exec to carry bytes, exit codes and what goes on in the background.
+func (c cluster) execIsTransparent(t *testing.T) {
+	t.Helper()
+	node := c.name + "-control-plane"
+	data := string(bytes.Repeat([]byte("\x00\xff\r\n\x04\x03"), 50_000))
+	if r := try(t, data, "exec", node, "--", "cat"); r.stdout != data || r.code != 0 {
+		t.Errorf("%d of %d bytes came back, exit code %d", len(r.stdout), len(data), r.code)
+	}
+	for script, want := range map[string]int{"exit 0": 0, "exit 42": 42, "kill -9 $$": 137, "kill -TERM $$": 143} {
+		if r := try(t, "", "exec", node, "--", "sh", "-c", script); r.code != want {
+			t.Errorf("%s: %s", script, r)
+		}
+	}
+	try(t, "", "exec", node, "--", "no-such-program").wants(t, 127, "no-such-program: not found")
+	mark := newMark()
+	if r := try(t, "", "exec", node, "--", "sh", "-c", "sleep "+mark+" >/dev/null 2>&1 </dev/null & :"); r.code != 0 {
+		t.Error(r)
+	}
+	if r := c.sh(t, "pkill -f '[s]leep "+mark+"'"); r.code != 0 {
+		t.Errorf("what a command that has ended left in the background must live on: %s", r)
+	}
+	eventually(t, "no file of an exec is left", func() (bool, string) {
+		r := c.sh(t, `ls /tmp | grep -v "mkube-exec-$MKUBE_EXEC" | grep mkube-exec-`)
+		return r.stdout == "", r.stdout
+	})
+}
+
+// marks counts the commands of the test.
+var marks = 30_000 + os.Getpid()%1000*20
+
+// newMark is a number that no other command of the test has: five digits, a port as well.
+func newMark() string {
+	marks++
+	return fmt.Sprint(marks)
+}
+
+// wantGone ends mkube once its command runs, and wants both to be gone within five seconds.
+func (c cluster) wantGone(t *testing.T, r *running, mark string, end func(*testing.T, *running)) {
+	t.Helper()
+	there := func() (bool, string) {
+		// The brackets keep the search from finding itself, and its shell.
+		r := c.sh(t, "ps -eo pid,args | grep -e '["+mark[:1]+"]"+mark[1:]+"'")
+		return r.stdout != "", r.stdout
+	}
+	eventually(t, "the command runs", there)
+	end(t, r)
+	start := time.Now()
+	select {
+	case <-r.ended:
+	case <-time.After(10 * time.Second):
+		_ = r.cmd.Process.Kill()
+		t.Errorf("mkube has not ended after 10 s")
+	}
+	eventually(t, "nothing of it is left", func() (bool, string) {
+		left, list := there()
+		return !left, list
+	})
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("that took %s", took)
+	}
+}
+
+// running is an mkube that runs.
+type running struct {
+	cmd *exec.Cmd
+	// output is the other end of its standard output, terminal that of its terminal.
+	output, terminal *os.File
+	ended            chan struct{}
+}
+
+func openInput() io.Reader { r, _ := io.Pipe(); return r }
+
+// begin runs mkube between pipes.
+func begin(t *testing.T, stdin io.Reader, args ...string) *running {
+	t.Helper()
+	output, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{cmd: exec.CommandContext(t.Context(), *mkubePath, args...), output: output}
+	if stdin != nil {
+		in, err := r.cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, _ = io.Copy(in, stdin)
+			in.Close()
+		}()
+	}
+	r.cmd.Stdout = w
+	r.start(t)
+	w.Close()
+	go func() { _, _ = io.Copy(io.Discard, output) }()
+	return r
+}
+
+// beginOnTerminal runs mkube on a terminal of its own.
+func beginOnTerminal(t *testing.T, args ...string) *running {
+	t.Helper()
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	var n int
+	control, err := terminal.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	controlErr := control.Control(func(fd uintptr) {
+		if n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN); err == nil {
+			err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0)
+		}
+	})
+	if err != nil || controlErr != nil {
+		t.Fatal(err, controlErr)
+	}
+	user, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{cmd: exec.CommandContext(context.Background(), *mkubePath, args...), terminal: terminal}
+	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = user, user, user
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	r.start(t)
+	user.Close()
+	go func() { _, _ = io.Copy(io.Discard, terminal) }()
+	return r
+}
+
+func (r *running) start(t *testing.T) {
+	t.Helper()
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.ended = make(chan struct{})
+	go func() {
+		_ = r.cmd.Wait()
+		close(r.ended)
+	}()
+	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+}

@@ -1,0 +1,325 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/mkube/mkube/pkg/pki"
+)
+
+// remoteEngine is a second Docker engine, with a network namespace of its own: its
+// addresses, ports and firewall rules are not this machine's, which reaches it over a
+// pair of virtual links only.
+type remoteEngine struct {
+	dir       string // on a disk: overlay2 does not work in a container's root
+	namespace string
+	// address and other are both the engine's.
+	address, other string
+	// client is a way in that no test is about.
+	client *client.Client
+	docker *program
+}
+
+// startEngine starts the engine, with the node image, and what reaches it: TLS on port
+// 2376 and sshd on port 22. All of it ends with the test.
+func startEngine(t *testing.T) *remoteEngine {
+	t.Helper()
+	needPrograms(t, map[string]string{"sshd": "openssh-server", "ssh": "openssh-client"})
+	e := newEngine(t, "mkube-e2e-remote-")
+	e.startSSHD(t)
+	return e
+}
+
+// newEngine starts an engine with the node image, in a folder whose name begins with a
+// prefix, reached by TLS on port 2376 and by a socket in that folder.
+func newEngine(t *testing.T, prefix string) *remoteEngine {
+	t.Helper()
+	needPrograms(t, map[string]string{"nsenter": "util-linux", "ip": "iproute2"})
+	dir, err := os.MkdirTemp("/var/lib", prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeMounts(t, dir) })
+	e := &remoteEngine{dir: dir}
+	e.makeNamespace(t)
+	e.makeCertificates(t)
+	e.startDocker(t)
+	e.loadNodeImage(t)
+	return e
+}
+
+// needPrograms installs the Debian packages of programs that are not there.
+func needPrograms(t *testing.T, packages map[string]string) {
+	t.Helper()
+	var missing []string
+	for program, name := range packages {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	t.Logf("installing %s", strings.Join(missing, ", "))
+	apt := exec.CommandContext(t.Context(), "sh", "-c", `apt-get update && apt-get install -y --no-install-recommends "$@"`, "sh")
+	apt.Args = append(apt.Args, missing...)
+	apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := apt.CombinedOutput(); err != nil {
+		t.Fatalf("installing %s: %v\n%s", strings.Join(missing, ", "), err, out)
+	}
+}
+
+// removeMounts removes a folder and what an engine may have left mounted in it.
+func removeMounts(t *testing.T, dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if path := strings.Fields(line)[1]; strings.HasPrefix(path, dir+"/") {
+			_ = syscall.Unmount(path, syscall.MNT_DETACH)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// makeNamespace gives the engine two addresses of a network that this process alone has.
+func (e *remoteEngine) makeNamespace(t *testing.T) {
+	t.Helper()
+	id := os.Getpid()
+	e.namespace = fmt.Sprintf("mkube-e2e-%d", id)
+	// 198.18.0.0/15 is for tests of networks (RFC 2544); each process takes eight addresses.
+	subnet := netip.AddrFrom4([4]byte{198, 18 + byte(id>>13&1), byte(id >> 5), byte(id<<3) & 0xf8})
+	here := subnet.Next()
+	address, other := here.Next(), here.Next().Next()
+	e.address, e.other = address.String(), other.String()
+	link := fmt.Sprintf("mkr%d", id)
+	t.Cleanup(func() {
+		// The other end of the link goes with the namespace, once no process is in it.
+		command(t, context.Background(), "ip", "link", "delete", link)
+		command(t, context.Background(), "ip", "netns", "delete", e.namespace)
+	})
+	for _, args := range []string{
+		"netns add " + e.namespace,
+		"link add " + link + " type veth peer name eth0 netns " + e.namespace,
+		"address add " + here.String() + "/29 dev " + link,
+		"link set " + link + " up",
+		"-n " + e.namespace + " address add " + e.address + "/29 dev eth0",
+		"-n " + e.namespace + " address add " + e.other + "/29 dev eth0",
+		"-n " + e.namespace + " link set lo up",
+		"-n " + e.namespace + " link set eth0 up",
+		"-n " + e.namespace + " route add default via " + here.String(),
+	} {
+		command(t, t.Context(), "ip", strings.Fields(args)...)
+	}
+}
+
+func command(t *testing.T, ctx context.Context, name string, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// program is one that runs in the engine's network namespace.
+type program struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed at its end, by err
+	err   error
+}
+
+// wait waits for the program's end. It may be called again.
+func (p *program) wait() error {
+	<-p.ended
+	return p.err
+}
+
+// stop asks the program to end and waits until it has.
+func (p *program) stop() error {
+	// One that hangs is killed; what it leaves mounted, removeMounts takes away.
+	kill := time.AfterFunc(30*time.Second, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	return p.wait()
+}
+
+// run runs a program in the engine's network namespace, until the test ends at the
+// latest. The file system stays this machine's: "ip netns exec" would hide the cgroups.
+func (e *remoteEngine) run(t *testing.T, name string, args ...string) *program {
+	t.Helper()
+	log, err := os.OpenFile(filepath.Join(e.dir, filepath.Base(name)+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() // the program has its own
+	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + e.namespace, name}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		p.err = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = p.stop()
+		if t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			t.Logf("the end of %s:\n%s", log.Name(), text[max(0, len(text)-2000):])
+		}
+	})
+	return p
+}
+
+func (e *remoteEngine) file(t *testing.T, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(e.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// startDocker starts the engine, which wants a certificate of its clients.
+func (e *remoteEngine) startDocker(t *testing.T) {
+	t.Helper()
+	socket := "unix://" + filepath.Join(e.dir, "docker.sock")
+	launch := func() *program {
+		return e.run(t, "dockerd", "--config-file", e.file(t, "daemon.json", []byte("{}")),
+			"--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"), "--pidfile", filepath.Join(e.dir, "docker.pid"),
+			"--host", socket, "--host", "tcp://"+e.address+":2376", "--host", "tcp://"+e.other+":2376", "--storage-driver", "overlay2", "--tlsverify",
+			"--tlscacert", filepath.Join(e.dir, "certs", "ca.pem"), "--tlscert", filepath.Join(e.dir, "server.pem"), "--tlskey", filepath.Join(e.dir, "server-key.pem"))
+	}
+	e.docker = launch()
+	var err error
+	if e.client, err = client.NewClientWithOpts(client.WithHost(socket), client.WithAPIVersionNegotiation()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second engine answers", func() (bool, string) {
+		select {
+		case <-e.docker.ended: // its containerd needed longer to come back than it waits
+			e.docker = launch() // as systemd does
+		default:
+		}
+		_, err := e.client.Ping(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
+}
+
+func (e *remoteEngine) restartDocker(t *testing.T) {
+	t.Helper()
+	if err := e.docker.stop(); err != nil {
+		t.Errorf("dockerd: %v", err)
+	}
+	e.startDocker(t)
+}
+
+// makeCertificates makes an authority, the engine's certificate, and a folder for
+// DOCKER_CERT_PATH.
+func (e *remoteEngine) makeCertificates(t *testing.T) {
+	t.Helper()
+	ca, err := pki.NewAuthority("docker", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, serverErr := ca.Issue(pki.Request{CommonName: "engine", IPs: []netip.Addr{netip.MustParseAddr(e.address), netip.MustParseAddr(e.other)}, Usage: pki.Server})
+	user, userErr := ca.Issue(pki.Request{CommonName: "user", Usage: pki.Client})
+	if err := errors.Join(serverErr, userErr); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"server.pem": server.Cert, "server-key.pem": server.Key,
+		"certs/ca.pem": ca.CertPEM(), "certs/cert.pem": user.Cert, "certs/key.pem": user.Key,
+	} {
+		e.file(t, name, data)
+	}
+}
+
+// startSSHD starts an sshd that lets in one key, with the engine of DOCKER_HOST, and puts
+// an ssh command on the PATH that knows the key and the alias "mkube-engine".
+func (e *remoteEngine) startSSHD(t *testing.T) {
+	t.Helper()
+	for _, key := range []string{"host-key", "user-key"} {
+		command(t, t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(e.dir, key))
+	}
+	public, err := os.ReadFile(filepath.Join(e.dir, "user-key.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
+		t.Fatal(err)
+	}
+	config := e.file(t, "sshd_config", fmt.Appendf(nil, `Port 22
+ListenAddress %s
+ListenAddress %s
+HostKey %s/host-key
+PidFile none
+AuthorizedKeysFile %s
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+SetEnv DOCKER_HOST=unix://%[3]s/docker.sock
+`, e.address, e.other, e.dir, e.file(t, "authorized_keys", public)))
+	sshd, err := exec.LookPath("sshd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.run(t, sshd, "-D", "-e", "-f", config)
+	client := e.file(t, "ssh_config", fmt.Appendf(nil, `Host mkube-engine
+  HostName %s
+Host *
+  IdentityFile %s/user-key
+  IdentitiesOnly yes
+  UserKnownHostsFile %[2]s/known_hosts
+  StrictHostKeyChecking accept-new
+`, e.address, e.dir))
+	ssh, err := exec.LookPath("ssh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapper := e.file(t, "bin/ssh", fmt.Appendf(nil, "#!/bin/sh\nexec %s -F %s \"$@\"\n", ssh, client))
+	if err := os.Chmod(wrapper, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(wrapper)+":"+os.Getenv("PATH"))
+}
+
+// loadNodeImage is "docker save | docker load".
+func (e *remoteEngine) loadNodeImage(t *testing.T) {
+	t.Helper()
+	archive, err := daemon.ImageSave(t.Context(), []string{nodeImage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	loaded, err := e.client.ImageLoad(t.Context(), archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Body.Close()
+	if _, err := io.Copy(io.Discard, loaded.Body); err != nil {
+		t.Fatal(err)
+	}
+}
