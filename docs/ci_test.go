@@ -43,7 +43,7 @@ func TestCacheKeysNameEveryInput(t *testing.T) {
 	if len(inputs) < 2 {
 		t.Fatal("the node image is built from node-image alone")
 	}
-	for _, file := range []string{"../README.md", "../.github/workflows/ci.yml", "../.github/workflows/nightly.yml", "../.github/actions/mkube/action.yml"} {
+	for _, file := range []string{"ci.md", "../.github/workflows/ci.yml", "../.github/workflows/nightly.yml", "../.github/actions/mkube/action.yml"} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

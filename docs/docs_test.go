@@ -156,19 +156,67 @@ func TestComponentsAreNamed(t *testing.T) {
 	}
 }
 
-// TestLinksLead wants every relative link of the documentation to lead to a file.
+// TestLinksLead wants every relative link of the documentation to lead to a file, and its
+// anchor to a heading of that file.
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range []string{"../README.md", "architecture.md", "configuration.md", "load-balancers.md", "pod-network.md"} {
-		data, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(data), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooted, err := filepath.Glob("../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pages) < 10 || len(rooted) < 2 {
+		t.Fatalf("there are only the pages %q and %q", pages, rooted)
+	}
+	link := regexp.MustCompile(`\]\(([^)#: ]*)(?:#([^) ]*))?\)`)
+	for _, page := range append(pages, rooted...) {
+		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
+			target := page
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(page), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %v", page, err)
+			} else if m[2] != "" && !slices.Contains(anchors(read(t, target)), m[2]) {
+				t.Errorf("%s: %s has no heading for #%s", page, target, m[2])
 			}
 		}
 	}
+}
+
+// TestIndexHasEveryPage wants each page in docs/README.md.
+func TestIndexHasEveryPage(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := read(t, "README.md")
+	for _, page := range pages {
+		if page != "README.md" && !strings.Contains(index, "]("+page) {
+			t.Errorf("docs/README.md does not link %s", page)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// anchors are those that GitHub gives the headings of a page.
+func anchors(page string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		name := strings.ReplaceAll(strings.ToLower(m[1]), " ", "-")
+		all = append(all, regexp.MustCompile("[^a-z0-9_-]").ReplaceAllString(name, ""))
+	}
+	return all
 }

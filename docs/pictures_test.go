@@ -1,0 +1,20 @@
+package docs
+
+import (
+	"testing"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/drawing"
+)
+
+// TestPictureOfTheGraph compares the picture on the README's first screen with the graph of a
+// default cluster. The flag -update writes it.
+func TestPictureOfTheGraph(t *testing.T) {
+	t.Parallel()
+	picture, err := drawing.SVG(bootstrap.Drawn(bootstrap.Components(config.Cluster{}.Default())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "pictures/graph.svg", picture)
+}
