@@ -10,8 +10,8 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/drawing"
-	"github.com/mkube/mkube/pkg/story"
+	"github.com/mkube/mkube/pkg/learn/drawing"
+	"github.com/mkube/mkube/pkg/learn/tour"
 )
 
 var update = flag.Bool("update", false, "write walkthrough.md and its pictures anew")
@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write walkthrough.md and its pictures a
 // recorded output make of it, and each picture to be of the graph.
 func TestWalkthrough(t *testing.T) {
 	t.Parallel()
-	steps, err := story.Steps()
+	steps, err := tour.Steps()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestWalkthrough(t *testing.T) {
 	if err := json.Unmarshal(data, &printed); err != nil {
 		t.Fatal(err)
 	}
-	page, err := story.Document(steps, printed, "walkthrough")
+	page, err := tour.Document(steps, printed, "walkthrough")
 	if err != nil {
 		t.Fatal(err)
 	}

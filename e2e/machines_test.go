@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 	"github.com/mkube/mkube/pkg/provider/vagrant"
 )
 

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/external"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
 // TestProviderFromOutside builds the example of docs/provider-protocol.md: it passes what

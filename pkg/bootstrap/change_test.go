@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 var (

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // TestStagesThatFail: whatever fails, Create says so and leaves nothing.

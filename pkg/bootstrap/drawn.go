@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/mkube/mkube/pkg/component"
-	"github.com/mkube/mkube/pkg/drawing"
+	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
 // Drawn is a graph of components as one to draw. What a component names that this

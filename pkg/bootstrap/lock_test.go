@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // held stops the first call of a method until release is called, and says when it is

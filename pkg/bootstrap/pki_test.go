@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/pki"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // issued says of each certificate of a control plane, but the authorities', who has

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // staged is a rig with a cluster that was built until a component.

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // reissued are certificates and keys, which are made again whenever a file is written.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
-	"github.com/mkube/mkube/pkg/fault"
+	"github.com/mkube/mkube/pkg/learn/fault"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
-	"github.com/mkube/mkube/pkg/fault"
+	"github.com/mkube/mkube/pkg/learn/fault"
 )
 
 func (h host) fixCommand() *cobra.Command {

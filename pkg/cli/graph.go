@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
-	"github.com/mkube/mkube/pkg/drawing"
+	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
 // Formats of a graph.

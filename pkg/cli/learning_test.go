@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/fault"
+	"github.com/mkube/mkube/pkg/learn/fault"
+	"github.com/mkube/mkube/pkg/learn/tour"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/fake"
-	"github.com/mkube/mkube/pkg/story"
 )
 
 // said runs mkube in a world and returns what it said and how it ended.
@@ -197,7 +197,7 @@ func TestTourOfMachines(t *testing.T) {
 	t.Parallel()
 	o := providerOptions{provider: vagrantName, hypervisor: "libvirt", box: "a box", cpus: 4, memory: 3000}
 	read := func(flags []string) (creates, others []string) {
-		steps, err := story.Steps()
+		steps, err := tour.Steps()
 		if err != nil {
 			t.Fatal(err)
 		}

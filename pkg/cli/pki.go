@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
 func (h host) pkiCommand() *cobra.Command {

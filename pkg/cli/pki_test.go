@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

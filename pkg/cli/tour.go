@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
-	"github.com/mkube/mkube/pkg/story"
+	"github.com/mkube/mkube/pkg/learn/tour"
 )
 
 // tourOptions are the flags of tour.
@@ -63,11 +63,11 @@ made of is said when the tour begins.`,
 	return cmd
 }
 
-// A tour is the story on its way.
-type tour struct {
+// A tourSession is the tour on its way.
+type tourSession struct {
 	host
 	o     tourOptions
-	steps []story.Step
+	steps []tour.Step
 	sh    liveShell
 	// in is nil where nobody is asked.
 	in *bufio.Reader
@@ -80,7 +80,7 @@ type tour struct {
 var errLeft = errors.New("left")
 
 func (h host) tour(ctx context.Context, o tourOptions) error {
-	steps, err := story.Steps()
+	steps, err := tour.Steps()
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	defer done()
-	t := &tour{host: h, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
+	t := &tourSession{host: h, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
 	t.screen()
 	if !o.nonInteractive {
 		t.in = bufio.NewReader(h.in)
@@ -135,7 +135,7 @@ func (o tourOptions) flags() []string {
 const creates = "mkube create cluster "
 
 // madeOf is the story of a cluster that is created with some more flags.
-func madeOf(steps []story.Step, flags []string) []story.Step {
+func madeOf(steps []tour.Step, flags []string) []tour.Step {
 	if len(flags) == 0 {
 		return steps
 	}
@@ -150,7 +150,7 @@ func madeOf(steps []story.Step, flags []string) []story.Step {
 }
 
 // screen finds out what the text is shown on.
-func (t *tour) screen() {
+func (t *tourSession) screen() {
 	fd, ok := terminal(t.out)
 	if !ok {
 		return
@@ -161,7 +161,7 @@ func (t *tour) screen() {
 	t.o.colour = !t.o.plain && t.getenv("NO_COLOR") == "" && t.getenv("TERM") != "dumb"
 }
 
-func (t *tour) named() string {
+func (t *tourSession) named() string {
 	if t.o.cluster == tourCluster {
 		return ""
 	}
@@ -170,10 +170,10 @@ func (t *tour) named() string {
 
 // say writes a line of the tour. It is what the command is for: it goes to standard
 // output.
-func (t *tour) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+func (t *tourSession) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
 
 // walk goes through the story from a place on.
-func (t *tour) walk(ctx context.Context, at place) error {
+func (t *tourSession) walk(ctx context.Context, at place) error {
 	for i := at.Step; i < len(t.steps); i++ {
 		s := t.steps[i]
 		t.say("\n%s", t.style(bold, fmt.Sprintf("%d of %d  %s", i+1, len(t.steps), s.Title)))
@@ -195,7 +195,7 @@ func (t *tour) walk(ctx context.Context, at place) error {
 }
 
 // step shows the blocks of a step, from one command on.
-func (t *tour) step(ctx context.Context, s story.Step, at place) error {
+func (t *tourSession) step(ctx context.Context, s tour.Step, at place) error {
 	n := 0
 	for _, b := range s.Blocks {
 		if b.Command == nil {
@@ -218,7 +218,7 @@ func (t *tour) step(ctx context.Context, s story.Step, at place) error {
 }
 
 // keep writes down what was recorded.
-func (t *tour) keep() error {
+func (t *tourSession) keep() error {
 	if t.o.record == "" {
 		return nil
 	}
@@ -246,7 +246,7 @@ func wrap(text string, width int) string {
 type place struct{ Step, Command int }
 
 // resume finds the place where a tour was left.
-func (t *tour) resume(ctx context.Context) (place, error) {
+func (t *tourSession) resume(ctx context.Context) (place, error) {
 	p, err := t.provider()
 	if err != nil {
 		return place{}, err
@@ -269,7 +269,7 @@ func (t *tour) resume(ctx context.Context) (place, error) {
 }
 
 // remember writes down on the cluster, once there is one, where the tour stands.
-func (t *tour) remember(ctx context.Context, at place) error {
+func (t *tourSession) remember(ctx context.Context, at place) error {
 	p, err := t.provider()
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mkube/mkube/pkg/story"
+	"github.com/mkube/mkube/pkg/learn/tour"
 )
 
 // Styles of a terminal, see ECMA-48.
@@ -23,7 +23,7 @@ const (
 	green = "32"
 )
 
-func (t *tour) style(code, text string) string {
+func (t *tourSession) style(code, text string) string {
 	if !t.o.colour {
 		return text
 	}
@@ -31,7 +31,7 @@ func (t *tour) style(code, text string) string {
 }
 
 // command shows a command, lets it run, and says whether it did what it must.
-func (t *tour) command(ctx context.Context, s story.Step, c *story.Command) error {
+func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command) error {
 	t.say("\n%s\n", t.style(bold, "  $ "+strings.ReplaceAll(c.Script, "\n", "\n  > ")))
 	for {
 		if skip, err := t.ask(ctx, c); skip || err != nil {
@@ -54,7 +54,7 @@ func (t *tour) command(ctx context.Context, s story.Step, c *story.Command) erro
 }
 
 // ask waits for the user to let a command run, and runs others that are typed.
-func (t *tour) ask(ctx context.Context, c *story.Command) (skip bool, err error) {
+func (t *tourSession) ask(ctx context.Context, c *tour.Command) (skip bool, err error) {
 	for t.in != nil {
 		fmt.Fprint(t.out, t.style(dim, "  Enter runs it; or a command of yours, s skips it, q leaves: "))
 		line, err := t.line(ctx)
@@ -82,7 +82,7 @@ func (t *tour) ask(ctx context.Context, c *story.Command) (skip bool, err error)
 }
 
 // pause waits for Enter.
-func (t *tour) pause(ctx context.Context, prompt string) error {
+func (t *tourSession) pause(ctx context.Context, prompt string) error {
 	fmt.Fprint(t.out, t.style(dim, prompt))
 	line, err := t.line(ctx)
 	if err == nil && strings.TrimSpace(line) == "q" {
@@ -99,7 +99,7 @@ type typed struct {
 
 // line waits for what the user types. The end of the input leaves the tour, and so does
 // Ctrl-C, which does not end a read: that goes on until the program ends.
-func (t *tour) line(ctx context.Context) (string, error) {
+func (t *tourSession) line(ctx context.Context) (string, error) {
 	lines := make(chan typed, 1)
 	go func() {
 		line, err := t.in.ReadString('\n')
@@ -120,7 +120,7 @@ func (t *tour) line(ctx context.Context) (string, error) {
 
 // play runs a command. What it prints is shown as it comes; what one that watches prints is
 // shown in place on a terminal, while it changes.
-func (t *tour) play(ctx context.Context, c *story.Command) (story.Result, error) {
+func (t *tourSession) play(ctx context.Context, c *tour.Command) (tour.Result, error) {
 	if !c.Watch {
 		live := &indenter{w: t.out}
 		defer live.end()
@@ -128,7 +128,7 @@ func (t *tour) play(ctx context.Context, c *story.Command) (story.Result, error)
 	}
 	shown := ""
 	quiet := func(ctx context.Context, script string) (string, int, error) { return t.sh(ctx, script, io.Discard) }
-	result, err := c.Play(ctx, quiet, func(r story.Result) {
+	result, err := c.Play(ctx, quiet, func(r tour.Result) {
 		if t.rows == 0 || r.Output == shown {
 			return
 		}
@@ -143,7 +143,7 @@ func (t *tour) play(ctx context.Context, c *story.Command) (story.Result, error)
 
 // over moves the cursor to where a text began that is on the screen, and clears what
 // follows.
-func (t *tour) over(text string) string {
+func (t *tourSession) over(text string) string {
 	if text == "" {
 		return ""
 	}
@@ -151,7 +151,7 @@ func (t *tour) over(text string) string {
 }
 
 // fit cuts a text to what the screen shows of it.
-func (t *tour) fit(text string) string {
+func (t *tourSession) fit(text string) string {
 	lines := strings.SplitAfter(indent(text), "\n")
 	if most := t.rows - 4; len(lines) > most {
 		lines = append(lines[:most-1], "  ...\n")
@@ -201,7 +201,7 @@ func (i *indenter) end() {
 	}
 }
 
-// A liveShell is a story.Shell that also writes the output to live, as it comes.
+// A liveShell is a tour.Shell that also writes the output to live, as it comes.
 type liveShell func(ctx context.Context, script string, live io.Writer) (output string, code int, err error)
 
 // tourShell runs scripts of the story: mkube is this program, on the tour's cluster.

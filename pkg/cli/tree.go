@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
 // treeOptions are the flags of tree.

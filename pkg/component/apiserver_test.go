@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component/apiserver"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
 )
 

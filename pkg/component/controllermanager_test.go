@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component/controllermanager"
 	"github.com/mkube/mkube/pkg/config"
 )

@@ -12,10 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/component/coredns"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 func TestCoreDNSGolden(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 )
 
 // graph reads "c:a,b" as a component c that needs a and b.

@@ -3,7 +3,7 @@ package component_test
 import (
 	"testing"
 
-	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component/kubeproxy"
 	"github.com/mkube/mkube/pkg/config"
 )

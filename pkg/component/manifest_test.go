@@ -7,8 +7,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/pki"
 )

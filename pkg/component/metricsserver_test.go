@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/mkube/mkube/pkg/component/componenttest"
+	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/pkg/component/metricsserver"
 	"github.com/mkube/mkube/pkg/config"
 )

@@ -7,10 +7,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/component"
-	"github.com/mkube/mkube/pkg/component/componenttest"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 func TestProbe(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 func TestArchive(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/provider/docker"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
 // image is the node image that the daemon must have.

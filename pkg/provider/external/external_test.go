@@ -14,11 +14,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/external"
-	"github.com/mkube/mkube/pkg/provider/fake"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
 // socketVariable makes this binary a program that hands its input and output on to the

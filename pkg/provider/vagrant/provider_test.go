@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
 // TestProvider runs what every provider must pass, for each hypervisor that mkube chooses

@@ -1,6 +1,6 @@
 // Package story is the walk through a Kubernetes control plane, from a node with a
 // container runtime up to a cluster: text, commands, and what each must show.
-package story
+package tour
 
 import (
 	"embed"

@@ -13,7 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

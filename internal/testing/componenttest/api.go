@@ -15,10 +15,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/pki"
-	"github.com/mkube/mkube/pkg/provider/fake"
 )
 
 // ReadyPod is a pod that is Ready.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

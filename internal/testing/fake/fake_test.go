@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
-	"github.com/mkube/mkube/pkg/provider/fake"
-	"github.com/mkube/mkube/pkg/provider/providertest"
 )
 
 // TestProvider runs what every provider must pass.

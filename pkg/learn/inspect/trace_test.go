@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/inspect"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

@@ -1,4 +1,4 @@
-package story
+package tour
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func Document(steps []Step, printed map[string][]string, pictures string) (strin
 
 const preface = `# A Kubernetes control plane, component by component
 
-This page is made by ` + "`make walkthrough`" + ` from the steps of ` + "`mkube tour`" + ` (pkg/story/steps) and from what their commands
+This page is made by ` + "`make walkthrough`" + ` from the steps of ` + "`mkube tour`" + ` (pkg/learn/tour/steps) and from what their commands
 printed on a real cluster. Do not edit it. To walk yourself, on a cluster of your own: ` + "`mkube tour`" + `. In the pictures
 what came last is marked, and what is still to come is faint; an arrow leads from a component to what needs it.
 `

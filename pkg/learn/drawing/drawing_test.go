@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/mkube/mkube/pkg/drawing"
+	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
