@@ -41,7 +41,7 @@ func TestWalkthrough(t *testing.T) {
 	want := map[string]bool{"recorded.json": true}
 	before := ""
 	for _, s := range steps {
-		picture, err := drawing.SVG(bootstrap.DrawnAt(components, before, s.Stage))
+		picture, err := drawing.SVG(drawing.Between(components, before, s.Stage))
 		if err != nil {
 			t.Fatal(err)
 		}

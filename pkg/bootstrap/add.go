@@ -13,6 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/component/etcd"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // Steps of a change that are no component.
@@ -25,7 +26,7 @@ const (
 // AddNode adds a node to a cluster that is up, and returns its name. An empty image
 // is that of the cluster's first node. When it fails and is not told to retain, the
 // cluster is as before. While another command changes the cluster, the error is a
-// *BusyError.
+// *state.BusyError.
 func AddNode(ctx context.Context, p provider.Provider, name string, want config.Node, o Options) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
@@ -44,7 +45,7 @@ func AddNode(ctx context.Context, p provider.Provider, name string, want config.
 	if err := preflight(ctx, p, alone(a.cfg, a.i), o); err != nil {
 		return "", err
 	}
-	release, err := attempt{cluster: name, by: a.creation}.hold(ctx, a.before.Nodes)
+	release, err := state.Attempt{Cluster: name, By: a.creation}.Hold(ctx, a.before.Nodes)
 	if err != nil {
 		return "", err
 	}
@@ -124,7 +125,7 @@ type addition struct {
 
 // open reads the cluster, and finds the place of the node.
 func (a *addition) open(ctx context.Context, cluster string) (err error) {
-	if a.before, err = Open(ctx, a.p, cluster); err != nil {
+	if a.before, err = state.Open(ctx, a.p, cluster); err != nil {
 		return err
 	}
 	if a.cfg, a.i, err = placeFor(a.before, a.want); err != nil {
@@ -135,7 +136,7 @@ func (a *addition) open(ctx context.Context, cluster string) (err error) {
 }
 
 func (a *addition) do(ctx context.Context) error {
-	graph := built(a.before.Stage, a.cfg)
+	graph := graphUntil(a.before.Stage, a.cfg)
 	announce(graph, a.o)
 	c, err := a.boot(ctx, graph)
 	if err != nil {
@@ -156,7 +157,7 @@ func (a *addition) do(ctx context.Context) error {
 // them in vain.
 func join(ctx context.Context, c *cluster.Cluster) error {
 	c.Joining = ""
-	files, err := clusterFiles(c)
+	files, err := state.ConfigFiles(c)
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	if err != nil {
 		return nil, err
 	}
-	c.Nodes, _ = inOrder(a.cfg, nodes)
+	c.Nodes, _ = state.InOrder(a.cfg, nodes)
 	return c, nil
 }
 
@@ -205,7 +206,7 @@ func (a *addition) undo(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
-	graph := built(a.before.Stage, a.before.Config)
+	graph := graphUntil(a.before.Stage, a.before.Config)
 	var errs []error
 	if a.member != nil {
 		errs = append(errs, etcd.RemoveMember(ctx, a.before.ControlPlanes(), a.member))
@@ -236,7 +237,7 @@ func onlyOn(g component.Graph, name string) component.Graph {
 // tellNeighbours brings what nodes know of each other up to date on all but one, which
 // knows it: the configuration, routes to pods, the load balancer's servers.
 func tellNeighbours(ctx context.Context, c *cluster.Cluster, graph component.Graph, but string) error {
-	files, err := clusterFiles(c)
+	files, err := state.ConfigFiles(c)
 	if err != nil {
 		return err
 	}

@@ -37,44 +37,16 @@ func members(numbers ...string) string {
 func up(t *testing.T, cfg config.Cluster, etcd ...string) *rig {
 	t.Helper()
 	r := newRig(t)
-	r.broken = func(args []string) (string, int, bool) {
+	r.Broken = func(args []string) (string, int, bool) {
 		if args[0] == "curl" && strings.HasSuffix(args[len(args)-1], "/member/list") {
 			return members(etcd...), 0, true
 		}
 		return "", 0, false
 	}
-	if _, err := r.create(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
+	if _, err := r.CreateCluster(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *rig) names(t *testing.T) string {
-	t.Helper()
-	nodes, err := r.Nodes(context.Background(), "mkube")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, n := range nodes {
-		names = append(names, strings.TrimPrefix(n.Name(), "mkube-"))
-	}
-	return strings.Join(names, " ")
-}
-
-func (r *rig) file(t *testing.T, node, path string) string {
-	t.Helper()
-	nodes, err := r.Nodes(context.Background(), "mkube")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range nodes {
-		if n.Name() == "mkube-"+node {
-			f, _ := n.(*fake.Node).File(path)
-			return string(f.Data)
-		}
-	}
-	return ""
 }
 
 // ran says whether a command with these words was run on a node.
@@ -99,7 +71,7 @@ func (r *rig) removeNode(t *testing.T, name string) error {
 func (r *rig) listed(t *testing.T) string {
 	t.Helper()
 	var list struct{ Data map[string]string }
-	if err := json.Unmarshal([]byte(r.api.At("/api/v1/namespaces/kube-system/configmaps/mkube-nodes")), &list); err != nil {
+	if err := json.Unmarshal([]byte(r.API.At("/api/v1/namespaces/kube-system/configmaps/mkube-nodes")), &list); err != nil {
 		t.Fatal(err)
 	}
 	return strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(list.Data)), " "), "mkube-", "")
@@ -114,22 +86,22 @@ func TestAddWorker(t *testing.T) {
 	if err != nil || name != "mkube-worker3" {
 		t.Fatalf("added %q, %v", name, err)
 	}
-	if got := r.names(t); got != "control-plane worker worker2 worker3" {
+	if got := r.Names(t); got != "control-plane worker worker2 worker3" {
 		t.Errorf("the nodes are %s", got)
 	}
-	if flags := r.file(t, "worker3", "/var/lib/kubelet/flags.env"); !strings.Contains(flags, "--node-labels=tier=front") {
+	if flags := r.File(t, "worker3", "/var/lib/kubelet/flags.env"); !strings.Contains(flags, "--node-labels=tier=front") {
 		t.Errorf("the kubelet's flags are %s", flags)
 	}
-	if routes := r.file(t, "worker", routesFile); !strings.Contains(routes, "10.244.3.0/24 via 10.89.0.5") || !r.ran("worker", "restart mkube-pod-network") {
+	if routes := r.File(t, "worker", routesFile); !strings.Contains(routes, "10.244.3.0/24 via 10.89.0.5") || !r.ran("worker", "restart mkube-pod-network") {
 		t.Errorf("the routes of another node are %q", routes)
 	}
-	if strings.Contains(r.file(t, "worker3", "/etc/kubernetes/kubelet.conf"), "127.0.0.1") || r.file(t, "worker3", "/etc/kubernetes/pki/ca.key")+r.file(t, "worker3", "/etc/mkube/pki/ca.key") != "" {
+	if strings.Contains(r.File(t, "worker3", "/etc/kubernetes/kubelet.conf"), "127.0.0.1") || r.File(t, "worker3", "/etc/kubernetes/pki/ca.key")+r.File(t, "worker3", "/etc/mkube/pki/ca.key") != "" {
 		t.Error("the worker has what is a control plane's")
 	}
 	if got := r.listed(t); got != "control-plane worker worker2 worker3" {
 		t.Errorf("the cloud controller manager is told of %s", got)
 	}
-	if !strings.Contains(r.file(t, "control-plane", "/etc/mkube/cluster.yaml"), "tier: front") {
+	if !strings.Contains(r.File(t, "control-plane", "/etc/mkube/cluster.yaml"), "tier: front") {
 		t.Error("the cluster's configuration does not know the new node")
 	}
 }
@@ -141,7 +113,7 @@ func TestPlacesStay(t *testing.T) {
 	if err := r.removeNode(t, "worker"); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.names(t); got != "control-plane worker2" {
+	if got := r.Names(t); got != "control-plane worker2" {
 		t.Errorf("the nodes are %s", got)
 	}
 	if got := r.listed(t); got != "control-plane worker2" {
@@ -150,14 +122,14 @@ func TestPlacesStay(t *testing.T) {
 	if !r.ran("control-plane", "kubectl drain mkube-worker") {
 		t.Error("the node was not drained")
 	}
-	if routes := r.file(t, "worker2", routesFile); strings.Contains(routes, "10.244.1.0") {
+	if routes := r.File(t, "worker2", routesFile); strings.Contains(routes, "10.244.1.0") {
 		t.Errorf("there are routes to a node that is gone: %s", routes)
 	}
 	name, err := r.addNode(t, config.Node{Role: config.Worker})
 	if err != nil || name != "mkube-worker" {
 		t.Fatalf("added %q, %v", name, err)
 	}
-	if routes := r.file(t, "worker2", routesFile); !strings.Contains(routes, "10.244.1.0/24 via 10.89.0.3") {
+	if routes := r.File(t, "worker2", routesFile); !strings.Contains(routes, "10.244.1.0/24 via 10.89.0.3") {
 		t.Errorf("the routes are %s", routes)
 	}
 }
@@ -172,12 +144,12 @@ func TestAddAndRemoveControlPlane(t *testing.T) {
 	if !r.ran("control-plane", `{"peerURLs":["https://10.89.0.6:2380"]}`) {
 		t.Error("etcd was not told of the member")
 	}
-	manifest := r.file(t, "control-plane4", "/etc/kubernetes/manifests/etcd.yaml")
+	manifest := r.File(t, "control-plane4", "/etc/kubernetes/manifests/etcd.yaml")
 	if !strings.Contains(manifest, "--initial-cluster-state=existing") || !strings.Contains(manifest, "mkube-control-plane4=https://10.89.0.6:2380") {
 		t.Errorf("etcd is started as\n%s", manifest)
 	}
 	const haproxy = "/etc/mkube/haproxy.cfg"
-	if cfg := r.file(t, "external-load-balancer", haproxy); strings.Count(cfg, "10.89.0.6:6443") != 2 {
+	if cfg := r.File(t, "external-load-balancer", haproxy); strings.Count(cfg, "10.89.0.6:6443") != 2 {
 		t.Errorf("the load balancer does not know the new server:\n%s", cfg)
 	}
 	if err := r.removeNode(t, "control-plane4"); err != nil {
@@ -186,7 +158,7 @@ func TestAddAndRemoveControlPlane(t *testing.T) {
 	if !r.ran("control-plane", `{"ID":"10006"}`) {
 		t.Error("etcd was not told that the member has gone")
 	}
-	if cfg := r.file(t, "external-load-balancer", haproxy); strings.Contains(cfg, "10.89.0.6") {
+	if cfg := r.File(t, "external-load-balancer", haproxy); strings.Contains(cfg, "10.89.0.6") {
 		t.Errorf("the load balancer still leads to a server that is gone:\n%s", cfg)
 	}
 }
@@ -205,7 +177,7 @@ func TestAddFails(t *testing.T) {
 	if _, err := r.addNode(t, config.Node{Role: config.ControlPlane}); !errors.Is(err, broken) {
 		t.Fatalf("AddNode = %v; want %v", err, broken)
 	}
-	if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
+	if got := r.Names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
 		t.Errorf("the nodes are %s", got)
 	}
 	if !r.ran("control-plane", `{"ID":"10006"}`) {
@@ -242,11 +214,11 @@ func second[T any](_ T, err error) error { return err }
 func TestDrainRefused(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
-	r.broken = func(args []string) (string, int, bool) { return "", 1, slices.Contains(args, "drain") }
+	r.Broken = func(args []string) (string, int, bool) { return "", 1, slices.Contains(args, "drain") }
 	if err := r.removeNode(t, "worker"); err == nil || !strings.Contains(err.Error(), "--drain 0") {
 		t.Errorf("RemoveNode = %v", err)
 	}
-	if got := r.names(t); got != "control-plane worker worker2" {
+	if got := r.Names(t); got != "control-plane worker worker2" {
 		t.Errorf("the nodes are %s", got)
 	}
 }
@@ -262,7 +234,7 @@ func TestDeadNode(t *testing.T) {
 		return nil
 	}
 	var deleted bool
-	r.api.Handle("/api/v1/nodes/mkube-worker", func(w http.ResponseWriter, req *http.Request) {
+	r.API.Handle("/api/v1/nodes/mkube-worker", func(w http.ResponseWriter, req *http.Request) {
 		deleted = deleted || req.Method == http.MethodDelete
 		w.Header().Set("Content-Type", "application/json")
 		w.Write([]byte(strings.NewReplacer(`"Pod"`, `"Node"`).Replace(componenttest.ReadyPod)))

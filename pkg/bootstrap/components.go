@@ -1,8 +1,10 @@
-// Package bootstrap is how a cluster comes up and goes away: the story on one page.
+// Package bootstrap creates, changes, stops, starts and deletes clusters.
 package bootstrap
 
 import (
 	"slices"
+
+	"github.com/mkube/mkube/pkg/cluster"
 
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/apiserver"
@@ -58,3 +60,16 @@ func addons(cfg config.Cluster) component.Graph {
 	all := component.Graph{metricsserver.New()}
 	return slices.DeleteFunc(all, func(c component.Component) bool { return !slices.Contains(cfg.Addons, c.Name) })
 }
+
+// graphUntil returns the components of a cluster up to and including a stage. If the stage is
+// empty or unknown, it returns all of them: Create has refused an unknown one.
+func graphUntil(stage string, cfg config.Cluster) component.Graph {
+	all := Components(cfg)
+	if g, err := all.Until(stage); err == nil {
+		return g
+	}
+	return all
+}
+
+// Built returns the components that a cluster has at its stage.
+func Built(c *cluster.Cluster) component.Graph { return graphUntil(c.Stage, c.Config) }

@@ -17,6 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // Options are how a cluster is created.
@@ -104,7 +105,7 @@ func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if err != nil {
 		return err
 	}
-	if by := holder(ctx, nodes); by != "" {
+	if by := state.Holder(ctx, nodes); by != "" {
 		return fmt.Errorf("cluster %q exists already, and %s is at work on it: choose another name by --name", cfg.Name, by)
 	}
 	return fmt.Errorf("cluster %q exists already: choose another name by --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
@@ -128,7 +129,7 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, creati
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
 		defer cancel()
 	}
-	graph := built(o.Until, cfg)
+	graph := graphUntil(o.Until, cfg)
 	announce(graph, o)
 	c, err := boot(ctx, p, cfg, creation, graph, o)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -141,11 +142,6 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, creati
 	defer release()
 	if err != nil {
 		return c, err
-	}
-	if o.Until != "" {
-		if err := snapshot(ctx, p, c, o.Until); err != nil {
-			return c, err
-		}
 	}
 	if err := writeKubeconfig(ctx, c, o); err != nil {
 		return c, &KubeconfigError{cfg.Name, err}
@@ -169,7 +165,7 @@ func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, cre
 	var upErr error
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		r, err := attempt{cluster: c.Config.Name, by: creation, creates: true}.hold(gctx, c.Nodes)
+		r, err := state.Attempt{Cluster: c.Config.Name, By: creation, Creates: true}.Hold(gctx, c.Nodes)
 		if err == nil {
 			release = r
 		}
@@ -227,15 +223,15 @@ const (
 // announce tells of all steps before the first begins.
 func announce(g component.Graph, o Options) {
 	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "machines that boot"})
-	announceComponents(g, o)
+	Announce(g, o)
 	if len(o.Kubeconfig) > 0 {
 		event(o, progress.Event{Step: stepKubeconfig, State: progress.Pending, Short: "the entry for kubectl", Needs: g.Names()})
 	}
 }
 
-// announceComponents tells of the steps that are components. What they need beside each
+// Announce tells of the steps that are components. What they need beside each
 // other is there.
-func announceComponents(g component.Graph, o Options) {
+func Announce(g component.Graph, o Options) {
 	for _, c := range g {
 		needs := slices.Concat(c.Needs, c.After, c.Uses)
 		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
@@ -283,7 +279,7 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 				return nil, err
 			}
 			for _, n := range c.ControlPlanes() {
-				files[n.Name()] = append(files[n.Name()], provider.File{Path: creatingPath, Data: []byte(creation + "\n")})
+				files[n.Name()] = append(files[n.Name()], provider.File{Path: state.CreatingPath, Data: []byte(creation + "\n")})
 			}
 			return files, nil
 		})
@@ -317,7 +313,7 @@ func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.Fi
 			files[n.Name()] = over(files[n.Name()], list)
 		}
 	}
-	state, err := stateFiles(c)
+	state, err := state.Files(c)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +337,7 @@ func writeKubeconfig(ctx context.Context, c *cluster.Cluster, o Options) error {
 		return nil
 	}
 	return step(o, stepKubeconfig, func() error {
-		entry, err := Entry(ctx, c)
+		entry, err := state.Entry(ctx, c)
 		if err != nil {
 			return err
 		}

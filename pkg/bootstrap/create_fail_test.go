@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/bootstraptest"
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
@@ -33,14 +34,14 @@ func TestStagesThatFail(t *testing.T) {
 	}
 	command := func(name string) func(*rig) {
 		return func(r *rig) {
-			r.broken = func(args []string) (string, int, bool) {
+			r.Broken = func(args []string) (string, int, bool) {
 				return "no luck\n", 3, strings.Contains(strings.Join(args, " "), name)
 			}
 		}
 	}
 	answer := func(path, body string, code int) func(*rig) {
 		return func(r *rig) {
-			r.api.Handle(path, func(w http.ResponseWriter, _ *http.Request) {
+			r.API.Handle(path, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(code)
 				w.Write([]byte(body))
@@ -78,7 +79,7 @@ func TestStagesThatFail(t *testing.T) {
 			"kube-apiserver on mkube-control-plane: not ready: /readyz?verbose answers 500: not yet etcd (gave up after ",
 		},
 		"controller-manager": {
-			answer(account, `{"kind":"Status","status":"Failure","message":"not found","code":404}`, 404), config.Cluster{}, "kube-controller-manager",
+			answer(bootstraptest.Account, `{"kind":"Status","status":"Failure","message":"not found","code":404}`, 404), config.Cluster{}, "kube-controller-manager",
 			"kube-controller-manager on mkube-control-plane: not ready: the default service account: not found (gave up after ",
 		},
 		"scheduler": {
@@ -86,7 +87,7 @@ func TestStagesThatFail(t *testing.T) {
 			"kube-scheduler on mkube-control-plane: not ready: running mkube-probe https 10259 /healthz on mkube-control-plane: exit code 3 (gave up after ",
 		},
 		"coredns": {
-			answer(deployments, `{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}`, 403), config.Cluster{}, "",
+			answer(bootstraptest.Deployments, `{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}`, 403), config.Cluster{}, "",
 			"coredns: creating Deployment coredns: no",
 		},
 	} {
@@ -94,12 +95,12 @@ func TestStagesThatFail(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			test.damage(r)
-			c, err := r.create(r.untilStuck(t, test.stuck), test.cfg, bootstrap.Options{Wait: time.Minute})
+			c, err := r.CreateCluster(r.UntilStuck(t, test.stuck), test.cfg, bootstrap.Options{Wait: time.Minute})
 			if c != nil || !strings.HasPrefix(fmt.Sprint(err), test.want) {
 				t.Errorf("Create = %v, %v; want %s", c, err, test.want)
 			}
 			r.Before = nil
-			r.wantNothing(t)
+			r.WantNothing(t)
 		})
 	}
 }
@@ -109,18 +110,18 @@ func TestStagesThatFail(t *testing.T) {
 func TestKubeconfigThatBreaks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.on = func(e progress.Event) {
+	r.On = func(e progress.Event) {
 		if e.Step == "kubeconfig" && e.State == progress.Running {
-			if err := os.WriteFile(r.kubeconfig, []byte("no: [kubeconfig"), 0o600); err != nil {
+			if err := os.WriteFile(r.Kubeconfig, []byte("no: [kubeconfig"), 0o600); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	c, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute})
+	c, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute})
 	unwritten := (*bootstrap.KubeconfigError)(nil)
-	if c == nil || !errors.As(err, &unwritten) || !strings.Contains(err.Error(), r.kubeconfig) ||
+	if c == nil || !errors.As(err, &unwritten) || !strings.Contains(err.Error(), r.Kubeconfig) ||
 		!strings.HasSuffix(err.Error(), "the cluster is up: mkube export kubeconfig --name mkube writes its entry") {
-		t.Errorf("Create = %v, %v; want the cluster, and an error that names %s and the next step", c, err, r.kubeconfig)
+		t.Errorf("Create = %v, %v; want the cluster, and an error that names %s and the next step", c, err, r.Kubeconfig)
 	}
 	if clusters, _ := r.Clusters(t.Context()); !slices.Equal(clusters, []string{"mkube"}) {
 		t.Errorf("clusters %q are left; want mkube", clusters)
@@ -131,34 +132,34 @@ func TestRetain(t *testing.T) {
 	t.Parallel()
 	for _, stage := range []struct{ command, component string }{{"containerd.service", "containerd"}, {"2381", "etcd"}} {
 		r := newRig(t)
-		r.broken = func(args []string) (string, int, bool) {
+		r.Broken = func(args []string) (string, int, bool) {
 			return "", 3, strings.Contains(strings.Join(args, " "), stage.command)
 		}
-		c, err := r.create(r.untilStuck(t, stage.component), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Retain: true})
+		c, err := r.CreateCluster(r.UntilStuck(t, stage.component), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Retain: true})
 		if err == nil || c == nil {
 			t.Errorf("Create = %v, %v; want both an error and the cluster", c, err)
 		}
 		if nodes, _ := r.Nodes(t.Context(), "mkube"); len(nodes) != 1 {
 			t.Errorf("%d nodes are left; want 1", len(nodes))
 		}
-		if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig}); err != nil {
+		if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.Kubeconfig}); err != nil {
 			t.Error(err)
 		}
-		r.wantNothing(t)
+		r.WantNothing(t)
 	}
 }
 
 func TestNameIsTaken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if _, err := r.create(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute}); err != nil {
+	if _, err := r.CreateCluster(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.ReadFile(r.kubeconfig)
+	before, err := os.ReadFile(r.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.create(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute})
+	_, err = r.CreateCluster(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute})
 	want := `cluster "dev" exists already: choose another name by --name, or delete it first: mkube delete cluster --name dev`
 	if fmt.Sprint(err) != want {
 		t.Errorf("Create = %v; want %s", err, want)
@@ -166,7 +167,7 @@ func TestNameIsTaken(t *testing.T) {
 	if nodes, _ := r.Nodes(t.Context(), "dev"); len(nodes) != 1 {
 		t.Errorf("%d nodes of the first are left", len(nodes))
 	}
-	if after, _ := os.ReadFile(r.kubeconfig); string(after) != string(before) {
+	if after, _ := os.ReadFile(r.Kubeconfig); string(after) != string(before) {
 		t.Error("the kubeconfig has changed")
 	}
 }
@@ -188,11 +189,11 @@ func TestCancel(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			_, err := r.create(ctx, config.Cluster{}, bootstrap.Options{Wait: time.Minute})
+			_, err := r.CreateCluster(ctx, config.Cluster{}, bootstrap.Options{Wait: time.Minute})
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Create = %v; want context.Canceled", err)
 			}
-			r.wantNothing(t)
+			r.WantNothing(t)
 		})
 	}
 }
@@ -210,7 +211,7 @@ func TestCleanUpThatFails(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{})
+	_, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{})
 	want := "no power\ncleaning up: no hands; mkube delete cluster --name mkube tries again"
 	if fmt.Sprint(err) != want {
 		t.Errorf("Create = %v; want %s", err, want)

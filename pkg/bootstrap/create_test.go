@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/bootstraptest"
 	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
@@ -19,7 +20,7 @@ import (
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c, err := r.create(t.Context(), config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, bootstrap.Options{Wait: time.Minute, SwitchContext: true})
+	c, err := r.CreateCluster(t.Context(), config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, bootstrap.Options{Wait: time.Minute, SwitchContext: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("the cluster has %d nodes and its API is no good", len(c.Nodes))
 	}
 	var ends []string
-	for step, state := range r.ends() {
+	for step, state := range r.Ends() {
 		if state != progress.Done {
 			t.Errorf("step %s is %s at the end", step, state)
 		}
@@ -36,7 +37,7 @@ func TestCreate(t *testing.T) {
 	if want := len(bootstrap.Components(config.Cluster{})) + 2; len(ends) != want {
 		t.Errorf("%d steps have ended: %q; want %d", len(ends), ends, want)
 	}
-	data, err := os.ReadFile(r.kubeconfig)
+	data, err := os.ReadFile(r.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,36 +45,16 @@ func TestCreate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"current-context: mkube-mkube\n", "server: https://" + r.served["mkube-control-plane"], "CN=kubernetes-admin,O=system:masters", "name: theirs"} {
+	for _, part := range []string{"current-context: mkube-mkube\n", "server: https://" + r.Served("mkube-control-plane"), "CN=kubernetes-admin,O=system:masters", "name: theirs"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the kubeconfig has no %q:\n%s", part, text)
 		}
 	}
-	wantFiles(t, c.Nodes[0].(*fake.Node), "cloud-controller-manager.yaml etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-proxy.yaml kube-scheduler.yaml")
-	wantFiles(t, c.Nodes[1].(*fake.Node), "cloud-controller-manager.yaml kube-proxy.yaml")
+	bootstraptest.WantStaticPods(t, c.Nodes[0].(*fake.Node), "cloud-controller-manager.yaml etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-proxy.yaml kube-scheduler.yaml")
+	bootstraptest.WantStaticPods(t, c.Nodes[1].(*fake.Node), "cloud-controller-manager.yaml kube-proxy.yaml")
 	for _, kind := range []string{"clusterroles", "clusterrolebindings"} {
-		if path := "/apis/rbac.authorization.k8s.io/v1/" + kind + "/system:kube-scheduler"; !slices.Contains(r.api.Created(), path) {
-			t.Errorf("%s was not created, only %q", path, r.api.Created())
-		}
-	}
-}
-
-// wantFiles compares a node's static pods; and every node has what a node needs.
-func wantFiles(t *testing.T, n *fake.Node, want string) {
-	t.Helper()
-	var manifests []string
-	for path := range n.Files() {
-		if name, ok := strings.CutPrefix(path, "/etc/kubernetes/manifests/"); ok {
-			manifests = append(manifests, name)
-		}
-	}
-	slices.Sort(manifests)
-	if got := strings.Join(manifests, " "); got != want {
-		t.Errorf("the static pods of %s are %s; want %s", n.Name(), got, want)
-	}
-	for _, path := range []string{"/etc/containerd/config.toml", "/var/lib/kubelet/config.yaml", "/etc/cni/net.d/10-mkube.conflist", "/etc/kubernetes/pki/ca.crt"} {
-		if _, ok := n.File(path); !ok {
-			t.Errorf("%s has no %s", n.Name(), path)
+		if path := "/apis/rbac.authorization.k8s.io/v1/" + kind + "/system:kube-scheduler"; !slices.Contains(r.API.Created(), path) {
+			t.Errorf("%s was not created, only %q", path, r.API.Created())
 		}
 	}
 }
@@ -83,7 +64,7 @@ func wantFiles(t *testing.T, n *fake.Node, want string) {
 func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c, err := r.create(t.Context(), config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, bootstrap.Options{Wait: time.Minute})
+	c, err := r.CreateCluster(t.Context(), config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, bootstrap.Options{Wait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +90,7 @@ func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 func TestEventsTellTheStory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if _, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute}); err != nil {
+	if _, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	uses := func(name, other string) bool {
@@ -117,7 +98,7 @@ func TestEventsTellTheStory(t *testing.T) {
 			return c.Name == name && slices.Contains(c.Uses, other)
 		})
 	}
-	events := r.recorder.Events()
+	events := r.Recorder.Events()
 	needs, done, running := map[string][]string{}, map[string]bool{}, map[string]bool{}
 	announced := []string{}
 	for _, e := range events {
@@ -165,31 +146,31 @@ func TestEventsTellTheStory(t *testing.T) {
 func TestNoWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.api.Handle(systemPods+"kube-scheduler-mkube-control-plane", func(w http.ResponseWriter, _ *http.Request) {
+	r.API.Handle(bootstraptest.SystemPods+"kube-scheduler-mkube-control-plane", func(w http.ResponseWriter, _ *http.Request) {
 		t.Error("the scheduler is waited for")
 		http.NotFound(w, nil)
 	})
-	c, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{})
+	c, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFiles(t, c.Nodes[0].(*fake.Node), "cloud-controller-manager.yaml etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-proxy.yaml kube-scheduler.yaml")
-	if !slices.Contains(r.api.Created(), deployments+"/coredns") {
-		t.Errorf("CoreDNS was not asked for: %q", r.api.Created())
+	bootstraptest.WantStaticPods(t, c.Nodes[0].(*fake.Node), "cloud-controller-manager.yaml etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-proxy.yaml kube-scheduler.yaml")
+	if !slices.Contains(r.API.Created(), bootstraptest.Deployments+"/coredns") {
+		t.Errorf("CoreDNS was not asked for: %q", r.API.Created())
 	}
 }
 
 func TestNoKubeconfig(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), bootstrap.Options{Wait: time.Minute, On: r.recorder.On})
+	c, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), bootstrap.Options{Wait: time.Minute, On: r.Recorder.On})
 	if err != nil || c == nil {
 		t.Fatal(err)
 	}
-	if data, _ := os.ReadFile(r.kubeconfig); string(data) != entryOfOthers {
+	if data, _ := os.ReadFile(r.Kubeconfig); string(data) != bootstraptest.EntryOfOthers {
 		t.Error("the kubeconfig has changed")
 	}
-	if state, ok := r.ends()["kubeconfig"]; ok {
+	if state, ok := r.Ends()["kubeconfig"]; ok {
 		t.Errorf("a step kubeconfig is %s", state)
 	}
 }

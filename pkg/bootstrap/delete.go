@@ -7,11 +7,12 @@ import (
 
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // Delete deletes a cluster: its nodes, what they left, and its entries in the kubeconfig
 // files. What is not there is no error. While another command changes the cluster, the
-// error is a *BusyError and nothing is deleted.
+// error is a *state.BusyError and nothing is deleted.
 func Delete(ctx context.Context, p provider.Provider, name string, kubeconfigs []string) error {
 	release, err := holdToDelete(ctx, p, name)
 	if err != nil {
@@ -20,7 +21,7 @@ func Delete(ctx context.Context, p provider.Provider, name string, kubeconfigs [
 	defer release()
 	return errors.Join(
 		p.Delete(ctx, name, ""),
-		kubeconfig.Remove(ctx, kubeconfigs, ContextName(name)),
+		kubeconfig.Remove(ctx, kubeconfigs, state.ContextName(name)),
 	)
 }
 
@@ -38,8 +39,8 @@ func holdToDelete(ctx context.Context, p provider.Provider, name string) (releas
 	}
 	limited, cancel := context.WithTimeout(ctx, deleteLockLimit)
 	defer cancel()
-	held, err := attempt{cluster: name, by: provider.NewCreation("delete cluster"), creates: true}.hold(limited, nodes)
-	if busy := (*BusyError)(nil); errors.As(err, &busy) {
+	held, err := state.Attempt{Cluster: name, By: provider.NewCreation("delete cluster"), Creates: true}.Hold(limited, nodes)
+	if busy := (*state.BusyError)(nil); errors.As(err, &busy) {
 		return release, err
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // DryRun writes what Create would do, as a shell script that does it: with docker and
@@ -38,7 +39,7 @@ func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		return err
 	}
 	var out bytes.Buffer
-	d := &dryRun{w: &out, plan: plan, graph: built(o.Until, cfg)}
+	d := &dryRun{w: &out, plan: plan, graph: graphUntil(o.Until, cfg)}
 	if err := d.write(ctx, cfg, o); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 		if input != nil {
 			cmd.Stdin = bytes.NewReader(input)
 		}
-		return first.Run(ctx, Kubectl(cmd, args...))
+		return first.Run(ctx, state.Kubectl(cmd, args...))
 	}
 	d.line("#!/bin/sh\n# Cluster %s, made without mkube. The keys in here are the cluster's: they are nobody else's business.\nset -e", cfg.Name)
 	if err := d.nodes(c); err != nil {
@@ -155,7 +156,7 @@ func (d *dryRun) await(ctx context.Context, c *cluster.Cluster, args ...string) 
 	var line bytes.Buffer
 	first := slices.IndexFunc(d.plan.Nodes, func(n provider.Node) bool { return n.Name() == c.ControlPlanes()[0].Name() })
 	n := provider.Script(d.plan.Nodes[first], &line)
-	if err := n.Run(ctx, Kubectl(provider.Cmd{}, args...)); err != nil {
+	if err := n.Run(ctx, state.Kubectl(provider.Cmd{}, args...)); err != nil {
 		return err
 	}
 	d.line("%s >/dev/null 2>&1; do sleep 1; done", bytes.TrimSpace(line.Bytes()))

@@ -14,6 +14,9 @@ import (
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/override"
+	"github.com/mkube/mkube/pkg/learn/stages"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // held stops the first call of a method until release is called, and says when it is
@@ -72,7 +75,7 @@ func TestTwoCreates(t *testing.T) {
 	if errs[0] != nil || fmt.Sprint(errs[1]) != `cluster "mkube" cannot be created: cluster mkube exists already: choose another name by --name` {
 		t.Errorf("the creates end by %v and %v; want nil, and that the cluster exists already", errs[0], errs[1])
 	}
-	if got := r.names(t); got != "control-plane" {
+	if got := r.Names(t); got != "control-plane" {
 		t.Errorf("the nodes are %q", got)
 	}
 }
@@ -93,26 +96,26 @@ func TestChangesMeet(t *testing.T) {
 		},
 		"delete node": func(t *testing.T, r *rig) error { return r.removeNode(t, "control-plane3") },
 		"delete cluster": func(t *testing.T, r *rig) error {
-			return bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig})
+			return bootstrap.Delete(t.Context(), r, "mkube", []string{r.Kubeconfig})
 		},
 		"stop cluster":  func(t *testing.T, r *rig) error { return bootstrap.Stop(t.Context(), r, "mkube") },
 		"start cluster": func(t *testing.T, r *rig) error { return bootstrap.Start(t.Context(), r, "mkube", o) },
 		"stage next": func(t *testing.T, r *rig) error {
-			_, err := bootstrap.Next(t.Context(), r, "mkube", "", o)
+			_, err := stages.Next(t.Context(), r, "mkube", "", o)
 			return err
 		},
 		"stage back": func(t *testing.T, r *rig) error {
-			_, err := bootstrap.Back(t.Context(), r, "mkube")
+			_, err := stages.Back(t.Context(), r, "mkube")
 			return err
 		},
 		"run": func(t *testing.T, r *rig) error {
-			return bootstrap.RunOwn(t.Context(), r, "mkube", "kube-scheduler", nil, o)
+			return override.RunOwn(t.Context(), r, "mkube", "kube-scheduler", nil, o)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := up(t, planes, "2", "3", "4", "6")
-			entry, err := os.ReadFile(r.kubeconfig)
+			entry, err := os.ReadFile(r.Kubeconfig)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +127,7 @@ func TestChangesMeet(t *testing.T) {
 			}()
 			<-there
 			got := second(t, r)
-			busy := (*bootstrap.BusyError)(nil)
+			busy := (*state.BusyError)(nil)
 			if !errors.As(got, &busy) || !strings.Contains(busy.By, fmt.Sprintf("mkube add node (process %d on ", os.Getpid())) {
 				t.Errorf("the second command ends by %v; want that add node is at work", got)
 			}
@@ -132,10 +135,10 @@ func TestChangesMeet(t *testing.T) {
 			if err := <-added; err != nil {
 				t.Errorf("add node = %v", err)
 			}
-			if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer worker" {
+			if got := r.Names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer worker" {
 				t.Errorf("the nodes are %s", got)
 			}
-			if after, err := os.ReadFile(r.kubeconfig); string(after) != string(entry) || err != nil {
+			if after, err := os.ReadFile(r.Kubeconfig); string(after) != string(entry) || err != nil {
 				t.Errorf("the kubeconfig has changed, %v", err)
 			}
 		})
@@ -155,7 +158,7 @@ func TestTwoAddsInTurn(t *testing.T) {
 	}
 	wait.Wait()
 	want := "control-plane control-plane2 control-plane3"
-	busy := (*bootstrap.BusyError)(nil)
+	busy := (*state.BusyError)(nil)
 	for i, name := range []string{"control-plane4", "external-load-balancer", "worker"} {
 		switch e := errs[1-i/2]; { // the load balancer is neither's
 		case i == 1, e == nil:
@@ -164,7 +167,7 @@ func TestTwoAddsInTurn(t *testing.T) {
 			t.Errorf("adding %s = %v", name, e)
 		}
 	}
-	if got := r.names(t); got != want {
+	if got := r.Names(t); got != want {
 		t.Errorf("the nodes are %s; want %s (%v)", got, want, errs)
 	}
 	r.Before = nil
@@ -177,7 +180,7 @@ func TestTwoAddsInTurn(t *testing.T) {
 func TestCreateIsNotDisturbed(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
-	n := r.node(t)
+	n := r.First(t)
 	creating := "mkube create cluster (process 1 on elsewhere, since 12:00:00 UTC, id A)"
 	if err := r.write(n, "/etc/mkube/creating", creating+"\n"); err != nil {
 		t.Fatal(err)
@@ -187,10 +190,10 @@ func TestCreateIsNotDisturbed(t *testing.T) {
 		t.Errorf("AddNode = %v; want %s", err, want)
 	}
 	// It may have been killed: delete does not wait for it.
-	if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.kubeconfig}); err != nil {
+	if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.Kubeconfig}); err != nil {
 		t.Error(err)
 	}
-	r.wantNothing(t)
+	r.WantNothing(t)
 }
 
 // TestLockEndsWithItsCommand: also when the command fails.
@@ -207,15 +210,15 @@ func TestLockEndsWithItsCommand(t *testing.T) {
 		t.Errorf("AddNode = %v", err)
 	}
 	r.Before = nil
-	release, err := bootstrap.Hold(t.Context(), r, "mkube", "test")
+	release, err := state.Hold(t.Context(), r, "mkube", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bootstrap.Hold(t.Context(), r, "mkube", "another"); !errors.As(err, new(*bootstrap.BusyError)) {
+	if _, err := state.Hold(t.Context(), r, "mkube", "another"); !errors.As(err, new(*state.BusyError)) {
 		t.Errorf("the lock is given twice: %v", err)
 	}
 	release()
-	if release, err = bootstrap.Hold(t.Context(), r, "mkube", "test"); err != nil {
+	if release, err = state.Hold(t.Context(), r, "mkube", "test"); err != nil {
 		t.Fatal(err)
 	}
 	release()

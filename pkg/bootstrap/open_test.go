@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/bootstraptest"
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 const configFile = "/etc/mkube/cluster.yaml"
@@ -27,7 +29,7 @@ func (r *rig) write(n provider.Node, path, data string) error {
 func TestOpenDamaged(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
-	n, whole := r.node(t), r.file(t, "control-plane", configFile)
+	n, whole := r.First(t), r.File(t, "control-plane", configFile)
 	for name, test := range map[string]struct{ data, want string }{
 		"empty":          {"", `/etc/mkube/cluster.yaml is damaged: it is that of a cluster ""`},
 		"no YAML":        {"a: [", "/etc/mkube/cluster.yaml is damaged: "},
@@ -43,7 +45,7 @@ func TestOpenDamaged(t *testing.T) {
 		if err := r.write(n, configFile, test.data); err != nil {
 			t.Fatal(err)
 		}
-		_, err := bootstrap.Open(t.Context(), r, "mkube")
+		_, err := state.Open(t.Context(), r, "mkube")
 		want := `reading cluster "mkube" on mkube-control-plane: ` + test.want
 		if !strings.HasPrefix(fmt.Sprint(err), want) || strings.Contains(fmt.Sprint(err), "\n") {
 			t.Errorf("%s: Open = %v; want one line that begins %s", name, err, want)
@@ -55,11 +57,11 @@ func TestOpenDamaged(t *testing.T) {
 // told to the others leaves it.
 func (r *rig) lose(t *testing.T, i int) {
 	t.Helper()
-	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	c, err := state.Open(t.Context(), r, "mkube")
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := strings.Split(r.file(t, "control-plane", configFile), "\n- ")
+	parts := strings.Split(r.File(t, "control-plane", configFile), "\n- ")
 	if len(parts) != len(c.Config.Nodes)+1 {
 		t.Fatalf("the configuration has %d parts", len(parts))
 	}
@@ -108,7 +110,7 @@ func TestStrayNode(t *testing.T) {
 		if err := r.removeNode(t, strings.TrimPrefix(stray, "mkube-")); err != nil {
 			t.Errorf("%s: RemoveNode = %v", role, err)
 		}
-		if got := r.names(t); strings.Contains(got, strings.TrimPrefix(stray, "mkube-")) {
+		if got := r.Names(t); strings.Contains(got, strings.TrimPrefix(stray, "mkube-")) {
 			t.Errorf("%s: the nodes are %s", role, got)
 		}
 	}
@@ -128,18 +130,18 @@ func TestGoneNode(t *testing.T) {
 		}
 	}
 	for len(gone) > 0 {
-		c, err := bootstrap.Open(t.Context(), r, "mkube")
+		c, err := state.Open(t.Context(), r, "mkube")
 		if err != nil || !slices.Equal(c.Gone, gone) || len(c.Strays) != 0 {
 			t.Fatalf("Open = %v, %v; want %q to be gone", c, err, gone)
 		}
 		want := fmt.Sprintf(`node %s of cluster "mkube" does not exist any more; mkube delete node %[1]s --name mkube deletes what the cluster still has of it`, gone[0])
-		if got := bootstrap.LeftoverWarnings(c); len(got) != len(gone) || got[0] != want {
+		if got := state.LeftoverWarnings(c); len(got) != len(gone) || got[0] != want {
 			t.Errorf("the warnings are %q; want %s first", got, want)
 		}
 		var deleted atomic.Bool
-		r.api.Handle("/api/v1/nodes/"+gone[0], func(w http.ResponseWriter, request *http.Request) {
+		r.API.Handle("/api/v1/nodes/"+gone[0], func(w http.ResponseWriter, request *http.Request) {
 			deleted.Store(request.Method == http.MethodDelete)
-			r.api.Default(w, request)
+			r.API.Default(w, request)
 		})
 		if err := r.removeNode(t, strings.TrimPrefix(gone[0], "mkube-")); err != nil {
 			t.Errorf("RemoveNode = %v", err)
@@ -152,7 +154,7 @@ func TestGoneNode(t *testing.T) {
 	if !r.ran("control-plane", `{"ID":"10003"}`) {
 		t.Error("etcd still waits for the member")
 	}
-	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Gone) != 0 || len(c.Nodes) != 3 {
+	if c, err := state.Open(t.Context(), r, "mkube"); err != nil || len(c.Gone) != 0 || len(c.Nodes) != 3 {
 		t.Errorf("Open = %v, %v; want three nodes", c, err)
 	}
 }
@@ -164,11 +166,11 @@ func TestGoneLoadBalancer(t *testing.T) {
 	if err := r.Remove(t.Context(), "mkube", "mkube-external-load-balancer"); err != nil {
 		t.Fatal(err)
 	}
-	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	c, err := state.Open(t.Context(), r, "mkube")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := bootstrap.LeftoverWarnings(c); len(got) != 1 || !strings.HasSuffix(got[0], "create the cluster again") {
+	if got := state.LeftoverWarnings(c); len(got) != 1 || !strings.HasSuffix(got[0], "create the cluster again") {
 		t.Errorf("the warnings are %q", got)
 	}
 	if err := r.removeNode(t, "external-load-balancer"); err == nil || !strings.HasSuffix(err.Error(), "create the cluster again") {
@@ -184,7 +186,7 @@ func TestStrayInAFreePlace(t *testing.T) {
 	if err := r.removeNode(t, "worker2"); err != nil {
 		t.Fatal(err)
 	}
-	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	c, err := state.Open(t.Context(), r, "mkube")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,13 +194,13 @@ func TestStrayInAFreePlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err = bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || c.Strays[0].Name() != "mkube-worker2" {
+	if c, err = state.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || c.Strays[0].Name() != "mkube-worker2" {
 		t.Fatalf("Open = %v, %v; want mkube-worker2 to be a stray", c.Strays, err)
 	}
 	if name, err := r.addNode(t, config.Node{Role: config.Worker}); err != nil || name != "mkube-worker2" {
 		t.Errorf("AddNode = %s, %v; want mkube-worker2", name, err)
 	}
-	if c, err = bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 3 {
+	if c, err = state.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 3 {
 		t.Errorf("Open = %v and %v, %v; want three nodes and no stray", c.Nodes, c.Strays, err)
 	}
 }
@@ -208,7 +210,7 @@ func TestStrayInAFreePlace(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	p := new(fake.Provider)
 	cfg := config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}}.Default()
-	r := &rig{Provider: p}
+	r := &rig{&bootstraptest.Rig{Provider: p}}
 	nodes, err := p.Create(context.Background(), cfg, "", func(nodes []provider.Node) (map[string][]provider.File, error) {
 		return bootstrap.SeedOf(cfg, nodes)
 	})
@@ -239,7 +241,7 @@ func FuzzOpen(f *testing.F) {
 			}
 			defer func() { _ = r.write(n, "/etc/mkube/pki/ca.crt", string(ca.Data)) }()
 		}
-		c, err := bootstrap.Open(context.Background(), p, "mkube")
+		c, err := state.Open(context.Background(), p, "mkube")
 		if err != nil {
 			return
 		}
@@ -247,7 +249,7 @@ func FuzzOpen(f *testing.F) {
 			c.Spec(n)
 			c.PodCIDRs(n)
 		}
-		bootstrap.LeftoverWarnings(c)
+		state.LeftoverWarnings(c)
 		_, _ = bootstrap.Render(c) // it must not panic; an error is an answer
 	})
 }

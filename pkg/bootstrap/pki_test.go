@@ -45,7 +45,7 @@ var issued = map[string]struct {
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute})
+	c, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

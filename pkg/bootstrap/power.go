@@ -12,20 +12,21 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // Stop stops the nodes of a cluster, which keeps all that it has. Where there is none of
-// the name, the error is a *NotFoundError.
+// the name, the error is a *state.NotFoundError.
 func Stop(ctx context.Context, p provider.Provider, name string) error {
-	if _, err := Nodes(ctx, p, name); err != nil {
+	if _, err := state.Nodes(ctx, p, name); err != nil {
 		return err
 	}
 	stopper, ok := provider.As[provider.Stopper](p)
 	if !ok {
 		return errors.New("this provider cannot stop nodes")
 	}
-	release, err := Hold(ctx, p, name, "stop cluster")
-	if busy := (*BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
+	release, err := state.Hold(ctx, p, name, "stop cluster")
+	if busy := (*state.BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
 		return err
 	}
 	if err == nil { // else no control plane runs, or can be asked: nothing is at work on them
@@ -36,12 +37,12 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 
 // Start starts the nodes of a cluster that was stopped, and waits until what it has of
 // components is ready, for o.Wait at most; 0 waits for the nodes alone. Where there is
-// none of the name, the error is a *NotFoundError.
+// none of the name, the error is a *state.NotFoundError.
 //
 // What the API server remembers of a pod counts until its kubelet says otherwise, which
 // takes it some seconds.
 func Start(ctx context.Context, p provider.Provider, name string, o Options) error {
-	nodes, err := Nodes(ctx, p, name)
+	nodes, err := state.Nodes(ctx, p, name)
 	if err != nil {
 		return err
 	}
@@ -69,13 +70,13 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	if err != nil || o.Wait == 0 {
 		return err
 	}
-	c, err := Open(ctx, p, name)
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return err
 	}
-	warnOfLeftovers(c, o)
-	graph := built(c.Stage, c.Config)
-	announceComponents(graph, o)
+	WarnOfLeftovers(c, o)
+	graph := Built(c)
+	Announce(graph, o)
 	up := component.Up{
 		Cluster: c, On: o.On, Files: true,
 		Started: func(component.Component) bool { return true }, // by the nodes themselves
@@ -119,32 +120,32 @@ func startFirst(ctx context.Context, starter provider.Starter, name string, node
 	release = func() {}
 	i := slices.IndexFunc(nodes, func(n provider.Node) bool { return n.Role() == config.ControlPlane })
 	if i < 0 {
-		return release, noControlPlane(nodes)
+		return release, state.NoControlPlane(nodes)
 	}
-	a := attempt{cluster: name, by: provider.NewCreation("start cluster"), creates: true}
+	a := state.Attempt{Cluster: name, By: provider.NewCreation("start cluster"), Creates: true}
 	// A stop may end between the two: then it is the next try that starts the node.
 	for range 3 {
 		if err := starter.Start(ctx, name, nodes[i].Name()); err != nil {
 			return release, err
 		}
-		held, holdErr := a.hold(ctx, nodes[i:i+1])
+		held, holdErr := a.Hold(ctx, nodes[i:i+1])
 		if holdErr == nil {
 			return held, nil
 		}
 		err = holdErr
-		if busy := (*BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
+		if busy := (*state.BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
 			break
 		}
 	}
 	return release, err
 }
 
-// warnOfLeftovers says which nodes are no part of the cluster, and which are missing.
-func warnOfLeftovers(c *cluster.Cluster, o Options) {
+// WarnOfLeftovers says which nodes are no part of the cluster, and which are missing.
+func WarnOfLeftovers(c *cluster.Cluster, o Options) {
 	if o.Warn == nil {
 		return
 	}
-	for _, line := range LeftoverWarnings(c) {
+	for _, line := range state.LeftoverWarnings(c) {
 		o.Warn(line)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // TestStart waits for every component, and writes no file and starts nothing itself.
@@ -82,7 +83,7 @@ func TestStartOfNothing(t *testing.T) {
 	for verb, err := range map[string]error{
 		"Stop": bootstrap.Stop(t.Context(), r, "red"), "Start": bootstrap.Start(t.Context(), r, "red", bootstrap.Options{}),
 	} {
-		if fmt.Sprint(err) != want || !errors.As(err, new(*bootstrap.NotFoundError)) {
+		if fmt.Sprint(err) != want || !errors.As(err, new(*state.NotFoundError)) {
 			t.Errorf("%s = %v", verb, err)
 		}
 	}

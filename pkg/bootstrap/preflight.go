@@ -6,6 +6,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // preflight looks at all that can be known before anything is made: the host, and the
@@ -13,7 +14,7 @@ import (
 func preflight(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) error {
 	problems := p.Check(ctx, cfg)
 	if len(o.Kubeconfig) > 0 {
-		problems = append(problems, provider.Refuse(provider.CheckKubeconfig, kubeconfig.Check(ctx, o.Kubeconfig, ContextName(cfg.Name)))...)
+		problems = append(problems, provider.Refuse(provider.CheckKubeconfig, kubeconfig.Check(ctx, o.Kubeconfig, state.ContextName(cfg.Name)))...)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

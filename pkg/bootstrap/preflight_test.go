@@ -22,9 +22,9 @@ func wrong(t *testing.T) (*rig, bootstrap.Options, *[]string) {
 	r := newRig(t)
 	r.Problems = slices.Concat(provider.Warn(provider.CheckMemory, errors.New("little memory")), provider.Refuse(provider.CheckPort, errors.New("port 80 is taken")))
 	warned := new([]string)
-	o := bootstrap.Options{Wait: time.Minute, Kubeconfig: []string{r.kubeconfig}, On: r.recorder.On}
+	o := bootstrap.Options{Wait: time.Minute, Kubeconfig: []string{r.Kubeconfig}, On: r.Recorder.On}
 	o.Warn = func(line string) {
-		if len(r.recorder.Events()) > 0 {
+		if len(r.Recorder.Events()) > 0 {
 			t.Errorf("after the first step: %s", line)
 		}
 		*warned = append(*warned, line)
@@ -102,16 +102,16 @@ func TestPreflightOfAddAndDryRun(t *testing.T) {
 func TestPreflightOfKubeconfig(t *testing.T) {
 	t.Parallel()
 	r, o, _ := wrong(t)
-	if err := os.WriteFile(r.kubeconfig, []byte("clusters: [\n"), 0o600); err != nil {
+	if err := os.WriteFile(r.Kubeconfig, []byte("clusters: [\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := bootstrap.Create(t.Context(), r, config.Cluster{}.Default(), o)
-	for _, want := range []string{"port 80 is taken", "reading kubeconfig " + r.kubeconfig + ": line ", "--ignore-preflight-errors=Kubeconfig"} {
+	for _, want := range []string{"port 80 is taken", "reading kubeconfig " + r.Kubeconfig + ": line ", "--ignore-preflight-errors=Kubeconfig"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing of %q in: %v", want, err)
 		}
 	}
-	if len(r.recorder.Events()) > 0 {
+	if len(r.Recorder.Events()) > 0 {
 		t.Error("it began all the same")
 	}
 	o.Kubeconfig, o.IgnorePreflightErrors = nil, ignoring(t, "port")

@@ -13,6 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/component/etcd"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 const stepDrain = "drain"
@@ -30,18 +31,18 @@ type RemoveOptions struct {
 // A node that does not run is not drained. A pod that may not be evicted is an error, and
 // the node then stays, cordoned. A node that does not exist any more is taken out of what
 // the cluster still has of it. While another command changes the cluster, the error is a
-// *BusyError.
+// *state.BusyError.
 func RemoveNode(ctx context.Context, p provider.Provider, name, node string, o RemoveOptions) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
 		return "", err
 	}
-	release, err := Hold(ctx, p, name, "delete node")
+	release, err := state.Hold(ctx, p, name, "delete node")
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	c, err := Open(ctx, p, name)
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +65,7 @@ func RemoveNode(ctx context.Context, p provider.Provider, name, node string, o R
 	r := removal{changer: changer, c: c, gone: gone, o: o}
 	r.rest = cluster.New(c.Config, slices.DeleteFunc(slices.Clone(c.Nodes), func(n provider.Node) bool { return n.Name() == node }), c.PKI)
 	r.rest.Gone = c.Gone
-	r.there = built(c.Stage, c.Config)
+	r.there = Built(c)
 	return node, r.do(ctx)
 }
 
@@ -86,7 +87,7 @@ func wholeName(c *cluster.Cluster, name string) (string, error) {
 // forget takes a node that does not exist any more out of etcd, the API, and what the other
 // nodes know: a delete that was killed has left that, or somebody who used the engine.
 func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) error {
-	there := built(c.Stage, c.Config)
+	there := Built(c)
 	c.Gone = slices.DeleteFunc(c.Gone, func(name string) bool { return name == node })
 	return step(o, stepNeighbours, func() error {
 		if slices.Contains(there.Names(), "etcd") {
@@ -140,7 +141,7 @@ func (r removal) do(ctx context.Context) error {
 
 // removable says why a cluster cannot be without a node, which exists or does not any more.
 func removable(c *cluster.Cluster, node string, exists bool) error {
-	switch role := roleOf(c.Config, node); {
+	switch role := state.RoleOf(c.Config, node); {
 	case role == config.LoadBalancer && exists:
 		return fmt.Errorf("%s leads to the cluster's API servers: without it nobody would find them", node)
 	case role == config.LoadBalancer:
@@ -154,12 +155,12 @@ func removable(c *cluster.Cluster, node string, exists bool) error {
 // drain evicts a node's pods by kubectl, which knows all the rules, on a control plane
 // that stays.
 func drain(ctx context.Context, rest *cluster.Cluster, node string, limit time.Duration) error {
-	via, err := ControlPlane(ctx, rest.Nodes)
+	via, err := state.ControlPlane(ctx, rest.Nodes)
 	if err != nil {
 		return err
 	}
 	var out strings.Builder
-	cmd := Kubectl(provider.Cmd{Stderr: &out}, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout", limit.String())
+	cmd := state.Kubectl(provider.Cmd{Stderr: &out}, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout", limit.String())
 	if err := via.Run(ctx, cmd); err != nil {
 		return fmt.Errorf("draining %s: %s; --drain 0 takes it away all the same", node, lastLine(out.String(), err))
 	}

@@ -16,7 +16,7 @@ import (
 // repair removes what adds that were killed have left: their places and addresses are
 // needed again. The caller has the cluster's lock, so none of them is still at work.
 func (a *addition) repair(ctx context.Context) error {
-	c, g := a.before, built(a.before.Stage, a.before.Config)
+	c, g := a.before, graphUntil(a.before.Stage, a.before.Config)
 	if slices.Contains(g.Names(), "etcd") && len(c.ControlPlanes()) > 1 {
 		if err := etcd.RemoveUnknown(ctx, c.ControlPlanes()); err != nil {
 			return err
@@ -39,7 +39,7 @@ func (a *addition) repair(ctx context.Context) error {
 
 // removeStray removes a node that is not in the cluster's configuration.
 func removeStray(ctx context.Context, changer provider.Changer, c *cluster.Cluster, n provider.Node) error {
-	there := built(c.Stage, c.Config).Names()
+	there := Built(c).Names()
 	var errs []error
 	if n.Role() == config.ControlPlane && slices.Contains(there, "etcd") {
 		errs = append(errs, etcd.RemoveMember(ctx, c.ControlPlanes(), n))

@@ -3,10 +3,8 @@ package bootstrap_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,28 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
-
-// reissued are certificates and keys, which are made again whenever a file is written.
-var reissued = regexp.MustCompile(`(?s)(client-(certificate|key)-data: \S+|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----.*?-----END (CERTIFICATE|EC PRIVATE KEY)-----)`)
-
-// everyFile is every file of every node but for certificates, by "node:path".
-func (r *rig) everyFile(t *testing.T) map[string]string {
-	t.Helper()
-	nodes, err := r.Nodes(context.Background(), "mkube")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]string{}
-	for _, n := range nodes {
-		for path, f := range n.(*fake.Node).Files() {
-			if !f.Mode.IsDir() && path != "/run/mkube.lock" { // that names its last holder
-				all[n.Name()+":"+path] = fmt.Sprintf("%o %s", f.Mode.Perm(), reissued.ReplaceAll(f.Data, []byte("...")))
-			}
-		}
-	}
-	return all
-}
 
 // A stop is a moment of an addition at which it fails, or is cancelled.
 type stop struct {
@@ -77,7 +55,7 @@ func asBefore(t *testing.T, role config.Role, node string, s stop) {
 		members = append(members, "6")
 	}
 	r := up(t, planes, members...)
-	files, names, listed := r.everyFile(t), r.names(t), r.listed(t)
+	files, names, listed := r.EveryFile(t), r.Names(t), r.listed(t)
 	deleted := r.deletions(t, node)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -99,13 +77,13 @@ func asBefore(t *testing.T, role config.Role, node string, s stop) {
 		t.Fatalf("AddNode = %v, and the moment came: %t", err, reached.Load())
 	}
 	r.Before = nil
-	if got := r.names(t); got != names {
+	if got := r.Names(t); got != names {
 		t.Errorf("the nodes are %s; were %s", got, names)
 	}
 	if got := r.listed(t); got != listed {
 		t.Errorf("the cloud controller manager is told of %s; was of %s", got, listed)
 	}
-	after := r.everyFile(t)
+	after := r.EveryFile(t)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if after[path] != files[path] {
 			t.Errorf("%s differs:\n%s\nand was\n%s", path, after[path], files[path])
@@ -142,8 +120,8 @@ func (r *rig) count(words string) int {
 // that still starts would register it again.
 func (r *rig) deletions(t *testing.T, node string) *atomic.Int32 {
 	count := new(atomic.Int32)
-	r.api.Handle("/api/v1/nodes/"+node, func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodDelete && !slices.Contains(strings.Fields(r.names(t)), strings.TrimPrefix(node, "mkube-")) {
+	r.API.Handle("/api/v1/nodes/"+node, func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodDelete && !slices.Contains(strings.Fields(r.Names(t)), strings.TrimPrefix(node, "mkube-")) {
 			count.Add(1)
 		}
 		http.NotFound(w, req)
@@ -165,7 +143,7 @@ func TestRetainedAdd(t *testing.T) {
 	if err == nil {
 		t.Fatal("AddNode succeeds")
 	}
-	if got := r.names(t); got != "control-plane worker worker2 worker3" {
+	if got := r.Names(t); got != "control-plane worker worker2 worker3" {
 		t.Errorf("the nodes are %s", got)
 	}
 }
@@ -174,8 +152,8 @@ func TestRetainedAdd(t *testing.T) {
 func TestHalfAdded(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
-	broken := r.broken
-	r.broken = func(args []string) (string, int, bool) {
+	broken := r.Broken
+	r.Broken = func(args []string) (string, int, bool) {
 		if len(args) > 2 && args[0] == "mkube-probe" && args[2] == "10256" {
 			return "", 1, true
 		}
@@ -185,8 +163,8 @@ func TestHalfAdded(t *testing.T) {
 	if _, err := bootstrap.AddNode(t.Context(), r, "mkube", want, bootstrap.Options{Wait: 3 * time.Second, Retain: true}); err == nil || !strings.Contains(err.Error(), "kube-proxy on mkube-worker3") {
 		t.Fatalf("AddNode = %v; want kube-proxy to be late", err)
 	}
-	r.broken = broken
-	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || len(c.Nodes) != 3 {
+	r.Broken = broken
+	if c, err := state.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 1 || len(c.Nodes) != 3 {
 		t.Fatalf("Open = %v, %v; want a stray", c, err)
 	}
 	if err := bootstrap.Start(t.Context(), r, "mkube", bootstrap.Options{Wait: time.Minute}); err != nil {
@@ -195,7 +173,7 @@ func TestHalfAdded(t *testing.T) {
 	if name, err := r.addNode(t, want); err != nil || name != "mkube-worker3" {
 		t.Errorf("AddNode = %s, %v", name, err)
 	}
-	if c, err := bootstrap.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 4 {
+	if c, err := state.Open(t.Context(), r, "mkube"); err != nil || len(c.Strays) != 0 || len(c.Nodes) != 4 {
 		t.Errorf("Open = %v, %v; want four nodes", c, err)
 	}
 }
@@ -245,8 +223,8 @@ func TestMembersComeFirstAndGoFirst(t *testing.T) {
 func TestAMemberThatStays(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes, "2", "3", "4")
-	listing := r.broken
-	r.broken = func(args []string) (string, int, bool) {
+	listing := r.Broken
+	r.Broken = func(args []string) (string, int, bool) {
 		if args[0] == "curl" && strings.HasSuffix(args[len(args)-1], "/member/remove") {
 			return "", 22, true
 		}
@@ -255,7 +233,7 @@ func TestAMemberThatStays(t *testing.T) {
 	if err := r.removeNode(t, "control-plane3"); provider.ExitCode(err) != 22 {
 		t.Errorf("RemoveNode = %v", err)
 	}
-	if got := r.names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
+	if got := r.Names(t); got != "control-plane control-plane2 control-plane3 external-load-balancer" {
 		t.Errorf("the nodes are %s", got)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/learn/fault"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // faultNote is what a cluster keeps of how it was broken: a name a line.
@@ -163,7 +164,7 @@ func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluste
 	if p, err = h.provider(); err != nil {
 		return nil, nil, nil, err
 	}
-	if release, err = bootstrap.Hold(ctx, p, name, command); err != nil {
+	if release, err = state.Hold(ctx, p, name, command); err != nil {
 		return nil, nil, nil, err
 	}
 	// Only now: another command may have changed it before.
@@ -171,7 +172,7 @@ func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluste
 		release()
 		return nil, nil, nil, err
 	}
-	h.warn(bootstrap.LeftoverWarnings(c))
+	h.warn(state.LeftoverWarnings(c))
 	return c, p, release, nil
 }
 
@@ -182,7 +183,7 @@ func (h host) openCluster(ctx context.Context, p provider.Provider, name string)
 	if err != nil {
 		return nil, err
 	}
-	if lines := bootstrap.LeftoverWarnings(c); len(lines) > 0 && !bootstrap.AtWork(ctx, c) {
+	if lines := state.LeftoverWarnings(c); len(lines) > 0 && !state.AtWork(ctx, c) {
 		h.warn(lines)
 	}
 	return c, nil
@@ -196,11 +197,11 @@ func (h host) warn(lines []string) {
 
 // noteFault writes down how a cluster was broken, for fix.
 func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name string) error {
-	before, err := bootstrap.Note(ctx, p, cluster, faultNote)
+	before, err := state.Note(ctx, p, cluster, faultNote)
 	if err != nil {
 		return err
 	}
-	return bootstrap.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+name))
+	return state.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+name))
 }
 
 // checkFaults looks for all faults at once.
@@ -254,6 +255,6 @@ func (h host) noted(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	note, err := bootstrap.Note(ctx, p, name, faultNote)
+	note, err := state.Note(ctx, p, name, faultNote)
 	return strings.Fields(note), err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func (h host) createCommand() *cobra.Command {
@@ -189,7 +190,7 @@ func (h host) next(name, file string) string {
 	if _, err := h.lookPath("kubectl"); err != nil {
 		return "mkube kubectl" + h.forName(name) + " -- get pods -A"
 	}
-	next := "kubectl cluster-info --context " + bootstrap.ContextName(name)
+	next := "kubectl cluster-info --context " + state.ContextName(name)
 	if file != "" {
 		next += " --kubeconfig " + file
 	}

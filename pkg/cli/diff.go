@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/spf13/cobra"
-
-	"github.com/mkube/mkube/pkg/bootstrap"
 )
 
 func (h host) diffCommand() *cobra.Command {
@@ -50,16 +49,16 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 	if err != nil {
 		return err
 	}
-	last, before := bootstrap.StageOf(c)
+	last, before := stages.Last(c)
 	from, to = cmp.Or(from, before.Name), cmp.Or(to, last.Name)
 	if from == "" {
 		return fmt.Errorf("cluster %q is at its first stage: there is nothing to compare it with", c.Config.Name)
 	}
-	a, err := bootstrap.SnapshotAt(ctx, p, c.Config.Name, from)
+	a, err := stages.SnapshotAt(ctx, p, c.Config.Name, from)
 	if err != nil {
 		return err
 	}
-	b, err := bootstrap.SnapshotAt(ctx, p, c.Config.Name, to)
+	b, err := stages.SnapshotAt(ctx, p, c.Config.Name, to)
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 }
 
 // difference is what came, went and changed from one snapshot to another.
-func difference(a, b bootstrap.Snapshot) string {
+func difference(a, b stages.Snapshot) string {
 	var out strings.Builder
 	section := func(title string, lines []string) {
 		if len(lines) > 0 {

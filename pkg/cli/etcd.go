@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // formatRaw is a value as its bytes are.
@@ -113,7 +113,7 @@ func (h host) etcd(ctx context.Context, name string, in io.Reader, args ...strin
 	if err != nil {
 		return err
 	}
-	n, err := bootstrap.ControlPlane(ctx, nodes)
+	n, err := state.ControlPlane(ctx, nodes)
 	if err != nil {
 		return err
 	}

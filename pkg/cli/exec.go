@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func (h host) execCommand() *cobra.Command {
@@ -79,7 +79,7 @@ func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node,
 		}
 	}
 	cluster = h.clusterName(cluster)
-	nodes, err := bootstrap.Nodes(ctx, p, cluster)
+	nodes, err := state.Nodes(ctx, p, cluster)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/state"
+	"github.com/mkube/mkube/pkg/transfer"
 )
 
 func (h host) exportCommand() *cobra.Command {
@@ -41,7 +42,7 @@ func (h host) exportKubeconfig(ctx context.Context, name, file string, internal 
 	if err != nil {
 		return err
 	}
-	entry, err := bootstrap.AdminEntry(ctx, name, nodes, internal)
+	entry, err := state.AdminEntry(ctx, name, nodes, internal)
 	if err != nil {
 		return err
 	}
@@ -88,11 +89,11 @@ func (h host) exportLogs(ctx context.Context, name, dir string) error {
 		return err
 	}
 	if dir == "" {
-		if dir, err = os.MkdirTemp("", bootstrap.ContextName(name)+"-logs-"); err != nil {
+		if dir, err = os.MkdirTemp("", state.ContextName(name)+"-logs-"); err != nil {
 			return err
 		}
 	}
-	written, err := bootstrap.ExportLogs(ctx, nodes, dir)
+	written, err := transfer.ExportLogs(ctx, nodes, dir)
 	if written == 0 || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // fakeProvider has clusters in memory.
@@ -158,7 +159,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 		now:      time.Now,
 		lookPath: func(string) (string, error) { return "", exec.ErrNotFound },
 		provider: func() (provider.Provider, error) { return w.fake, nil },
-		open:     bootstrap.Open,
+		open:     state.Open,
 		engine:   func() (engine, error) { return nil, errors.New("no engine here") },
 		create: func(context.Context, provider.Provider, config.Cluster, bootstrap.Options) (*cluster.Cluster, error) {
 			return nil, errors.New("no cluster is made here")

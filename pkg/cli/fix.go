@@ -10,6 +10,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/learn/fault"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func (h host) fixCommand() *cobra.Command {
@@ -65,7 +66,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 			return err
 		}
 		left = slices.DeleteFunc(left, func(other string) bool { return other == n })
-		if err := bootstrap.SetNote(ctx, p, name, faultNote, strings.Join(left, "\n")); err != nil {
+		if err := state.SetNote(ctx, p, name, faultNote, strings.Join(left, "\n")); err != nil {
 			return err
 		}
 		fmt.Fprintln(h.out, n)

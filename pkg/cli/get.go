@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func (h host) getCommand() *cobra.Command {
@@ -171,7 +171,7 @@ func (h host) getKubeconfig(ctx context.Context, name string, internal bool) err
 	if err != nil {
 		return err
 	}
-	entry, err := bootstrap.AdminEntry(ctx, name, nodes, internal)
+	entry, err := state.AdminEntry(ctx, name, nodes, internal)
 	if err != nil {
 		return err
 	}
@@ -189,5 +189,5 @@ func (h host) nodes(ctx context.Context, name string) ([]provider.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bootstrap.Nodes(ctx, p, name)
+	return state.Nodes(ctx, p, name)
 }

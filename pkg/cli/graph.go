@@ -45,7 +45,7 @@ func (h host) graph(o createOptions, format string) error {
 	if err != nil {
 		return &usageError{err: err}
 	}
-	g := bootstrap.Drawn(bootstrap.Components(cfg))
+	g := drawing.Of(bootstrap.Components(cfg))
 	var data []byte
 	switch format {
 	case formatMermaid:

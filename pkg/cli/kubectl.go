@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func (h host) kubectlCommand() *cobra.Command {
@@ -37,9 +37,9 @@ func (h host) kubectl(ctx context.Context, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := bootstrap.ControlPlane(ctx, nodes)
+	n, err := state.ControlPlane(ctx, nodes)
 	if err != nil {
 		return err
 	}
-	return h.runOn(ctx, n, bootstrap.Kubectl(provider.Cmd{}, args...))
+	return h.runOn(ctx, n, state.Kubectl(provider.Cmd{}, args...))
 }

@@ -9,10 +9,10 @@ import (
 
 	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/internal/testing/fake"
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/learn/fault"
+	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/mkube/mkube/pkg/learn/tour"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -140,13 +140,13 @@ func TestFindings(t *testing.T) {
 
 func TestDifference(t *testing.T) {
 	t.Parallel()
-	a := bootstrap.Snapshot{
+	a := stages.Snapshot{
 		Files:     map[string]string{"/a": "1", "/b": "1", "/gone": "1"},
 		Processes: map[string][]string{"kubelet": {"--config=x"}},
 		Sockets:   []string{"tcp *:1 a"},
 		Objects:   []string{"Node n"},
 	}
-	b := bootstrap.Snapshot{
+	b := stages.Snapshot{
 		Files:     map[string]string{"/a": "1", "/b": "2", "/c": "1"},
 		Processes: map[string][]string{"kubelet": {"--config=x", "--kubeconfig=y"}, "etcd": {"--name=n"}},
 		Sockets:   []string{"tcp *:1 a", "tcp *:2 b"},

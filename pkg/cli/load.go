@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/transfer"
 )
 
 func (h host) loadCommand() *cobra.Command {
@@ -61,7 +61,7 @@ func (h host) loadImages(ctx context.Context, images []string, o loadOptions) er
 	if err != nil {
 		return err
 	}
-	plan, err := bootstrap.PlanLoad(ctx, e, images, nodes)
+	plan, err := transfer.PlanLoad(ctx, e, images, nodes)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) e
 		if what == "-" {
 			what = "standard input"
 		}
-		err := h.timed(what, nodes, func() error { return bootstrap.LoadArchive(ctx, archive, nodes) })
+		err := h.timed(what, nodes, func() error { return transfer.LoadArchive(ctx, archive, nodes) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}

@@ -14,10 +14,13 @@ import (
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/mkube/mkube/pkg/nodeimage"
 	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/docker"
+	"github.com/mkube/mkube/pkg/state"
+	"github.com/mkube/mkube/pkg/transfer"
 )
 
 // Main runs mkube with its arguments, without the program's name, and returns the
@@ -55,7 +58,7 @@ type host struct {
 
 // engine is a container engine as a place for images.
 type engine interface {
-	bootstrap.Images
+	transfer.Images
 	nodeimage.Daemon
 }
 
@@ -65,7 +68,7 @@ func newHost(in io.Reader, out, err io.Writer) host {
 		in: in, out: out, err: err,
 		getenv: os.Getenv, home: home, lookPath: exec.LookPath, now: time.Now,
 		containers: dockerProvider, engine: dockerEngine,
-		create: bootstrap.Create, open: bootstrap.Open, build: nodeimage.Build,
+		create: stages.Create, open: state.Open, build: nodeimage.Build,
 	}
 	h.provider = h.everyProvider
 	return h

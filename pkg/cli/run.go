@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/learn/override"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // runOptions are the flags of run.
@@ -68,19 +70,19 @@ func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string)
 	if o.verbose {
 		p = s.traced(p)
 	}
-	var own *bootstrap.Own
+	var own *override.Own
 	if o.binary != "" {
 		data, err := os.ReadFile(o.binary)
 		if err != nil {
 			return fmt.Errorf("--binary: %w", err)
 		}
-		own = &bootstrap.Own{Binary: data}
+		own = &override.Own{Binary: data}
 		if len(args) > 1 {
 			own.Args = args[1:]
 		}
 	}
 	name := h.clusterName(o.cluster)
-	if err := bootstrap.RunOwn(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
+	if err := override.RunOwn(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
 		return err
 	}
 	if own == nil {
@@ -98,11 +100,11 @@ func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string)
 // firstControlPlane is the name of a cluster's first control plane, which the
 // configuration may choose.
 func firstControlPlane(ctx context.Context, p provider.Provider, cluster string) (string, error) {
-	nodes, err := bootstrap.Nodes(ctx, p, cluster)
+	nodes, err := state.Nodes(ctx, p, cluster)
 	if err != nil {
 		return "", err
 	}
-	n, err := bootstrap.ControlPlane(ctx, nodes)
+	n, err := state.ControlPlane(ctx, nodes)
 	if err != nil {
 		return "", err
 	}

@@ -6,9 +6,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/spf13/cobra"
-
-	"github.com/mkube/mkube/pkg/bootstrap"
 )
 
 func (h host) stageCheckCommand() *cobra.Command {
@@ -53,7 +52,7 @@ func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, f
 	if err != nil {
 		return err
 	}
-	list, err := bootstrap.CheckStage(ctx, p, name, wait)
+	list, err := stages.Check(ctx, p, name, wait)
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func count(n int, one, several string) string {
 	return fmt.Sprintf("%d %s", n, several)
 }
 
-func (h host) findings(list []bootstrap.Finding) {
+func (h host) findings(list []stages.Finding) {
 	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
 	for _, f := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", verdict(f), f.Component, f.Claim)
@@ -96,7 +95,7 @@ func (h host) findings(list []bootstrap.Finding) {
 	}
 }
 
-func verdict(f bootstrap.Finding) string {
+func verdict(f stages.Finding) string {
 	switch {
 	case f.Must && f.Works:
 		return "works"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/stages"
 )
 
 func (h host) stageCommand() *cobra.Command {
@@ -43,11 +44,11 @@ tells what works by now, and what cannot work yet.`
 
 // stageItem is a component of a cluster as JSON and YAML.
 type stageItem struct {
-	Name     string          `json:"name"`
-	State    bootstrap.State `json:"state"`
-	Short    string          `json:"short"`
-	Reason   string          `json:"reason,omitempty"`
-	WaitsFor []string        `json:"waitsFor,omitempty"`
+	Name     string       `json:"name"`
+	State    stages.State `json:"state"`
+	Short    string       `json:"short"`
+	Reason   string       `json:"reason,omitempty"`
+	WaitsFor []string     `json:"waitsFor,omitempty"`
 }
 
 func (h host) stages(ctx context.Context, name, format string) error {
@@ -55,7 +56,7 @@ func (h host) stages(ctx context.Context, name, format string) error {
 	if err != nil {
 		return err
 	}
-	list, err := bootstrap.Stages(ctx, c)
+	list, err := stages.List(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -70,14 +71,14 @@ func (h host) stages(ctx context.Context, name, format string) error {
 }
 
 // stageItems are stages with what each that is not there waits for.
-func stageItems(list []bootstrap.Stage) []stageItem {
+func stageItems(list []stages.Status) []stageItem {
 	there := map[string]bool{}
 	var items []stageItem
 	for _, s := range list {
-		there[s.Name] = s.State != bootstrap.Later
+		there[s.Name] = s.State != stages.Later
 		i := stageItem{Name: s.Name, State: s.State, Short: s.Short, Reason: s.Reason}
 		for _, need := range slices.Concat(s.Needs, s.After) {
-			if s.State == bootstrap.Later && !there[need] {
+			if s.State == stages.Later && !there[need] {
 				i.WaitsFor = append(i.WaitsFor, need)
 			}
 		}
@@ -93,7 +94,7 @@ func (h host) stageTable(name string, items []stageItem) {
 	for _, i := range items {
 		state := string(i.State)
 		switch {
-		case i.State == bootstrap.Later && next == "":
+		case i.State == stages.Later && next == "":
 			next, state = i.Name, "next"
 		case len(i.WaitsFor) > 0:
 			state = "waits for " + strings.Join(i.WaitsFor, ", ")
@@ -161,7 +162,7 @@ func (h host) stageNext(ctx context.Context, s *stage, o stageOptions) error {
 		p = s.traced(p)
 	}
 	name := h.clusterName(o.cluster)
-	names, err := bootstrap.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn})
+	names, err := stages.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn})
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func (h host) stageBack(ctx context.Context, s *stage, o stageOptions) error {
 		ctx, cancel = context.WithTimeout(ctx, o.wait)
 		defer cancel()
 	}
-	gone, err := bootstrap.Back(ctx, p, name)
+	gone, err := stages.Back(ctx, p, name)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/learn/tour"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // tourOptions are the flags of tour.
@@ -251,8 +251,8 @@ func (t *tourSession) resume(ctx context.Context) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	at, err := bootstrap.Note(ctx, p, t.o.cluster, tourNote)
-	if missing := (*bootstrap.NotFoundError)(nil); errors.As(err, &missing) {
+	at, err := state.Note(ctx, p, t.o.cluster, tourNote)
+	if missing := (*state.NotFoundError)(nil); errors.As(err, &missing) {
 		return place{}, nil
 	}
 	if err != nil {
@@ -274,5 +274,5 @@ func (t *tourSession) remember(ctx context.Context, at place) error {
 	if err != nil {
 		return err
 	}
-	return bootstrap.SetNote(ctx, p, t.o.cluster, tourNote, fmt.Sprintf("%d %d", at.Step, at.Command))
+	return state.SetNote(ctx, p, t.o.cluster, tourNote, fmt.Sprintf("%d %d", at.Step, at.Command))
 }

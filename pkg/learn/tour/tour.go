@@ -1,4 +1,4 @@
-// Package story is the walk through a Kubernetes control plane, from a node with a
+// Package tour is the tour of a Kubernetes control plane, from a node with a
 // container runtime up to a cluster: text, commands, and what each must show.
 package tour
 

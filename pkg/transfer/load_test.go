@@ -1,4 +1,4 @@
-package bootstrap
+package transfer
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -52,9 +53,9 @@ func TestPlanLoad(t *testing.T) {
 		"foreign:1": "sha256:foreign",
 		long:        long,
 	}
-	full := scripted{name: "full", run: prints(nodeImages)}
-	byID := scripted{name: "byID", run: prints(long + " type sha256:m\n")}
-	broken := scripted{name: "broken", run: breaks(errors.New("no runtime"))}
+	full := fake.Scripted{NodeName: "full", RunFunc: fake.Prints(nodeImages)}
+	byID := fake.Scripted{NodeName: "byID", RunFunc: fake.Prints(long + " type sha256:m\n")}
+	broken := fake.Scripted{NodeName: "broken", RunFunc: fake.Fails(errors.New("no runtime"))}
 	for _, tt := range []struct {
 		names           string
 		nodes           []provider.Node
@@ -107,7 +108,7 @@ func TestLoadRun(t *testing.T) {
 		t.Errorf("nothing to load: %v", err)
 	}
 	var took bytes.Buffer
-	n := scripted{name: "n", run: func(_ context.Context, cmd provider.Cmd) error {
+	n := fake.Scripted{NodeName: "n", RunFunc: func(_ context.Context, cmd provider.Cmd) error {
 		_, err := io.Copy(&took, cmd.Stdin)
 		return err
 	}}
@@ -127,7 +128,7 @@ func TestLoadArchive(t *testing.T) {
 	var mu sync.Mutex
 	took := map[string]int{}
 	node := func(name string, most int64, err error) provider.Node {
-		return scripted{name: name, run: func(_ context.Context, cmd provider.Cmd) error {
+		return fake.Scripted{NodeName: name, RunFunc: func(_ context.Context, cmd provider.Cmd) error {
 			n, readErr := io.Copy(io.Discard, io.LimitReader(cmd.Stdin, most))
 			mu.Lock()
 			defer mu.Unlock()
@@ -150,7 +151,7 @@ func TestLoadArchiveThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the pipe broke")
 	source := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
-	n := scripted{name: "n", run: func(_ context.Context, cmd provider.Cmd) error {
+	n := fake.Scripted{NodeName: "n", RunFunc: func(_ context.Context, cmd provider.Cmd) error {
 		_, err := io.Copy(io.Discard, cmd.Stdin)
 		if !errors.Is(err, broken) {
 			t.Errorf("the node reads %v", err)
@@ -180,7 +181,7 @@ func TestLoadSaysWhatCtrSaid(t *testing.T) {
 		"ctr: no match for platform in manifest sha256:1: not found\n": "loading into n: ctr: no match for platform in manifest sha256:1: not found: " +
 			"the image is for another platform than the node: docker build and docker pull take --platform",
 	} {
-		n := scripted{name: "n", run: breaks(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
+		n := fake.Scripted{NodeName: "n", RunFunc: fake.Fails(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
 		err := LoadArchive(t.Context(), strings.NewReader("x"), []provider.Node{n})
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %q", err, want)

@@ -1,4 +1,6 @@
-package bootstrap
+// Package state is what a cluster keeps on its nodes: its configuration, keys and members, the stage that it
+// is at, notes, and the lock that commands take to change it.
+package state
 
 import (
 	"context"
@@ -35,9 +37,9 @@ const stagePath = "/etc/mkube/stage"
 // whose add was killed.
 const membersPath = stateDir + "/nodes"
 
-// clusterFiles are the cluster's configuration and the names of its nodes. A node that
+// ConfigFiles are the cluster's configuration and the names of its nodes. A node that
 // is being added is not among them until all its components are ready: see join.
-func clusterFiles(c *cluster.Cluster) ([]provider.File, error) {
+func ConfigFiles(c *cluster.Cluster) ([]provider.File, error) {
 	data, err := yaml.Marshal(c.Config)
 	var names strings.Builder
 	for _, n := range c.Nodes {
@@ -51,10 +53,10 @@ func clusterFiles(c *cluster.Cluster) ([]provider.File, error) {
 	return []provider.File{{Path: configPath, Data: data, Mode: 0o600}, {Path: membersPath, Data: []byte(names.String())}}, err
 }
 
-// stateFiles are what a control plane knows of its cluster, whichever components are
+// Files are what a control plane knows of its cluster, whichever components are
 // there: the configuration, the keys, the stage.
-func stateFiles(c *cluster.Cluster) ([]provider.File, error) {
-	list, err := clusterFiles(c)
+func Files(c *cluster.Cluster) ([]provider.File, error) {
+	list, err := ConfigFiles(c)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ func clusterOf(name string, nodes []provider.Node, files map[string][]byte) (*cl
 func joined(files map[string][]byte, cfg config.Cluster, nodes []provider.Node) (known, strays []provider.Node, gone []string) {
 	members, ok := files[membersPath]
 	if !ok { // a cluster of an older mkube
-		known, strays = inOrder(cfg, nodes)
+		known, strays = InOrder(cfg, nodes)
 		return known, strays, nil
 	}
 	names := strings.Fields(string(members))
@@ -147,7 +149,7 @@ func joined(files map[string][]byte, cfg config.Cluster, nodes []provider.Node) 
 			strays = append(strays, n)
 		}
 	}
-	known, others := inOrder(cfg, list)
+	known, others := InOrder(cfg, list)
 	for _, name := range names {
 		if !slices.ContainsFunc(nodes, func(n provider.Node) bool { return n.Name() == name }) {
 			gone = append(gone, name)
@@ -177,9 +179,9 @@ func sound(name string, cfg config.Cluster) error {
 	return nil
 }
 
-// inOrder sorts nodes by their places in a configuration, and finds those that are not
+// InOrder sorts nodes by their places in a configuration, and finds those that are not
 // in it.
-func inOrder(cfg config.Cluster, nodes []provider.Node) (known, strays []provider.Node) {
+func InOrder(cfg config.Cluster, nodes []provider.Node) (known, strays []provider.Node) {
 	byName := map[string]provider.Node{}
 	for _, n := range nodes {
 		byName[n.Name()] = n
@@ -208,7 +210,7 @@ func LeftoverWarnings(c *cluster.Cluster) []string {
 	}
 	for _, name := range c.Gone {
 		remedy := fmt.Sprintf("mkube delete node %s --name %s deletes what the cluster still has of it", name, c.Config.Name)
-		if roleOf(c.Config, name) == config.LoadBalancer {
+		if RoleOf(c.Config, name) == config.LoadBalancer {
 			remedy = "without it nobody finds the API servers: create the cluster again"
 		}
 		lines = append(lines, fmt.Sprintf("node %s of cluster %q does not exist any more; %s", name, c.Config.Name, remedy))
@@ -216,8 +218,8 @@ func LeftoverWarnings(c *cluster.Cluster) []string {
 	return lines
 }
 
-// roleOf is the role of a node by its name, "" for a name that the configuration lacks.
-func roleOf(cfg config.Cluster, name string) config.Role {
+// RoleOf is the role of a node by its name, "" for a name that the configuration lacks.
+func RoleOf(cfg config.Cluster, name string) config.Role {
 	if i := slices.Index(cfg.NodeNames(), name); i >= 0 {
 		return cfg.Nodes[i].Role
 	}
@@ -256,4 +258,20 @@ func keysFrom(files map[string][]byte) (*cluster.PKI, error) {
 		*into = authority
 	}
 	return keys, errors.Join(errs...)
+}
+
+// SetStage writes the name of the last component that is up to all control planes, and into c.
+// It is empty if all components are up.
+func SetStage(ctx context.Context, c *cluster.Cluster, last string) error {
+	c.Stage = last
+	var errs []error
+	for _, n := range c.ControlPlanes() {
+		if last != "" {
+			errs = append(errs, provider.WriteFiles(ctx, n, []provider.File{{Path: stagePath, Data: []byte(last + "\n")}}))
+			continue
+		}
+		_, err := provider.Output(ctx, n, "rm", "-f", stagePath)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package bootstrap_test
+package stages_test
 
 import (
 	"errors"
@@ -8,32 +8,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/mkube/mkube/internal/testing/bootstraptest"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/stages"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // staged is a rig with a cluster that was built until a component.
 func staged(t *testing.T, until string) *rig {
 	t.Helper()
 	r := newRig(t)
-	r.broken = func(args []string) (string, int, bool) {
+	r.Broken = func(args []string) (string, int, bool) {
 		// Scripts say what they find: here nothing that runs any more.
 		return "", 0, args[0] == "sh"
 	}
-	if _, err := r.create(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Until: until}); err != nil {
+	if _, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Until: until}); err != nil {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func (r *rig) node(t *testing.T) *fake.Node {
-	t.Helper()
-	nodes, err := r.Nodes(t.Context(), "mkube")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return nodes[0].(*fake.Node)
 }
 
 const flagsFile = "/var/lib/kubelet/flags.env"
@@ -43,17 +36,17 @@ const flagsFile = "/var/lib/kubelet/flags.env"
 func TestUntil(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "etcd")
-	wantFiles(t, r.node(t), "etcd.yaml")
-	if got := r.file(t, "control-plane", flagsFile); strings.Contains(got, "--kubeconfig") {
+	bootstraptest.WantStaticPods(t, r.First(t), "etcd.yaml")
+	if got := r.File(t, "control-plane", flagsFile); strings.Contains(got, "--kubeconfig") {
 		t.Errorf("the kubelet registers: %s", got)
 	}
-	if got := r.file(t, "control-plane", "/etc/mkube/stage"); got != "etcd\n" {
+	if got := r.File(t, "control-plane", "/etc/mkube/stage"); got != "etcd\n" {
 		t.Errorf("the stage is %q", got)
 	}
-	if _, ok := r.ends()["kube-apiserver"]; ok {
+	if _, ok := r.Ends()["kube-apiserver"]; ok {
 		t.Error("the API server was a step")
 	}
-	_, err := r.create(t.Context(), config.Cluster{Name: "b"}, bootstrap.Options{Until: "nothing"})
+	_, err := r.CreateCluster(t.Context(), config.Cluster{Name: "b"}, bootstrap.Options{Until: "nothing"})
 	if err == nil || !strings.Contains(err.Error(), `no component is called "nothing"`) {
 		t.Errorf("Create = %v", err)
 	}
@@ -64,44 +57,44 @@ func TestNextAndBack(t *testing.T) {
 	r := staged(t, "etcd")
 	next := func(until string, want ...string) {
 		t.Helper()
-		names, err := bootstrap.Next(t.Context(), r, "mkube", until, bootstrap.Options{Wait: time.Minute, On: r.recorder.On})
+		names, err := stages.Next(t.Context(), r, "mkube", until, bootstrap.Options{Wait: time.Minute, On: r.Recorder.On})
 		if err != nil || !slices.Equal(names, want) {
 			t.Fatalf("Next(%q) = %q, %v; want %q", until, names, err, want)
 		}
 	}
 	back := func(want string) {
 		t.Helper()
-		if name, err := bootstrap.Back(t.Context(), r, "mkube"); err != nil || name != want {
+		if name, err := stages.Back(t.Context(), r, "mkube"); err != nil || name != want {
 			t.Fatalf("Back = %q, %v; want %q", name, err, want)
 		}
 	}
 	next("", "kube-apiserver")
 	next("kube-scheduler", "node-registration", "kube-controller-manager", "kube-scheduler")
-	if got := r.file(t, "control-plane", flagsFile); !strings.Contains(got, "--kubeconfig") {
+	if got := r.File(t, "control-plane", flagsFile); !strings.Contains(got, "--kubeconfig") {
 		t.Errorf("the kubelet does not register: %s", got)
 	}
-	wantFiles(t, r.node(t), "etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml")
-	if _, err := bootstrap.Next(t.Context(), r, "mkube", "etcd", bootstrap.Options{}); err == nil || err.Error() != "etcd is there already: the next component is kube-network-policies" {
+	bootstraptest.WantStaticPods(t, r.First(t), "etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml")
+	if _, err := stages.Next(t.Context(), r, "mkube", "etcd", bootstrap.Options{}); err == nil || err.Error() != "etcd is there already: the next component is kube-network-policies" {
 		t.Errorf("Next = %v", err)
 	}
 	back("kube-scheduler")
 	back("kube-controller-manager")
 	back("node-registration")
-	wantFiles(t, r.node(t), "etcd.yaml kube-apiserver.yaml")
-	if got := r.file(t, "control-plane", flagsFile) + r.file(t, "control-plane", "/etc/kubernetes/kubelet.conf"); strings.Contains(got, "--kubeconfig") || strings.Contains(got, "client-key") {
+	bootstraptest.WantStaticPods(t, r.First(t), "etcd.yaml kube-apiserver.yaml")
+	if got := r.File(t, "control-plane", flagsFile) + r.File(t, "control-plane", "/etc/kubernetes/kubelet.conf"); strings.Contains(got, "--kubeconfig") || strings.Contains(got, "client-key") {
 		t.Errorf("the kubelet still registers: %s", got)
 	}
-	if got := r.file(t, "control-plane", "/var/lib/kubelet/config.yaml"); !strings.Contains(got, "mode: AlwaysAllow") {
+	if got := r.File(t, "control-plane", "/var/lib/kubelet/config.yaml"); !strings.Contains(got, "mode: AlwaysAllow") {
 		t.Errorf("the kubelet's configuration is\n%s", got)
 	}
 	for _, name := range []string{"kube-apiserver", "etcd", "kubelet", "cni"} {
 		back(name)
 	}
-	if _, err := bootstrap.Back(t.Context(), r, "mkube"); err == nil || !strings.Contains(err.Error(), "containerd is the first component") {
+	if _, err := stages.Back(t.Context(), r, "mkube"); err == nil || !strings.Contains(err.Error(), "containerd is the first component") {
 		t.Errorf("Back = %v", err)
 	}
-	for path := range r.node(t).Files() {
-		if strings.HasPrefix(path, "/etc/kubernetes/") && !r.node(t).Files()[path].Mode.IsDir() {
+	for path := range r.First(t).Files() {
+		if strings.HasPrefix(path, "/etc/kubernetes/") && !r.First(t).Files()[path].Mode.IsDir() {
 			t.Errorf("%s is left", path)
 		}
 	}
@@ -110,9 +103,9 @@ func TestNextAndBack(t *testing.T) {
 // TestNextOfAll: a cluster that has all says so.
 func TestNextOfAll(t *testing.T) {
 	t.Parallel()
-	r := up(t, config.Cluster{})
-	_, err := bootstrap.Next(t.Context(), r, "mkube", "", bootstrap.Options{})
-	if complete := (*bootstrap.CompleteError)(nil); !errors.As(err, &complete) || !strings.Contains(err.Error(), `cluster "mkube" is complete: local-path-provisioner was its last component`) {
+	r := staged(t, "")
+	_, err := stages.Next(t.Context(), r, "mkube", "", bootstrap.Options{})
+	if complete := (*stages.CompleteError)(nil); !errors.As(err, &complete) || !strings.Contains(err.Error(), `cluster "mkube" is complete: local-path-provisioner was its last component`) {
 		t.Errorf("Next = %v", err)
 	}
 }
@@ -120,23 +113,23 @@ func TestNextOfAll(t *testing.T) {
 func TestStages(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "kube-controller-manager")
-	r.api.Handle(account, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
-	c, err := bootstrap.Open(t.Context(), r, "mkube")
+	r.API.Handle(bootstraptest.Account, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
+	c, err := state.Open(t.Context(), r, "mkube")
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := bootstrap.Stages(t.Context(), c)
+	list, err := stages.List(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := map[bootstrap.State][]string{}
+	states := map[stages.State][]string{}
 	for _, s := range list {
 		states[s.State] = append(states[s.State], s.Name)
-		if (s.State == bootstrap.NotReady) != strings.Contains(s.Reason, "the default service account") {
+		if (s.State == stages.NotReady) != strings.Contains(s.Reason, "the default service account") {
 			t.Errorf("%s is %s: %s", s.Name, s.State, s.Reason)
 		}
 	}
-	if !slices.Equal(states[bootstrap.NotReady], []string{"kube-controller-manager"}) || len(states[bootstrap.Ready]) != 6 || states[bootstrap.Later][0] != "kube-scheduler" {
+	if !slices.Equal(states[stages.NotReady], []string{"kube-controller-manager"}) || len(states[stages.Ready]) != 6 || states[stages.Later][0] != "kube-scheduler" {
 		t.Errorf("the stages are %v", states)
 	}
 }
@@ -162,13 +155,13 @@ func TestNodesOfAStage(t *testing.T) {
 	if err != nil || name != "mkube-worker" {
 		t.Fatalf("AddNode = %q, %v", name, err)
 	}
-	if got := r.file(t, "worker", flagsFile); got == "" || strings.Contains(got, "--kubeconfig") {
+	if got := r.File(t, "worker", flagsFile); got == "" || strings.Contains(got, "--kubeconfig") {
 		t.Errorf("the new node's kubelet has the flags %q", got)
 	}
 	if _, err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute}); err != nil {
 		t.Error(err)
 	}
-	if got := r.names(t); got != "control-plane" {
+	if got := r.Names(t); got != "control-plane" {
 		t.Errorf("the nodes are %s", got)
 	}
 }

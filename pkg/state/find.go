@@ -1,4 +1,4 @@
-package bootstrap
+package state
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, er
 		}
 	}
 	if len(planes) == 0 {
-		return nil, noControlPlane(nodes)
+		return nil, NoControlPlane(nodes)
 	}
 	if len(planes) == 1 {
 		return planes[0], nil
@@ -65,6 +65,6 @@ func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, er
 	return nil, errors.Join(errs...)
 }
 
-func noControlPlane(nodes []provider.Node) error {
+func NoControlPlane(nodes []provider.Node) error {
 	return fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and create it again", len(nodes))
 }

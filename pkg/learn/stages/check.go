@@ -1,14 +1,17 @@
-package bootstrap
+package stages
 
 import (
 	"context"
 	"sync"
 	"time"
 
+	"github.com/mkube/mkube/pkg/bootstrap"
+
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // notYetLimit is how long what must not work yet may take to do so. What would work
@@ -29,16 +32,16 @@ type Finding struct {
 // OK reports whether it is as it must be.
 func (f Finding) OK() bool { return f.Must == f.Works }
 
-// CheckStage tries what every component of a cluster is there for: what works by the
+// Check tries what every component of a cluster is there for: what works by the
 // components that it has must, and nothing else may. All is tried at once, and leaves
 // nothing. It takes some seconds; what must work and does not is tried for as long as wait.
-func CheckStage(ctx context.Context, p provider.Provider, name string, wait time.Duration) ([]Finding, error) {
-	c, err := Open(ctx, p, name)
+func Check(ctx context.Context, p provider.Provider, name string, wait time.Duration) ([]Finding, error) {
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return nil, err
 	}
-	there := len(built(c.Stage, c.Config))
-	all := Components(c.Config)
+	there := len(bootstrap.Built(c))
+	all := bootstrap.Components(c.Config)
 	list := make([]Finding, len(all))
 	var tried sync.WaitGroup
 	for i, comp := range all {

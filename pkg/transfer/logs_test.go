@@ -1,4 +1,4 @@
-package bootstrap
+package transfer
 
 import (
 	"archive/tar"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -46,8 +47,8 @@ func archive(t *testing.T, files ...string) []byte {
 }
 
 // logged is a node that answers by the first word of a command.
-func logged(name string, role config.Role, pods []byte, fail map[string]error) scripted {
-	return scripted{name: name, role: role, run: func(_ context.Context, cmd provider.Cmd) error {
+func logged(name string, role config.Role, pods []byte, fail map[string]error) fake.Scripted {
+	return fake.Scripted{NodeName: name, NodeRole: role, RunFunc: func(_ context.Context, cmd provider.Cmd) error {
 		if cmd.Args[0] == "tar" {
 			_, err := cmd.Stdout.Write(pods)
 			return errors.Join(err, fail["tar"])
@@ -61,7 +62,7 @@ func logged(name string, role config.Role, pods []byte, fail map[string]error) s
 }
 
 // told is a node whose provider has more to say.
-type told struct{ scripted }
+type told struct{ fake.Scripted }
 
 func (told) Inspect(_ context.Context, w io.Writer) error {
 	_, err := io.WriteString(w, "{}")

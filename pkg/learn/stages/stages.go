@@ -1,4 +1,6 @@
-package bootstrap
+// Package stages builds a cluster one component at a time, and removes components again. It checks what works
+// at a stage, and records what each stage adds.
+package stages
 
 import (
 	"context"
@@ -7,24 +9,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mkube/mkube/pkg/config"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
-	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
-
-// built are the components of a cluster up to a stage, "" for all. A stage that there
-// is not is taken for all: Create has looked.
-func built(stage string, cfg config.Cluster) component.Graph {
-	all := Components(cfg)
-	if g, err := all.Until(stage); err == nil {
-		return g
-	}
-	return all
-}
-
-// Built are the components that a cluster is meant to have by now.
-func Built(c *cluster.Cluster) component.Graph { return built(c.Stage, c.Config) }
 
 // State is how a component of a cluster stands.
 type State string
@@ -39,8 +32,8 @@ const (
 	Later State = "later"
 )
 
-// A Stage is a component of a cluster and how it stands.
-type Stage struct {
+// A Status is a component of a cluster and how it stands.
+type Status struct {
 	component.Component
 	State State
 	// Reason is why it is not ready.
@@ -50,12 +43,12 @@ type Stage struct {
 // probeLimit is how long a component may take to say how it is.
 const probeLimit = 5 * time.Second
 
-// Stages are all components of a cluster with how each stands now, all asked at once.
-func Stages(ctx context.Context, c *cluster.Cluster) ([]Stage, error) {
-	there := len(built(c.Stage, c.Config))
-	var list []Stage
-	for _, comp := range Components(c.Config) {
-		list = append(list, Stage{Component: comp, State: Later})
+// List returns all components of a cluster with how each stands now, all asked at once.
+func List(ctx context.Context, c *cluster.Cluster) ([]Status, error) {
+	there := len(bootstrap.Built(c))
+	var list []Status
+	for _, comp := range bootstrap.Components(c.Config) {
+		list = append(list, Status{Component: comp, State: Later})
 	}
 	var wait sync.WaitGroup
 	for i := range list[:there] {
@@ -86,6 +79,22 @@ func stands(ctx context.Context, c *cluster.Cluster, comp component.Component) e
 	return nil
 }
 
+// Create creates a cluster like bootstrap.Create, and records what is on one that stops at a stage,
+// for SnapshotAt. A snapshot that fails is a warning: the cluster is as it was asked for.
+func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+	c, err := bootstrap.Create(ctx, p, cfg, o)
+	if c == nil || c.Stage == "" {
+		return c, err
+	}
+	if unwritten := (*bootstrap.KubeconfigError)(nil); err != nil && !errors.As(err, &unwritten) {
+		return c, err
+	}
+	if snapErr := snapshot(ctx, p, c, c.Stage); snapErr != nil && o.Warn != nil {
+		o.Warn(fmt.Sprintf("mkube diff does not know this stage: %v", snapErr))
+	}
+	return c, err
+}
+
 // CompleteError says that a cluster has all its components.
 type CompleteError struct{ Cluster, Last string }
 
@@ -96,18 +105,18 @@ func (e *CompleteError) Error() string {
 // Next brings up the components of a cluster that come after those it has, until and
 // with one of them, "" for the next one alone, and returns their names. What came up
 // before an error stays. While another command changes the cluster, the error is a
-// *BusyError.
-func Next(ctx context.Context, p provider.Provider, name, until string, o Options) ([]string, error) {
-	release, err := Hold(ctx, p, name, "stage next")
+// *state.BusyError.
+func Next(ctx context.Context, p provider.Provider, name, until string, o bootstrap.Options) ([]string, error) {
+	release, err := state.Hold(ctx, p, name, "stage next")
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	c, err := Open(ctx, p, name)
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return nil, err
 	}
-	warnOfLeftovers(c, o)
+	bootstrap.WarnOfLeftovers(c, o)
 	next, err := following(c, until)
 	if err != nil {
 		return nil, err
@@ -117,7 +126,7 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o Option
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
 		defer cancel()
 	}
-	announceComponents(next, o)
+	bootstrap.Announce(next, o)
 	up := component.Up{Cluster: c, On: o.On}
 	var names []string
 	for _, comp := range next {
@@ -134,8 +143,8 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o Option
 
 // following are the components after those that a cluster has, until one.
 func following(c *cluster.Cluster, until string) (component.Graph, error) {
-	all := Components(c.Config)
-	there := len(built(c.Stage, c.Config))
+	all := bootstrap.Components(c.Config)
+	there := len(bootstrap.Built(c))
 	if there == len(all) {
 		return nil, &CompleteError{c.Config.Name, all[there-1].Name}
 	}
@@ -154,35 +163,25 @@ func following(c *cluster.Cluster, until string) (component.Graph, error) {
 
 // setStage writes down on all control planes which component is the last one.
 func setStage(ctx context.Context, c *cluster.Cluster, last string) error {
-	if all := Components(c.Config); last == all[len(all)-1].Name {
+	if all := bootstrap.Components(c.Config); last == all[len(all)-1].Name {
 		last = ""
 	}
-	c.Stage = last
-	var errs []error
-	for _, n := range c.ControlPlanes() {
-		if last != "" {
-			errs = append(errs, provider.WriteFiles(ctx, n, []provider.File{{Path: stagePath, Data: []byte(last + "\n")}}))
-			continue
-		}
-		_, err := provider.Output(ctx, n, "rm", "-f", stagePath)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return state.SetStage(ctx, c, last)
 }
 
 // Back takes the last component of a cluster away again, with its files, its objects
 // and what it has left, and returns its name. After an error it may be tried again.
 func Back(ctx context.Context, p provider.Provider, name string) (string, error) {
-	release, err := Hold(ctx, p, name, "stage back")
+	release, err := state.Hold(ctx, p, name, "stage back")
 	if err != nil {
 		return "", err
 	}
 	defer release()
-	c, err := Open(ctx, p, name)
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return "", err
 	}
-	there := built(c.Stage, c.Config)
+	there := bootstrap.Built(c)
 	last := there[len(there)-1]
 	if len(there) == 1 {
 		return "", fmt.Errorf("%s is the first component: mkube delete cluster --name %s takes the nodes away", last.Name, name)

@@ -1,4 +1,4 @@
-package bootstrap
+package transfer
 
 import (
 	"archive/tar"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // logLimit is how long one log may take: what hangs must not keep the rest.
@@ -59,7 +60,7 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 			wait.Go(func() { x.pods(ctx, n) })
 		}
 	}
-	if n, err := ControlPlane(ctx, nodes); err == nil {
+	if n, err := state.ControlPlane(ctx, nodes); err == nil {
 		wait.Go(func() { x.files(ctx, apiLogs(n)) })
 	}
 	wait.Wait()
@@ -100,18 +101,10 @@ func apiLogs(n provider.Node) []logFile {
 	var list []logFile
 	for _, kind := range []string{"nodes", "pods", "events"} {
 		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), func(ctx context.Context, w io.Writer) error {
-			return n.Run(ctx, Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "yaml", "--request-timeout", "10s"))
+			return n.Run(ctx, state.Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "yaml", "--request-timeout", "10s"))
 		}})
 	}
 	return list
-}
-
-// Kubectl makes a command that runs the control plane's own kubectl as the
-// cluster's administrator.
-func Kubectl(cmd provider.Cmd, args ...string) provider.Cmd {
-	cmd.Args = append([]string{"kubectl"}, args...)
-	cmd.Env = append(cmd.Env, "KUBECONFIG="+AdminPath)
-	return cmd
 }
 
 // exporter gathers what it can.

@@ -1,4 +1,4 @@
-package bootstrap
+package state
 
 import (
 	"context"
@@ -80,4 +80,12 @@ func adminEntry(data []byte) (kubeconfig.Entry, error) {
 		return kubeconfig.Entry{}, fmt.Errorf("%d clusters and %d users instead of one each", len(authorities), len(users))
 	}
 	return kubeconfig.Entry{CA: authorities[0], ClientCert: users[0].Cert, ClientKey: users[0].Key}, nil
+}
+
+// Kubectl makes a command that runs the control plane's own kubectl as the
+// cluster's administrator.
+func Kubectl(cmd provider.Cmd, args ...string) provider.Cmd {
+	cmd.Args = append([]string{"kubectl"}, args...)
+	cmd.Env = append(cmd.Env, "KUBECONFIG="+AdminPath)
+	return cmd
 }

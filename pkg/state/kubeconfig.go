@@ -1,4 +1,4 @@
-package bootstrap
+package state
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package bootstrap_test
+package override_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/override"
 )
 
 const (
@@ -47,26 +48,26 @@ func program(t *testing.T, segments ...elf.ProgType) []byte {
 func running(t *testing.T, cfg config.Cluster) *rig {
 	t.Helper()
 	r := newRig(t)
-	if _, err := r.create(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
+	if _, err := r.CreateCluster(t.Context(), cfg, bootstrap.Options{Wait: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
-	r.broken = func(args []string) (string, int, bool) {
+	r.Broken = func(args []string) (string, int, bool) {
 		// The first asks whether the pod has ended, and has the script's name for it.
 		return "", 0, args[0] == "sh" && args[len(args)-1] == "kube-scheduler"
 	}
 	return r
 }
 
-func (r *rig) run(t *testing.T, what string, own *bootstrap.Own) error {
+func (r *rig) run(t *testing.T, what string, own *override.Own) error {
 	t.Helper()
-	return bootstrap.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
+	return override.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
 }
 
 // container is the first of the kube-scheduler's manifest, and its pod.
 func (r *rig) scheduler(t *testing.T, node string) (corev1.Container, corev1.Pod) {
 	t.Helper()
 	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(r.file(t, node, schedulerManifest)), &pod); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(r.File(t, node, schedulerManifest)), &pod); err != nil {
 		t.Fatal(err)
 	}
 	return pod.Spec.Containers[0], pod
@@ -74,15 +75,15 @@ func (r *rig) scheduler(t *testing.T, node string) (corev1.Container, corev1.Pod
 
 func TestRunOwn(t *testing.T) {
 	t.Parallel()
-	r := running(t, planes)
-	before := r.file(t, "control-plane2", schedulerManifest)
+	r := running(t, config.Cluster{Nodes: []config.Node{{}, {}, {}}})
+	before := r.File(t, "control-plane2", schedulerManifest)
 	was, _ := r.scheduler(t, "control-plane2")
-	own := &bootstrap.Own{Binary: program(t, elf.PT_LOAD)}
+	own := &override.Own{Binary: program(t, elf.PT_LOAD)}
 	if err := r.run(t, "kube-scheduler", own); err != nil {
 		t.Fatal(err)
 	}
 	for _, node := range []string{"control-plane", "control-plane2", "control-plane3"} {
-		if got, want := r.everyFile(t)["mkube-"+node+":"+ownScheduler], "755 "+string(own.Binary); got != want {
+		if got, want := r.EveryFile(t)["mkube-"+node+":"+ownScheduler], "755 "+string(own.Binary); got != want {
 			t.Errorf("%s has the program %q; want %q", node, got, want)
 		}
 		c, pod := r.scheduler(t, node)
@@ -101,7 +102,7 @@ func TestRunOwn(t *testing.T) {
 	if err := r.run(t, "kube-scheduler", nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.file(t, "control-plane2", schedulerManifest); got != before {
+	if got := r.File(t, "control-plane2", schedulerManifest); got != before {
 		t.Errorf("mkube's own is\n%s\nand was\n%s", got, before)
 	}
 }
@@ -129,7 +130,7 @@ func TestRunOwnWithArguments(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
 	for _, args := range [][]string{{"--config=/x", "two words"}, {}} {
-		if err := r.run(t, "kube-scheduler", &bootstrap.Own{Binary: program(t), Args: args}); err != nil {
+		if err := r.run(t, "kube-scheduler", &override.Own{Binary: program(t), Args: args}); err != nil {
 			t.Fatal(err)
 		}
 		if c, _ := r.scheduler(t, "control-plane"); !slices.Equal(c.Command, append([]string{ownScheduler}, args...)) {
@@ -145,7 +146,7 @@ func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
 	begin := len(r.Calls())
-	if err := r.run(t, "kube-scheduler", &bootstrap.Own{Binary: program(t)}); err != nil {
+	if err := r.run(t, "kube-scheduler", &override.Own{Binary: program(t)}); err != nil {
 		t.Fatal(err)
 	}
 	calls := slices.DeleteFunc(r.Calls()[begin:], func(c fake.Call) bool { return c.Method != "Run" })
@@ -168,14 +169,14 @@ func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 func TestRunOwnWaits(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
-	ended := r.broken
-	r.broken = func(args []string) (string, int, bool) {
+	ended := r.Broken
+	r.Broken = func(args []string) (string, int, bool) {
 		if args[0] == "crictl" {
 			return "", 0, true
 		}
 		return ended(args)
 	}
-	err := bootstrap.RunOwn(t.Context(), r, "mkube", "kube-scheduler", &bootstrap.Own{Binary: program(t)}, bootstrap.Options{Wait: time.Second})
+	err := override.RunOwn(t.Context(), r, "mkube", "kube-scheduler", &override.Own{Binary: program(t)}, bootstrap.Options{Wait: time.Second})
 	if err == nil || !strings.Contains(err.Error(), "no container of kube-scheduler runs") {
 		t.Errorf("RunOwn = %v", err)
 	}
@@ -187,13 +188,13 @@ func TestRunOwnRefuses(t *testing.T) {
 	begin := len(r.Calls())
 	for _, test := range []struct {
 		what string
-		own  *bootstrap.Own
+		own  *override.Own
 		want string
 	}{
 		{"kubelet", nil, "kubelet is no static pod"},
-		{"kube-scheduler", &bootstrap.Own{Binary: []byte("#!/bin/sh")}, "the binary is no program for Linux"},
-		{"kube-scheduler", &bootstrap.Own{Binary: nil}, "the binary is no program for Linux"},
-		{"kube-scheduler", &bootstrap.Own{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
+		{"kube-scheduler", &override.Own{Binary: []byte("#!/bin/sh")}, "the binary is no program for Linux"},
+		{"kube-scheduler", &override.Own{Binary: nil}, "the binary is no program for Linux"},
+		{"kube-scheduler", &override.Own{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
 	} {
 		if err := r.run(t, test.what, test.own); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("RunOwn of %s = %v; want %q", test.what, err, test.want)

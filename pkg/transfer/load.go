@@ -1,4 +1,5 @@
-package bootstrap
+// Package transfer copies images into the nodes of a cluster, and logs out of them.
+package transfer
 
 import (
 	"bufio"

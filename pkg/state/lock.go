@@ -1,4 +1,4 @@
-package bootstrap
+package state
 
 import (
 	"bytes"
@@ -27,14 +27,14 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%s is at work on cluster %q: wait until it has finished, or end it", e.By, e.Cluster)
 }
 
-// Where the lock of a cluster is on each of its control planes. The file itself says
+// LockPath is where the lock of a cluster is on each of its control planes. The file itself says
 // nothing: it is locked while a process holds it (flock(2)), and then has the holder's
 // name in it. /run is empty after a boot.
-const lockPath = "/run/mkube.lock"
+const LockPath = "/run/mkube.lock"
 
-// creatingPath is there from before the first boot of a control plane until the create
+// CreatingPath is there from before the first boot of a control plane until the create
 // that made it has the lock.
-const creatingPath = stateDir + "/creating"
+const CreatingPath = stateDir + "/creating"
 
 const (
 	// exitBusy is EX_TEMPFAIL of sysexits.h.
@@ -49,15 +49,15 @@ const (
 // lockScript holds a lock as long as its input is open, and the engine closes that when
 // mkube ends, also by kill -9. $1 is who asks for it; $2 is "new" for a command that must
 // wait for a create. It is one line, as the arguments of a process should be.
-const lockScript = `[ "$2" != new ] || [ ! -e ` + creatingPath + ` ] || [ "$(ps -o etimes= -p 1)" -ge 15 ] || { cat ` + creatingPath + `; exit 75; }; ` +
-	`rm -f ` + creatingPath + `; printf '%s\n' "$1" >` + lockPath + `; echo held; cat >/dev/null`
+const lockScript = `[ "$2" != new ] || [ ! -e ` + CreatingPath + ` ] || [ "$(ps -o etimes= -p 1)" -ge 15 ] || { cat ` + CreatingPath + `; exit 75; }; ` +
+	`rm -f ` + CreatingPath + `; printf '%s\n' "$1" >` + LockPath + `; echo held; cat >/dev/null`
 
-// An attempt is one command's wish to change a cluster alone.
-type attempt struct {
-	cluster, by string
-	// creates says that the command may come before a create that has just booted the
+// An Attempt is one command's wish to change a cluster alone.
+type Attempt struct {
+	Cluster, By string
+	// Creates says that the command may come before a create that has just booted the
 	// nodes and does not have their lock yet: it is that create, or does not care.
-	creates bool
+	Creates bool
 }
 
 // Hold takes the lock of a cluster for a command such as "break", so that no other
@@ -69,12 +69,12 @@ func Hold(ctx context.Context, p provider.Provider, cluster, command string) (re
 	if err != nil {
 		return nil, err
 	}
-	return attempt{cluster: cluster, by: provider.NewCreation(command)}.hold(ctx, nodes)
+	return Attempt{Cluster: cluster, By: provider.NewCreation(command)}.Hold(ctx, nodes)
 }
 
-// hold takes the lock on each control plane that runs, in order, so that of two commands
+// Hold takes the lock on each control plane that runs, in order, so that of two commands
 // one gets all. Holding several, it survives a control plane that is removed or stopped.
-func (a attempt) hold(ctx context.Context, nodes []provider.Node) (release func(), err error) {
+func (a Attempt) Hold(ctx context.Context, nodes []provider.Node) (release func(), err error) {
 	var held []func()
 	release = func() {
 		for _, r := range slices.Backward(held) {
@@ -92,19 +92,19 @@ func (a attempt) hold(ctx context.Context, nodes []provider.Node) (release func(
 			return nil, err
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("locking cluster %q: %w", a.cluster, err))
+			errs = append(errs, fmt.Errorf("locking cluster %q: %w", a.Cluster, err))
 			continue
 		}
 		held = append(held, r)
 	}
 	if len(held) == 0 {
-		return nil, cmp.Or(errors.Join(errs...), noControlPlane(nodes))
+		return nil, cmp.Or(errors.Join(errs...), NoControlPlane(nodes))
 	}
 	return release, nil
 }
 
 // holdOn takes the lock of one node.
-func (a attempt) holdOn(ctx context.Context, n provider.Node) (release func(), err error) {
+func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), err error) {
 	// An interrupted command keeps the lock until it has cleaned up.
 	alive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	input, life := io.Pipe()
@@ -127,11 +127,11 @@ func (a attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 		if line == "held" {
 			return release, nil
 		}
-		err = &BusyError{a.cluster, line}
+		err = &BusyError{a.Cluster, line}
 	case err = <-ended:
 		ended <- nil
 		if provider.ExitCode(err) == exitBusy {
-			err = &BusyError{a.cluster, a.busy(ctx, n, output)}
+			err = &BusyError{a.Cluster, a.busy(ctx, n, output)}
 		}
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -146,7 +146,7 @@ func (a attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 }
 
 // busy names who kept the lock from being taken.
-func (a attempt) busy(ctx context.Context, n provider.Node, output *firstLine) string {
+func (a Attempt) busy(ctx context.Context, n provider.Node, output *firstLine) string {
 	select {
 	case by := <-output.line:
 		return by
@@ -156,17 +156,17 @@ func (a attempt) busy(ctx context.Context, n provider.Node, output *firstLine) s
 }
 
 // command is what runs on the node, see flock(1).
-func (a attempt) command() []string {
+func (a Attempt) command() []string {
 	mode := "new"
-	if a.creates {
+	if a.Creates {
 		mode = "any"
 	}
-	return []string{"flock", "--wait", "1", "--conflict-exit-code", fmt.Sprint(exitBusy), lockPath, "sh", "-c", lockScript, "sh", a.by, mode}
+	return []string{"flock", "--wait", "1", "--conflict-exit-code", fmt.Sprint(exitBusy), LockPath, "sh", "-c", lockScript, "sh", a.By, mode}
 }
 
 // holderOn names who holds the lock of a node.
 func holderOn(ctx context.Context, n provider.Node) string {
-	out, err := provider.Output(ctx, n, "cat", lockPath)
+	out, err := provider.Output(ctx, n, "cat", LockPath)
 	if by := strings.TrimSpace(string(out)); err == nil && by != "" {
 		return by
 	}
@@ -174,15 +174,15 @@ func holderOn(ctx context.Context, n provider.Node) string {
 }
 
 // AtWork says whether a command changes a cluster at this moment.
-func AtWork(ctx context.Context, c *cluster.Cluster) bool { return holder(ctx, c.Nodes) != "" }
+func AtWork(ctx context.Context, c *cluster.Cluster) bool { return Holder(ctx, c.Nodes) != "" }
 
-// holder names who holds the lock of a cluster now, "" for nobody.
-func holder(ctx context.Context, nodes []provider.Node) string {
+// Holder names who holds the lock of a cluster now, "" for nobody.
+func Holder(ctx context.Context, nodes []provider.Node) string {
 	for _, n := range nodes {
 		if n.Role() != config.ControlPlane {
 			continue
 		}
-		_, err := provider.Output(ctx, n, "flock", "--nonblock", "--conflict-exit-code", fmt.Sprint(exitBusy), lockPath, "true")
+		_, err := provider.Output(ctx, n, "flock", "--nonblock", "--conflict-exit-code", fmt.Sprint(exitBusy), LockPath, "true")
 		if provider.ExitCode(err) == exitBusy {
 			return holderOn(ctx, n)
 		}

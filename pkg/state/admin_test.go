@@ -1,4 +1,4 @@
-package bootstrap
+package state
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
 	"github.com/mkube/mkube/pkg/provider"
@@ -17,7 +18,7 @@ import (
 
 // reachable is a node whose ports the host reaches.
 type reachable struct {
-	scripted
+	fake.Scripted
 	endpoint string
 	err      error
 }
@@ -39,7 +40,7 @@ func TestAdminEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := reachable{scripted{name: "blue-control-plane", role: config.ControlPlane, run: prints(string(file))}, "", nil}
+	n := reachable{fake.Scripted{NodeName: "blue-control-plane", NodeRole: config.ControlPlane, RunFunc: fake.Prints(string(file))}, "", nil}
 	for internal, server := range map[bool]string{false: "https://127.0.0.1:36443", true: "https://10.89.0.2:6443"} {
 		want := written
 		want.Name, want.Server = "mkube-blue", server
@@ -70,13 +71,13 @@ func TestAdminEntryElsewhere(t *testing.T) {
 	}
 	const cfg = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking: {apiServerAddress: 0.0.0.0, apiServerCertSANs: [build.example.com]}\n"
 	for endpoint, name := range map[string]string{"build.example.com:6443": "", "192.0.2.1:6443": "kubernetes", "10.89.0.2:6443": ""} {
-		n := reachable{scripted{name: "n", role: config.ControlPlane, run: says(cfg)}, endpoint, nil}
+		n := reachable{fake.Scripted{NodeName: "n", NodeRole: config.ControlPlane, RunFunc: says(cfg)}, endpoint, nil}
 		got, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false)
 		if err != nil || got.Server != "https://"+endpoint || got.TLSServerName != name {
 			t.Errorf("the entry is for %s as %q, %v; want %s as %q", got.Server, got.TLSServerName, err, endpoint, name)
 		}
 	}
-	n := reachable{scripted{name: "n", role: config.ControlPlane, run: says("{")}, "192.0.2.1:6443", nil}
+	n := reachable{fake.Scripted{NodeName: "n", NodeRole: config.ControlPlane, RunFunc: says("{")}, "192.0.2.1:6443", nil}
 	if _, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false); err == nil || !strings.HasPrefix(err.Error(), "reading /etc/mkube/cluster.yaml on n: ") {
 		t.Errorf("a configuration that is no YAML: %v", err)
 	}
@@ -93,14 +94,14 @@ func TestAdminEntryFails(t *testing.T) {
 		want string
 	}{
 		{"no control plane", config.Worker, nil, nil, "none of the cluster's 1 nodes is a control plane"},
-		{"unreadable", config.ControlPlane, breaks(down), nil, `reading the kubeconfig of cluster "blue": down`},
-		{"no YAML", config.ControlPlane, prints("{"), nil, "reading /etc/kubernetes/admin.conf on n: "},
-		{"empty", config.ControlPlane, prints(""), nil, "0 clusters and 0 users instead of one each"},
-		{"unreachable", config.ControlPlane, prints("clusters: [{}]\nusers: [{}]"), down, "down"},
+		{"unreadable", config.ControlPlane, fake.Fails(down), nil, `reading the kubeconfig of cluster "blue": down`},
+		{"no YAML", config.ControlPlane, fake.Prints("{"), nil, "reading /etc/kubernetes/admin.conf on n: "},
+		{"empty", config.ControlPlane, fake.Prints(""), nil, "0 clusters and 0 users instead of one each"},
+		{"unreachable", config.ControlPlane, fake.Prints("clusters: [{}]\nusers: [{}]"), down, "down"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			n := reachable{scripted{name: "n", role: tt.role, run: tt.run}, "", tt.err}
+			n := reachable{fake.Scripted{NodeName: "n", NodeRole: tt.role, RunFunc: tt.run}, "", tt.err}
 			_, err := AdminEntry(t.Context(), "blue", []provider.Node{n}, false)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)

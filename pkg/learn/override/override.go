@@ -1,4 +1,5 @@
-package bootstrap
+// Package override runs a program of the user's instead of a component.
+package override
 
 import (
 	"bytes"
@@ -9,11 +10,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mkube/mkube/pkg/bootstrap"
+
 	"sigs.k8s.io/yaml"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // ownDir is where binaries of the user's lie on a node.
@@ -30,13 +34,13 @@ type Own struct {
 // RunOwn runs one's own binary in the place of a component that is a static pod, on all
 // its nodes, and waits until it runs; nil brings back mkube's. Health probes are left out: a
 // program of one's own may have no health to ask for.
-func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Own, o Options) error {
-	release, err := Hold(ctx, p, name, "run "+what)
+func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Own, o bootstrap.Options) error {
+	release, err := state.Hold(ctx, p, name, "run "+what)
 	if err != nil {
 		return err
 	}
 	defer release()
-	c, err := Open(ctx, p, name)
+	c, err := state.Open(ctx, p, name)
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Ow
 		ctx, cancel = context.WithTimeout(ctx, o.Wait)
 		defer cancel()
 	}
-	announceComponents(component.Graph{comp}, o)
+	bootstrap.Announce(component.Graph{comp}, o)
 	if own != nil {
 		comp.Files, comp.Manifest, comp.Ready = nil, own.manifest(comp), runs(comp.Name)
 		for _, n := range comp.Nodes(c) {
@@ -77,7 +81,7 @@ func ownPath(name string) string { return ownDir + "/" + name }
 // staticPodOf is a component that the cluster has and that is a static pod.
 func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
 	var names []string
-	for _, comp := range Built(c) {
+	for _, comp := range bootstrap.Built(c) {
 		if comp.Unit != "" || comp.Manifest == nil {
 			continue
 		}

@@ -1,4 +1,4 @@
-package bootstrap
+package stages
 
 import (
 	"context"
@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mkube/mkube/pkg/bootstrap"
+
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // A Snapshot is what there was on a cluster's first control plane, and in the API, when
@@ -57,7 +60,7 @@ func snapshot(ctx context.Context, p provider.Provider, c *cluster.Cluster, stag
 	if err != nil {
 		return err
 	}
-	return SetNote(ctx, p, c.Config.Name, snapshotNote(stage), string(data))
+	return state.SetNote(ctx, p, c.Config.Name, snapshotNote(stage), string(data))
 }
 
 // readSnapshot reads what snapshotScript prints.
@@ -97,13 +100,13 @@ func passing(program string) bool {
 
 // ofLock says of a process that it holds the cluster's lock for the command that looks.
 func ofLock(args []string) bool {
-	return slices.Equal(args, []string{"cat"}) || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, lockPath) })
+	return slices.Equal(args, []string{"cat"}) || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, state.LockPath) })
 }
 
 // SnapshotAt is what there was when a cluster was at a stage; it must have stopped
 // there.
 func SnapshotAt(ctx context.Context, p provider.Provider, name, stage string) (Snapshot, error) {
-	note, err := Note(ctx, p, name, snapshotNote(stage))
+	note, err := state.Note(ctx, p, name, snapshotNote(stage))
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -115,9 +118,9 @@ func SnapshotAt(ctx context.Context, p provider.Provider, name, stage string) (S
 	return s, err
 }
 
-// StageOf is the last component of a cluster, and the one before it.
-func StageOf(c *cluster.Cluster) (last, before component.Component) {
-	g := Built(c)
+// Last returns the last component of a cluster, and the one before it.
+func Last(c *cluster.Cluster) (last, before component.Component) {
+	g := bootstrap.Built(c)
 	last = g[len(g)-1]
 	if len(g) > 1 {
 		before = g[len(g)-2]

@@ -1,0 +1,316 @@
+// Package bootstraptest has a host for tests that create clusters: a fake provider whose nodes come up, and a
+// kubeconfig.
+package bootstraptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
+)
+
+// A Rig is a host: a provider whose nodes come up by themselves, and a kubeconfig.
+type Rig struct {
+	*fake.Provider
+	API        *componenttest.API
+	Kubeconfig string
+	Recorder   progress.Recorder
+
+	// Broken answers for a command in place of the nodes; nil is none. Set before
+	// Create.
+	Broken func(args []string) (stdout string, code int, handled bool)
+
+	// On is called with every event, if set. Set before Create.
+	On progress.Func
+
+	mu     sync.Mutex
+	served map[string]string // host:port by node
+}
+
+// EntryOfOthers is a kubeconfig that the user has already.
+const EntryOfOthers = `apiVersion: v1
+kind: Config
+clusters:
+- cluster: {server: "https://example.com"}
+  name: theirs
+contexts:
+- context: {cluster: theirs, user: theirs}
+  name: theirs
+current-context: theirs
+users:
+- name: theirs
+  user: {token: secret}
+`
+
+// rbac is of the rules that lie in a node image what is enough to see them created.
+const rbac = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"system:kube-scheduler"}}
+{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"system:kube-scheduler"},` +
+	`"roleRef":{"name":"system:kube-scheduler"},"subjects":[{"kind":"User","name":"system:kube-scheduler"}]}
+`
+
+func New(t *testing.T) *Rig {
+	t.Helper()
+	r := &Rig{Provider: new(fake.Provider), API: new(componenttest.API), served: map[string]string{}}
+	r.Kubeconfig = filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(r.Kubeconfig, []byte(EntryOfOthers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Answer = func(args []string) (string, int, bool) {
+		if r.Broken != nil {
+			if stdout, code, handled := r.Broken(args); handled {
+				return stdout, code, true
+			}
+		}
+		return "active\n", 0, true
+	}
+	r.Published = func(n *fake.Node, port int) (string, error) { return r.serve(t, n, port) }
+	r.wellCluster()
+	return r
+}
+
+// serve starts a node's API server, once its files say with which certificate.
+func (r *Rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
+	if port != cluster.APIServerPort {
+		return "", fmt.Errorf("port %d is not published", port)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.served[n.Name()] != "" {
+		return r.served[n.Name()], nil
+	}
+	server, err := r.planeOf(n)
+	if err != nil {
+		return "", err
+	}
+	image := []provider.File{{Path: "/usr/share/mkube/rbac.jsonl", Data: []byte(rbac)}}
+	if err := provider.WriteFiles(context.Background(), server, image); err != nil {
+		return "", err
+	}
+	var files [3][]byte
+	for i, name := range []string{"apiserver.crt", "apiserver.key", "ca.crt"} {
+		f, ok := server.File("/etc/kubernetes/pki/" + name)
+		if !ok {
+			return "127.0.0.1:1", nil // published, and nobody listens yet
+		}
+		files[i] = f.Data
+	}
+	endpoint, err := r.API.Serve(t, files[0], files[1], files[2])
+	r.served[n.Name()] = endpoint
+	return endpoint, err
+}
+
+// planeOf is the control plane that serves at a node: a load balancer leads to the
+// first one.
+func (r *Rig) planeOf(n *fake.Node) (*fake.Node, error) {
+	if n.Role() != config.LoadBalancer {
+		return n, nil
+	}
+	nodes, err := r.Nodes(context.Background(), strings.TrimSuffix(n.Name(), "-"+string(config.LoadBalancer)))
+	if err != nil || len(nodes) == 0 {
+		return nil, errors.Join(err, errors.New("there is no control plane"))
+	}
+	return nodes[0].(*fake.Node), nil
+}
+
+const (
+	SystemPods  = "/api/v1/namespaces/kube-system/pods/"
+	Account     = "/api/v1/namespaces/default/serviceaccounts/default"
+	Deployments = "/apis/apps/v1/namespaces/kube-system/deployments"
+)
+
+// wellCluster is what the API shows of a cluster of any size that is well. The pods
+// of a component are there once its manifest lies on the node.
+func (r *Rig) wellCluster() {
+	r.API.Object(Account, `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`)
+	r.API.Handle("/", func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch path := req.URL.Path; {
+		case strings.HasPrefix(path, "/api/v1/nodes/"):
+			io.WriteString(w, strings.NewReplacer(`"Pod"`, `"Node"`).Replace(componenttest.ReadyPod))
+		case strings.HasPrefix(path, SystemPods) && r.manifestOf(strings.TrimPrefix(path, SystemPods)):
+			io.WriteString(w, componenttest.ReadyPod)
+		case path == Deployments+"/coredns" && slices.Contains(r.API.Created(), path):
+			io.WriteString(w, `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"coredns"},"spec":{"replicas":1},"status":{"readyReplicas":1}}`)
+		default:
+			r.API.Default(w, req)
+		}
+	})
+}
+
+// manifestOf says whether the manifest of a static pod lies on its node.
+func (r *Rig) manifestOf(pod string) bool {
+	clusters, err := r.Clusters(context.Background())
+	if err != nil {
+		return false
+	}
+	for _, name := range clusters {
+		nodes, err := r.Nodes(context.Background(), name)
+		if err != nil {
+			return false
+		}
+		for _, n := range nodes {
+			if component, ok := strings.CutSuffix(pod, "-"+n.Name()); ok {
+				_, found := n.(*fake.Node).File("/etc/kubernetes/manifests/" + component + ".yaml")
+				return found
+			}
+		}
+	}
+	return false
+}
+
+// CreateCluster creates a cluster whose entry goes into the rig's kubeconfig.
+func (r *Rig) CreateCluster(ctx context.Context, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
+	o.Kubeconfig, o.On = []string{r.Kubeconfig}, progress.Tee(r.Recorder.On, r.On)
+	return bootstrap.Create(ctx, r, cfg.Default(), o)
+}
+
+// UntilStuck is a context whose time is up as soon as a component says what it waits
+// for and all before it are done; "" is none, which never is.
+func (r *Rig) UntilStuck(t *testing.T, component string) context.Context {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	t.Cleanup(func() { cancel(nil) })
+	said := false
+	var mu sync.Mutex
+	r.On = func(e progress.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = said || e.Step == component && e.State == progress.Running && e.Detail != ""
+		ends := r.Ends()
+		before, err := bootstrap.Components(config.Cluster{}).Until(component)
+		if !said || err != nil {
+			return
+		}
+		for _, c := range before[:len(before)-1] {
+			if ends[c.Name] != progress.Done {
+				return
+			}
+		}
+		cancel(context.DeadlineExceeded)
+	}
+	return ctx
+}
+
+// WantNothing wants the host to be as it was.
+func (r *Rig) WantNothing(t *testing.T) {
+	t.Helper()
+	if clusters, err := r.Clusters(context.Background()); len(clusters) != 0 || err != nil {
+		t.Errorf("clusters %q are left, %v", clusters, err)
+	}
+	data, err := os.ReadFile(r.Kubeconfig)
+	if string(data) != EntryOfOthers || err != nil {
+		t.Errorf("the kubeconfig is %s, %v; want it as it was", data, err)
+	}
+}
+
+// Ends are the steps with how each stood last.
+func (r *Rig) Ends() map[string]progress.State {
+	m := map[string]progress.State{}
+	for _, e := range r.Recorder.Events() {
+		m[e.Step] = e.State
+	}
+	return m
+}
+
+// Names returns the names of the cluster's nodes, without the cluster's.
+func (r *Rig) Names(t *testing.T) string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, n := range nodes {
+		names = append(names, strings.TrimPrefix(n.Name(), "mkube-"))
+	}
+	return strings.Join(names, " ")
+}
+
+// File returns the content of a file on a node, which is named without the cluster.
+func (r *Rig) File(t *testing.T, node, path string) string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Name() == "mkube-"+node {
+			f, _ := n.(*fake.Node).File(path)
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+// reissued are certificates and keys, which are made again whenever a file is written.
+var reissued = regexp.MustCompile(`(?s)(client-(certificate|key)-data: \S+|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----.*?-----END (CERTIFICATE|EC PRIVATE KEY)-----)`)
+
+// EveryFile is every file of every node but for certificates, by "node:path".
+func (r *Rig) EveryFile(t *testing.T) map[string]string {
+	t.Helper()
+	nodes, err := r.Nodes(context.Background(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, n := range nodes {
+		for path, f := range n.(*fake.Node).Files() {
+			if !f.Mode.IsDir() && path != "/run/mkube.lock" { // that names its last holder
+				all[n.Name()+":"+path] = fmt.Sprintf("%o %s", f.Mode.Perm(), reissued.ReplaceAll(f.Data, []byte("...")))
+			}
+		}
+	}
+	return all
+}
+
+// WantStaticPods compares a node's static pods; and every node has what a node needs.
+func WantStaticPods(t *testing.T, n *fake.Node, want string) {
+	t.Helper()
+	var manifests []string
+	for path := range n.Files() {
+		if name, ok := strings.CutPrefix(path, "/etc/kubernetes/manifests/"); ok {
+			manifests = append(manifests, name)
+		}
+	}
+	slices.Sort(manifests)
+	if got := strings.Join(manifests, " "); got != want {
+		t.Errorf("the static pods of %s are %s; want %s", n.Name(), got, want)
+	}
+	for _, path := range []string{"/etc/containerd/config.toml", "/var/lib/kubelet/config.yaml", "/etc/cni/net.d/10-mkube.conflist", "/etc/kubernetes/pki/ca.crt"} {
+		if _, ok := n.File(path); !ok {
+			t.Errorf("%s has no %s", n.Name(), path)
+		}
+	}
+}
+
+// Served returns the address, as host:port, at which a node's API server answers.
+func (r *Rig) Served(node string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.served[node]
+}
+
+// First returns the first node of the cluster.
+func (r *Rig) First(t *testing.T) *fake.Node {
+	t.Helper()
+	nodes, err := r.Nodes(t.Context(), "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodes[0].(*fake.Node)
+}
