@@ -16,6 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/fault"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // faultNote is what a cluster keeps of how it was broken: a name a line.
@@ -72,7 +73,7 @@ func faultArg(cmd *cobra.Command, args []string) error {
 	}
 	for _, name := range args {
 		if all := faultNames(); !slices.Contains(all, name) {
-			return usagef(cmd, "there is no fault %q%s; there are %s", name, didYouMean(name, all), strings.Join(all, ", "))
+			return usagef(cmd, "there is no fault %q%s; there are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
 		}
 	}
 	return nil

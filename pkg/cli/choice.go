@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/external"
 	"github.com/mkube/mkube/pkg/provider/vagrant"
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // The providers that mkube has itself.
@@ -141,7 +142,7 @@ func (h host) outside(name string) (provider.Provider, error) {
 	}
 	path, err := h.lookPath(outsidePrefix + name)
 	if err != nil {
-		if hint := didYouMean(name, []string{dockerName, vagrantName}); hint != "" {
+		if hint := suggest.DidYouMean(name, []string{dockerName, vagrantName}); hint != "" {
 			return nil, fmt.Errorf("unknown provider %q%s", name, hint)
 		}
 		return nil, fmt.Errorf("unknown provider %q: there is no program %s on your PATH; mkube itself has %s and %s", name, outsidePrefix+name, dockerName, vagrantName)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mkube/mkube/pkg/suggest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -64,7 +65,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef(cmd, "unknown command %q of %s%s", args[0], cmd.CommandPath(), didYouMean(args[0], words(cmd)))
+				return usagef(cmd, "unknown command %q of %s%s", args[0], cmd.CommandPath(), suggest.DidYouMean(args[0], words(cmd)))
 			}
 			if cmd.HasParent() {
 				return usagef(cmd, "%s what? Say %s", cmd.CommandPath(), alternatives(words(cmd)))
@@ -103,7 +104,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
-	meant := closest(name, flags)
+	meant := suggest.Closest(name, flags)
 	if meant == "" {
 		return usagef(cmd, "unknown flag --%s of %s", name, cmd.CommandPath())
 	}

@@ -196,35 +196,6 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 	}
 }
 
-func TestClosest(t *testing.T) {
-	t.Parallel()
-	words := []string{"clusters", "kubeconfig", "nodes", "name", "no-switch-context", "wait"}
-	for word, want := range map[string]string{
-		"clustres": "clusters", "CLUSTERS": "clusters", "cluster": "clusters", "kubecfg": "",
-		"kube": "kubeconfig", "node": "nodes", "nmae": "name", "wiat": "wait", "weight": "",
-		"no-switch": "no-switch-context", "": "", "x": "", "zzzz": "",
-	} {
-		if got := closest(word, words); got != want {
-			t.Errorf("closest to %q is %q, want %q", word, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"wait", "wait", 0}, {"wiat", "wait", 1},
-		{"wai", "wait", 1}, {"waits", "wait", 1}, {"want", "wait", 1}, {"kitten", "sitting", 3},
-	} {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("from %q to %q: %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
-
 func TestAlternatives(t *testing.T) {
 	t.Parallel()
 	for want, words := range map[string][]string{"a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {

@@ -13,6 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/learn/stages"
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 func (h host) stageCommand() *cobra.Command {
@@ -224,7 +225,7 @@ func knownComponent(cmd *cobra.Command, name string) error {
 	if name == "" || slices.Contains(all, name) {
 		return nil
 	}
-	return usagef(cmd, "there is no component %q%s; there are %s", name, didYouMean(name, all), strings.Join(all, ", "))
+	return usagef(cmd, "there is no component %q%s; there are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
 }
 
 func completeComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/learn/inspect"
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // treeOptions are the flags of tree.
@@ -85,5 +86,5 @@ func meant(err error) error {
 	if !errors.As(err, &unknown) {
 		return err
 	}
-	return fmt.Errorf("%w%s", err, didYouMean(unknown.Word, unknown.Candidates))
+	return fmt.Errorf("%w%s", err, suggest.DidYouMean(unknown.Word, unknown.Candidates))
 }

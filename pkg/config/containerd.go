@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/mkube/mkube/pkg/suggest"
 	"github.com/pelletier/go-toml/v2"
 )
 
@@ -159,7 +160,7 @@ func (c *fieldCheck) table(path string, patch, schema table) {
 		case known:
 			c.value(at, key, patch[key], want)
 		case path == "plugins":
-			c.report(key, "a node's containerd has no configuration of a plugin %s%s", quote(key), didYouMean(key, slices.Sorted(maps.Keys(schema))))
+			c.report(key, "a node's containerd has no configuration of a plugin %s%s", quote(key), suggest.DidYouMean(key, slices.Sorted(maps.Keys(schema))))
 		default:
 			c.report(key, "containerd has no field %s, and would ignore it%s", at, hint(key, schema))
 		}
@@ -171,7 +172,7 @@ func hint(key string, schema table) string {
 	if key == "tls" {
 		return ": write HOST/hosts.toml into the folder that registry.config_path names"
 	}
-	return didYouMean(key, slices.Sorted(maps.Keys(schema)))
+	return suggest.DidYouMean(key, slices.Sorted(maps.Keys(schema)))
 }
 
 func (c *fieldCheck) value(path, key string, value, want any) {

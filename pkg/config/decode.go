@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mkube/mkube/pkg/suggest"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -96,7 +97,7 @@ func (d *decoder) unknown(key *yaml.Node, path string, names []string) {
 	if path != "" {
 		in = " in " + path
 	}
-	if meant := closest(key.Value, names); meant != "" {
+	if meant := suggest.Closest(key.Value, names); meant != "" {
 		d.addf(fieldPath(path, meant), key.Line, "unknown field %s%s: did you mean %s?", quote(key.Value), in, quote(meant))
 		return
 	}

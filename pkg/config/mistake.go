@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // A mistake is one thing wrong with a cluster: one line for its user to read.
@@ -34,7 +36,7 @@ func (m *mistakes) oneOf(path, value string, allowed ...string) bool {
 			return true
 		}
 	}
-	m.addf(path, "must be %s, not %s%s", alternatives(allowed), quote(value), didYouMean(value, allowed))
+	m.addf(path, "must be %s, not %s%s", alternatives(allowed), quote(value), suggest.DidYouMean(value, allowed))
 	return false
 }
 
@@ -117,4 +119,12 @@ func ancestors(path string) func(yield func(string) bool) {
 			path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 		}
 	}
+}
+
+// didYouMeanOr returns the closest candidate as a question or, if no word is close, all candidates.
+func didYouMeanOr(word string, candidates []string, all string) string {
+	if meant := suggest.DidYouMean(word, candidates); meant != "" {
+		return meant
+	}
+	return ": " + all + strings.Join(candidates, ", ")
 }

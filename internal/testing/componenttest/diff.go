@@ -3,7 +3,8 @@ package componenttest
 import "strings"
 
 // diff is what turns one text into another: each line that goes, after "- ", and
-// each that comes, after "+ ", in their order. Of lines that stay none is shown.
+// each that comes, after "+ ", in their order. Of lines that stay none is shown. Golden files
+// hold this text, so it must never change: the output of cmp.Diff is not stable by intention.
 func diff(from, to string) string {
 	a, b := strings.SplitAfter(from, "\n"), strings.SplitAfter(to, "\n")
 	common := commonLines(a, b)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -257,8 +258,13 @@ func TestSSHConfig(t *testing.T) {
 		"cp": {"127.0.0.1:2222", "vagrant", []string{"/a b/key", "/c"}},
 		"w1": {"192.168.121.78:22", "me", nil},
 	}
-	if got := parseSSHConfig(text); !reflect.DeepEqual(got, want) {
-		t.Errorf("parseSSHConfig = %+v; want %+v", got, want)
+	for name, target := range want {
+		if got, err := readTarget(strings.NewReader(text), name); !reflect.DeepEqual(got, target) || err != nil {
+			t.Errorf("%s: readTarget = %+v, %v; want %+v", name, got, err, target)
+		}
+	}
+	if _, err := readTarget(strings.NewReader(text), "w2"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a machine that vagrant does not know: %v; want %v", err, fs.ErrNotExist)
 	}
 }
 

@@ -3,12 +3,13 @@ package vagrant
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/kevinburke/ssh_config"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -18,48 +19,37 @@ type target struct {
 	keys          []string // files
 }
 
-// target is that of a machine of a cluster. The error is fs.ErrNotExist where vagrant
+// target returns how a machine of a cluster is reached. The error is fs.ErrNotExist if vagrant
 // did not know the machine yet.
 func (p *Provider) target(cluster, name string) (target, error) {
-	data, err := os.ReadFile(filepath.Join(p.folder(cluster), sshConfigFile))
+	f, err := os.Open(filepath.Join(p.folder(cluster), sshConfigFile))
 	if err != nil {
 		return target{}, err
 	}
-	t, ok := parseSSHConfig(string(data))[name]
-	if !ok {
-		return target{}, fs.ErrNotExist
-	}
-	return t, nil
+	defer f.Close()
+	return readTarget(f, name)
 }
 
-// parseSSHConfig reads what vagrant ssh-config prints, by host. It is a small part of
-// what ssh_config(5) allows: a keyword and a value a line, the value perhaps in quotes.
-func parseSSHConfig(text string) map[string]target {
-	hosts := map[string]target{}
-	var host, name, port string
-	for line := range strings.Lines(text) {
-		keyword, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		value = strings.Trim(strings.TrimSpace(value), `"`)
-		if keyword == "Host" {
-			host, name, port = value, "", ""
-		}
-		t := hosts[host]
-		switch keyword {
-		case "HostName":
-			name = value
-		case "Port":
-			port = value
-		case "User":
-			t.user = value
-		case "IdentityFile":
-			t.keys = append(t.keys, value)
-		default:
-			continue
-		}
-		t.address = net.JoinHostPort(name, port)
-		hosts[host] = t
+// readTarget reads a host of what vagrant ssh-config prints, see ssh_config(5).
+func readTarget(r io.Reader, host string) (target, error) {
+	cfg, err := ssh_config.Decode(r)
+	if err != nil {
+		return target{}, err
 	}
-	return hosts
+	values := map[string]string{}
+	for _, key := range []string{"HostName", "Port", "User"} {
+		if values[key], err = cfg.Get(host, key); err != nil {
+			return target{}, err
+		}
+	}
+	keys, err := cfg.GetAll(host, "IdentityFile")
+	if err != nil {
+		return target{}, err
+	}
+	if values["HostName"] == "" {
+		return target{}, fs.ErrNotExist
+	}
+	return target{net.JoinHostPort(values["HostName"], values["Port"]), values["User"], keys}, nil
 }
 
 // client is the configuration of a connection. Machines make their host keys when they

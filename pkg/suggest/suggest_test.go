@@ -1,4 +1,4 @@
-package config
+package suggest
 
 import (
 	"strings"
@@ -20,18 +20,23 @@ func TestClosest(t *testing.T) {
 		{"netwroking", "networking"}, //
 		{"kubescheduler", "kube-scheduler"},
 		{"tcp", "TCP"},
-		{"UCP", ""}, // short words must be right
+		{"TPC", "TCP"},
+		{"UCP", "TCP"},
+		{"ICMP", ""}, // two slips in three letters
 		{"x", ""},
 		{"", ""},
 		{"nöme", ""},
 		{strings.Repeat("name", 1<<18), ""},
 	}
 	for _, tt := range tests {
-		if got := closest(tt.word, words); got != tt.want {
+		if got := Closest(tt.word, words); got != tt.want {
 			t.Errorf("%.20q: got %q, want %q", tt.word, got, tt.want)
 		}
 	}
-	if got := closest("word", nil); got != "" {
+	if got := Closest("node", []string{"nodes"}); got != "nodes" { // a beginning
+		t.Errorf("a beginning: got %q", got)
+	}
+	if got := Closest("word", nil); got != "" {
 		t.Errorf("among none: got %q", got)
 	}
 }
@@ -50,13 +55,27 @@ func TestDistanceIsSymmetric(t *testing.T) {
 		{"role", "rule", 1},
 	}
 	for _, tt := range tests {
-		for _, got := range []int{distance(tt.a, tt.b, 9), distance(tt.b, tt.a, 9)} {
+		for _, got := range []int{distance(tt.a, tt.b, 3), distance(tt.b, tt.a, 3)} {
 			if got != tt.want {
 				t.Errorf("%q and %q: got %d, want %d", tt.a, tt.b, got, tt.want)
 			}
 		}
 	}
-	if got := distance("kitten", "sitting", 2); got <= 2 {
+	if got := distance("kitten", "sitting", 2); got != tooMany {
 		t.Errorf("beyond the limit: got %d", got)
+	}
+}
+
+func TestClosestCommand(t *testing.T) {
+	t.Parallel()
+	words := []string{"clusters", "kubeconfig", "nodes", "name", "no-switch-context", "wait"}
+	for word, want := range map[string]string{
+		"clustres": "clusters", "CLUSTERS": "clusters", "cluster": "clusters", "kubecfg": "",
+		"kube": "kubeconfig", "node": "nodes", "nmae": "name", "wiat": "wait", "weight": "",
+		"no-switch": "no-switch-context", "": "", "x": "", "zzzz": "",
+	} {
+		if got := Closest(word, words); got != want {
+			t.Errorf("closest to %q is %q, want %q", word, got, want)
+		}
 	}
 }
