@@ -5,11 +5,13 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +27,56 @@ func TestCommandsEndWithTheirClient(t *testing.T) {
 	c.execEnds(t)
 	c.kubectlEnds(t)
 	c.execIsTransparent(t)
+	c.execResizes(t)
+}
+
+// execResizes wants a command's terminal to have the size of the user's, at the start and when
+// that changes.
+func (c cluster) execResizes(t *testing.T) {
+	t.Helper()
+	r := beginOnTerminal(t, "exec", c.name+"-control-plane", "--", "sh", "-c", "while :; do stty size; sleep 0.2; done")
+	for _, size := range []unix.Winsize{{Row: 31, Col: 101}, {Row: 42, Col: 124}} {
+		setSize(t, r.terminal, size)
+		want := fmt.Sprintf("\n%d %d\r\n", size.Row, size.Col)
+		eventually(t, "the terminal has its size", func() (bool, string) {
+			shown := r.screen.String()
+			return strings.Contains(shown, want), shown
+		})
+	}
+	end := send(syscall.SIGTERM)
+	end(t, r)
+	<-r.ended
+}
+
+// setSize changes the size of a terminal, as a window does.
+func setSize(t *testing.T, terminal *os.File, size unix.Winsize) {
+	t.Helper()
+	control, err := terminal.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	controlErr := control.Control(func(fd uintptr) { err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &size) })
+	if err := errors.Join(controlErr, err); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// terminalText is all that was written to a terminal.
+type terminalText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *terminalText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *terminalText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // send is a way to end mkube: by a signal.
@@ -172,6 +224,7 @@ type running struct {
 	cmd *exec.Cmd
 	// output is the other end of its standard output, terminal that of its terminal.
 	output, terminal *os.File
+	screen           terminalText // of the terminal
 	ended            chan struct{}
 }
 
@@ -232,7 +285,7 @@ func beginOnTerminal(t *testing.T, args ...string) *running {
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	r.start(t)
 	user.Close()
-	go func() { _, _ = io.Copy(io.Discard, terminal) }()
+	go func() { _, _ = io.Copy(&r.screen, terminal) }()
 	return r
 }
 

@@ -23,6 +23,8 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	case !toTerminal:
 		return run()
 	}
+	sizes, stop := sizesOf(out) // first, so that no change is missed
+	defer stop()
 	columns, rows, err := term.GetSize(out)
 	if err != nil {
 		return fmt.Errorf("asking the terminal for its size: %w", err)
@@ -32,7 +34,7 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 		return fmt.Errorf("making the terminal raw: %w", err)
 	}
 	defer func() { _ = term.Restore(in, before) }() // there is no more to try
-	cmd.Stdin, cmd.TTY = h.in, true
+	cmd.Stdin, cmd.TTY, cmd.Sizes = h.in, true, sizes
 	cmd.Env = append(cmd.Env, "TERM="+h.getenv("TERM"))
 	cmd.Args = sized(cmd.Args, columns, rows)
 	return run()

@@ -73,10 +73,31 @@ type Cmd struct {
 	Stdout, Stderr io.Writer
 	// TTY gives the command a terminal; its output is then all on Stdout.
 	TTY bool
+	// Sizes are the sizes that the terminal changes to while the command runs. Nil means that it keeps its
+	// size. A provider that cannot change a terminal ignores them.
+	Sizes <-chan TerminalSize
 	// Guarded ends the command also when this process is killed, or loses its connection to
 	// the node. It costs a second command on the node, so it is for commands that may take
 	// long: those that a user gives.
 	Guarded bool
+}
+
+// TerminalSize is the size of a terminal in characters.
+type TerminalSize struct{ Columns, Rows int }
+
+// Resize calls set with each of a command's Sizes until the context ends.
+func (c Cmd) Resize(ctx context.Context, set func(TerminalSize)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case size, more := <-c.Sizes: // from a nil channel nothing comes
+			if !more {
+				return
+			}
+			set(size)
+		}
+	}
 }
 
 // File is a file to put on a node.

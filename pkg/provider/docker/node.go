@@ -81,6 +81,12 @@ func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, conn.Close)
 	defer stop()
+	running, ended := context.WithCancel(ctx)
+	defer ended()
+	go cmd.Resize(running, func(size provider.TerminalSize) {
+		// A size that does not get through is corrected by the next one.
+		_ = n.client.ContainerExecResize(running, exec.ID, container.ResizeOptions{Width: uint(size.Columns), Height: uint(size.Rows)})
+	})
 	stderr := &tail{limit: 4096}
 	if err := stream(conn, cmd, stderr); err != nil {
 		return errors.Join(ctx.Err(), err)

@@ -93,6 +93,12 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	if err := begin(s, cmd); err != nil {
 		return errors.Join(ctx.Err(), err)
 	}
+	running, stopResizing := context.WithCancel(ctx)
+	defer stopResizing()
+	go cmd.Resize(running, func(size provider.TerminalSize) {
+		// A size that does not get through is corrected by the next one.
+		_ = s.WindowChange(size.Rows, size.Columns)
+	})
 	if err = ended(ctx, s); ctx.Err() != nil {
 		out.shut()
 		return ctx.Err()

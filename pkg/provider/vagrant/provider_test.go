@@ -86,6 +86,32 @@ func TestOneConnection(t *testing.T) {
 	}
 }
 
+// TestResize changes the size of a command's terminal.
+func TestResize(t *testing.T) {
+	t.Parallel()
+	p, d := newProvider(t, libvirt)
+	nodes := create(t, p, blue(0))
+	ctx, cancel := context.WithCancel(t.Context())
+	sizes := make(chan provider.TerminalSize, 1)
+	sizes <- provider.TerminalSize{Columns: 120, Rows: 40}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- nodes[0].Run(ctx, provider.Cmd{Args: []string{"sleep", "60"}, TTY: true, Sizes: sizes})
+	}()
+	select {
+	case got := <-d.machine(t, "blue-control-plane").resized:
+		if got != [2]uint32{120, 40} {
+			t.Errorf("the terminal has %d columns and rows; want 120 and 40", got)
+		}
+	case err := <-ended:
+		t.Fatalf("the command ended: %v", err)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run = %v; want %v", err, context.Canceled)
+	}
+}
+
 func TestLostConnection(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)

@@ -33,6 +33,9 @@ type server struct {
 	mu       sync.Mutex
 	listener net.Listener
 	open     []net.Conn
+
+	// resized has the sizes that terminals were changed to, columns and rows.
+	resized chan [2]uint32
 }
 
 func newServer(name string) *server {
@@ -54,7 +57,7 @@ func newServer(name string) *server {
 	}
 	_, private, _ := ed25519.GenerateKey(nil)
 	signer, _ := ssh.NewSignerFromKey(private)
-	s := &server{node: nodes[0].(*fake.Node), config: &ssh.ServerConfig{
+	s := &server{resized: make(chan [2]uint32, 1), node: nodes[0].(*fake.Node), config: &ssh.ServerConfig{
 		PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil },
 	}}
 	s.config.AddHostKey(signer)
@@ -151,9 +154,21 @@ func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *s
 		}
 		var exec struct{ Command string }
 		_ = ssh.Unmarshal(r.Payload, &exec)
+		go s.resize(requests)
 		code := s.exec(ctx, exec.Command, tty, ch)
 		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
 		return
+	}
+}
+
+// resize keeps the sizes that a session asks for while its command runs, see RFC 4254, 6.7.
+func (s *server) resize(requests <-chan *ssh.Request) {
+	for r := range requests {
+		var size struct{ Columns, Rows, Width, Height uint32 }
+		if r.Type == "window-change" && ssh.Unmarshal(r.Payload, &size) == nil {
+			s.resized <- [2]uint32{size.Columns, size.Rows}
+		}
+		_ = r.Reply(false, nil)
 	}
 }
 
