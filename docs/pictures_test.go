@@ -5,14 +5,14 @@ import (
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
-	"github.com/mkube/mkube/pkg/drawing"
+	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
 // TestPictureOfTheGraph compares the picture on the README's first screen with the graph of a
 // default cluster. The flag -update writes it.
 func TestPictureOfTheGraph(t *testing.T) {
 	t.Parallel()
-	picture, err := drawing.SVG(bootstrap.Drawn(bootstrap.Components(config.Cluster{}.Default())))
+	picture, err := drawing.SVG(drawing.Of(bootstrap.Components(config.Cluster{}.Default())))
 	if err != nil {
 		t.Fatal(err)
 	}

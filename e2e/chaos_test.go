@@ -203,7 +203,7 @@ func (c *chaos) createBesideKilled(t *testing.T) {
 		if out := mkube(t, "kubectl", "--name", newName, "--", "get", "--raw", "/readyz"); out != "ok" {
 			t.Errorf("the other's API server says %s", out)
 		}
-	} else if !strings.Contains(other.stderr, "exists already") {
+	} else if !strings.Contains(other.stderr, "already exists") {
 		t.Errorf("the other create: %s", other)
 	}
 	remove(t, newName)

@@ -112,5 +112,5 @@ func TestAPodThatNeverRanIsExplained(t *testing.T) {
 		t.Fatal(r)
 	}
 	r := try(t, "", "stage", "next", "--name", c.name, "--wait", "15s", "--progress", "plain")
-	r.wants(t, 1, "etcd on "+c.name+"-control-plane: not ready", "gave up after 15s", "the kubelet's last word on it", "CreatePodSandbox", "runc")
+	r.wants(t, 1, "etcd on "+c.name+"-control-plane: not ready", "gave up after 15s", "the kubelet's last message about it", "CreatePodSandbox", "runc")
 }

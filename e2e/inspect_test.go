@@ -158,7 +158,7 @@ func (c cluster) certificates(t *testing.T) {
 	})
 	r = try(t, "", "pki", "--name", c.name)
 	for _, want := range []string{
-		"WARNING: /etc/kubernetes/pki/apiserver.crt on " + c.name + "-control-plane: the private key is another's",
+		"WARNING: /etc/kubernetes/pki/apiserver.crt on " + c.name + "-control-plane: the private key belongs to another certificate",
 		"WARNING: /etc/kubernetes/pki/apiserver.crt must be a certificate for a server, and is for: client",
 	} {
 		if r.code != 0 || !strings.Contains(r.stdout, want) {

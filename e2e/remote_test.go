@@ -229,7 +229,7 @@ kind: Cluster
 nodes: [{extraMounts: [{hostPath: data, containerPath: /data}]}]
 networking: {apiServerAddress: 127.0.0.1}
 `, "create", "cluster", "--name", "e2e-remote-refused", "--config", "-")
-	if r.code != 2 || !strings.Contains(r.stderr, "networking.apiServerAddress: 127.0.0.1 is the loopback of the Docker daemon's host") ||
+	if r.code != 2 || !strings.Contains(r.stderr, "networking.apiServerAddress: 127.0.0.1 is the loopback address of the Docker daemon's host") ||
 		!strings.Contains(r.stderr, `nodes[0].extraMounts[0].hostPath: "data" is relative`) {
 		t.Errorf("what is of this machine: %s", r)
 	}

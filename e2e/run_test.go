@@ -49,7 +49,7 @@ func yourOwn(t *testing.T, c cluster) {
 		}
 	})
 	t.Run("mkube's own comes back", func(t *testing.T) {
-		run().wants(t, 0, "kube-scheduler is mkube's own again.")
+		run().wants(t, 0, "kube-scheduler runs its own program again.")
 		eventually(t, "the pod that waited has a node", func() (bool, string) { return c.scheduled(t, "second") })
 		c.kubectl(t, "delete", "deployment", "first", "second")
 	})

@@ -83,7 +83,7 @@ func TestStageMistakes(t *testing.T) {
 	for _, args := range [][]string{
 		{"create", "cluster", "--until", "kube-schedler"}, {"stage", "next", "--until", "kube-schedler"}, {"explain", "kube-schedler"},
 	} {
-		try(t, "", args...).wants(t, 2, `no component "kube-schedler"`, `did you mean "kube-scheduler"?`)
+		try(t, "", args...).wants(t, 2, `unknown component "kube-schedler"`, `did you mean "kube-scheduler"?`)
 	}
 	for _, args := range [][]string{{"stage"}, {"stage", "next"}, {"stage", "back"}, {"stage", "check"}, {"break"}, {"fix"}} {
 		try(t, "", append(args, "--name", "e2e-nowhere")...).wants(t, 1, `cluster "e2e-nowhere" does not exist`, "mkube create cluster --name e2e-nowhere")
@@ -124,15 +124,15 @@ func TestFaults(t *testing.T) {
 			if r := try(t, "", "break", "--check", "--name", c.name); r.code != 1 || !strings.Contains(r.stdout, "\n  - ") {
 				t.Errorf("broken, it is not seen as broken: %s", r)
 			}
-			try(t, "", "fix", "--name", c.name).wants(t, 0, f, "Mended.")
+			try(t, "", "fix", "--name", c.name).wants(t, 0, f, "Fixed.")
 			try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
 		})
 	}
 	try(t, "", "break", "scheduler-stoped", "--name", c.name).wants(t, 2, `did you mean "scheduler-stopped"?`)
-	// Mended by hand, without fix.
+	// Fixed by hand, without mkube fix.
 	mkube(t, "break", "scheduler-stopped", "--name", c.name)
 	mkube(t, "exec", c.name+"-control-plane", "--", "mv", "/root/kube-scheduler.yaml", "/etc/kubernetes/manifests/")
-	eventually(t, "what was mended by hand is seen as mended", func() (bool, string) {
+	eventually(t, "a fault that was fixed by hand is seen as fixed", func() (bool, string) {
 		r := try(t, "", "break", "--check", "--name", c.name)
 		return r.code == 0, r.String()
 	})

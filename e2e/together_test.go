@@ -78,7 +78,7 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 	const name = "e2e-together"
 	t.Cleanup(func() { remove(t, name) })
 	creating := []string{"create", "cluster", "--name", name, "--progress", "plain"}
-	wantOneWinner(t, together(t, creating, creating), "exists already")
+	wantOneWinner(t, together(t, creating, creating), "already exists")
 	c := cluster{name}
 	if out := c.kubectl(t, "get", "--raw", "/readyz"); out != "ok" {
 		t.Errorf("the API server of the winner says %s", out)
@@ -169,7 +169,7 @@ func (c cluster) stopIsKilled(t *testing.T) {
 // wantWarning wants a command that opens the cluster to say what was left.
 func (c cluster) wantWarning(t *testing.T) {
 	t.Helper()
-	want := fmt.Sprintf("Warning: node %s-worker2 is no part of cluster %q", c.name, c.name)
+	want := fmt.Sprintf("Warning: node %s-worker2 is not part of cluster %q", c.name, c.name)
 	if r := try(t, "", "stage", "--name", c.name); r.code != 0 || !strings.Contains(r.stderr, want) {
 		t.Errorf("stage says nothing of the node that an add has left: %s", r)
 	}

@@ -18,7 +18,7 @@ func TestTour(t *testing.T) {
 	if r.code != 0 || strings.Contains(r.stdout, "\x1b") || !strings.Contains(r.stdout, "12 of 12") {
 		t.Fatal(r)
 	}
-	try(t, "", "tour", "--non-interactive", "--name", c.name).wants(t, 1, "is at its end", "mkube delete cluster --name e2e-tour")
+	try(t, "", "tour", "--non-interactive", "--name", c.name).wants(t, 1, "is complete", "mkube delete cluster --name e2e-tour")
 	t.Run("every pod of the system is Ready", func(t *testing.T) { everyPodReady(t, c) })
 	mkube(t, "delete", "node", "worker", "--name", c.name)
 	c.kubectl(t, "delete", "deployment,service", "web", "--wait")
@@ -68,12 +68,12 @@ func TestTourInATerminal(t *testing.T) {
 		t.Errorf("nothing is bold on a terminal:\n%s", raw)
 	}
 	s.tmux(t, "send-keys", "-t", "tour", "Enter")
-	s.shows(t, "as it must be")
+	s.shows(t, "as expected")
 	s.shows(t, "$ mkube exec control-plane -- kubelet --version")
 	s.tmux(t, "send-keys", "-t", "tour", "mkube get nodes", "Enter")
 	s.shows(t, "\n  "+name+"-control-plane\n")
 	s.tmux(t, "send-keys", "-t", "tour", "q", "Enter")
-	s.shows(t, "goes on from here")
+	s.shows(t, "To continue from here: mkube tour")
 	s.shows(t, "left with 0")
 	s.tmux(t, "send-keys", "-t", "tour", "clear; "+*mkubePath+" tour --no-color --name "+name, "Enter")
 	s.shows(t, "$ mkube exec control-plane -- kubelet --version")
@@ -84,5 +84,5 @@ func TestTourInATerminal(t *testing.T) {
 	s.tmux(t, "send-keys", "-t", "tour", "Enter")
 	s.shows(t, "Kubernetes v1.37.2")
 	s.tmux(t, "send-keys", "-t", "tour", "C-c", "")
-	s.shows(t, "goes on from here")
+	s.shows(t, "To continue from here: mkube tour")
 }

@@ -68,7 +68,7 @@ func AddNode(ctx context.Context, p provider.Provider, name string, want config.
 func changerOf(p provider.Provider) (provider.Changer, error) {
 	changer, ok := provider.As[provider.Changer](p)
 	if !ok {
-		return nil, errors.New("this provider cannot change the nodes of a cluster that is up: create another cluster")
+		return nil, errors.New("this provider cannot change the nodes of a running cluster: create another cluster")
 	}
 	return changer, nil
 }
@@ -78,7 +78,7 @@ func changerOf(p provider.Provider) (provider.Changer, error) {
 func placeFor(c *cluster.Cluster, want config.Node) (config.Cluster, int, error) {
 	cfg := c.Config
 	if want.Role == config.ControlPlane && c.LoadBalancer() == nil {
-		return cfg, 0, fmt.Errorf("cluster %q has no load balancer to lead to a second control plane: create one with --control-planes 3", cfg.Name)
+		return cfg, 0, fmt.Errorf("cluster %q has no load balancer, which a second control plane requires: create a cluster with --control-planes 3", cfg.Name)
 	}
 	if want.Image == "" {
 		want.Image = cfg.Nodes[0].Image
@@ -142,7 +142,7 @@ func (a *addition) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := step(a.o, stepNeighbours, func() error { return tellNeighbours(ctx, c, graph, a.name) }); err != nil {
+	if err := step(a.o, stepNeighbours, func() error { return updateOtherNodes(ctx, c, graph, a.name) }); err != nil {
 		return err
 	}
 	up := component.Up{Cluster: c, On: a.o.On, Files: true, Started: startsAtBoot(graph)}
@@ -216,7 +216,7 @@ func (a *addition) undo(ctx context.Context) error {
 		// Only now: a kubelet that still starts registers its node again.
 		errs = append(errs, deleteObject(ctx, a.before, a.name))
 	}
-	errs = append(errs, tellNeighbours(ctx, a.before, graph, ""))
+	errs = append(errs, updateOtherNodes(ctx, a.before, graph, ""))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing node %s again: %w; mkube delete node %[1]s tries again", a.name, err)
 	}
@@ -234,16 +234,16 @@ func onlyOn(g component.Graph, name string) component.Graph {
 	return g
 }
 
-// tellNeighbours brings what nodes know of each other up to date on all but one, which
-// knows it: the configuration, routes to pods, the load balancer's servers.
-func tellNeighbours(ctx context.Context, c *cluster.Cluster, graph component.Graph, but string) error {
+// updateOtherNodes updates what nodes know about each other, on all nodes except one that
+// already knows it: the configuration, the routes to pods, the servers of the load balancer.
+func updateOtherNodes(ctx context.Context, c *cluster.Cluster, graph component.Graph, except string) error {
 	files, err := state.ConfigFiles(c)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, n := range c.ControlPlanes() {
-		if n.Name() != but {
+		if n.Name() != except {
 			errs = append(errs, provider.WriteFiles(ctx, n, files))
 		}
 	}
@@ -252,9 +252,9 @@ func tellNeighbours(ctx context.Context, c *cluster.Cluster, graph component.Gra
 		if !comp.Neighbours {
 			continue
 		}
-		comp.Manifest = nil // a pod that runs would be made anew
+		comp.Manifest = nil // the kubelet would restart a running pod
 		for _, n := range comp.Nodes(c) {
-			if n.Name() != but {
+			if n.Name() != except {
 				errs = append(errs, up.Start(ctx, comp, n))
 			}
 		}

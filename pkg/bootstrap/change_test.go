@@ -194,10 +194,10 @@ func TestChangesRefused(t *testing.T) {
 		want string
 	}{
 		{"a second control plane", second(single.addNode(t, config.Node{Role: config.ControlPlane})), "has no load balancer"},
-		{"a wrong label", second(single.addNode(t, config.Node{Role: config.Worker, Labels: map[string]string{"a b": ""}})), `nodes[1].labels["a b"] has a wrong key`},
-		{"the only control plane", single.removeNode(t, "control-plane"), "mkube delete cluster --name mkube deletes all of it"},
-		{"the load balancer", many.removeNode(t, "external-load-balancer"), "leads to the cluster's API servers"},
-		{"no such node", many.removeNode(t, "worker7"), `cluster "mkube" has no node "worker7": it has mkube-control-plane, `},
+		{"a wrong label", second(single.addNode(t, config.Node{Role: config.Worker, Labels: map[string]string{"a b": ""}})), `nodes[1].labels["a b"] has an invalid key`},
+		{"the only control plane", single.removeNode(t, "control-plane"), "mkube delete cluster --name mkube deletes the cluster"},
+		{"the load balancer", many.removeNode(t, "external-load-balancer"), "is the load balancer of the cluster's API servers"},
+		{"no such node", many.removeNode(t, "worker7"), `cluster "mkube" has no node "worker7"; its nodes are mkube-control-plane, `},
 	} {
 		if test.err == nil || !strings.Contains(test.err.Error(), test.want) {
 			t.Errorf("%s: %v; want %q", test.name, test.err, test.want)

@@ -44,7 +44,7 @@ func TestComponentsTakeExtraArgs(t *testing.T) {
 	names := bootstrap.Components(config.Cluster{Addons: config.Addons()}).Names()
 	for _, name := range append(config.Components(), config.Addons()...) {
 		if !slices.Contains(names, name) {
-			t.Errorf("extraArgs may name %s, which is no component", name)
+			t.Errorf("extraArgs may name %s, which is not a component", name)
 		}
 	}
 }

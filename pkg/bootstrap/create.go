@@ -71,7 +71,7 @@ func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		return c, err
 	}
 	if errors.Is(err, provider.ErrExists) {
-		err = fmt.Errorf("cluster %q cannot be created: %w: choose another name by --name", cfg.Name, err)
+		err = fmt.Errorf("cluster %q cannot be created: %w: choose another name with --name", cfg.Name, err)
 	}
 	if cleanErr := cleanUp(ctx, p, cfg.Name, creation); cleanErr != nil {
 		err = errors.Join(err, fmt.Errorf("cleaning up: %w; mkube delete cluster --name %s tries again", cleanErr, cfg.Name))
@@ -106,9 +106,9 @@ func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 		return err
 	}
 	if by := state.Holder(ctx, nodes); by != "" {
-		return fmt.Errorf("cluster %q exists already, and %s is at work on it: choose another name by --name", cfg.Name, by)
+		return fmt.Errorf("cluster %q already exists, and %s is at work on it: choose another name with --name", cfg.Name, by)
 	}
-	return fmt.Errorf("cluster %q exists already: choose another name by --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
+	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
 }
 
 // cleanLimit is how long the clean-up after an error may take: an emulated machine needs

@@ -160,7 +160,7 @@ func TestNameIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r.CreateCluster(t.Context(), config.Cluster{Name: "dev"}, bootstrap.Options{Wait: time.Minute})
-	want := `cluster "dev" exists already: choose another name by --name, or delete it first: mkube delete cluster --name dev`
+	want := `cluster "dev" already exists: choose another name with --name, or delete it first: mkube delete cluster --name dev`
 	if fmt.Sprint(err) != want {
 		t.Errorf("Create = %v; want %s", err, want)
 	}

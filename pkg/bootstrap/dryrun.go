@@ -30,7 +30,7 @@ func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if !ok {
 		previewer, ok := provider.As[provider.Previewer](p)
 		if !ok {
-			return errors.New("this provider cannot say what it would do")
+			return errors.New("this provider does not support --dry-run")
 		}
 		return previewer.Preview(ctx, cfg, w)
 	}
@@ -74,7 +74,7 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 		}
 		return first.Run(ctx, state.Kubectl(cmd, args...))
 	}
-	d.line("#!/bin/sh\n# Cluster %s, made without mkube. The keys in here are the cluster's: they are nobody else's business.\nset -e", cfg.Name)
+	d.line("#!/bin/sh\n# Creates cluster %s without mkube. This script contains the cluster's private keys: keep it secret.\nset -e", cfg.Name)
 	if err := d.nodes(c); err != nil {
 		return err
 	}

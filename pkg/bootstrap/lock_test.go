@@ -72,8 +72,8 @@ func TestTwoCreates(t *testing.T) {
 	}
 	wait.Wait()
 	slices.SortFunc(errs, func(a, b error) int { return len(fmt.Sprint(a)) - len(fmt.Sprint(b)) })
-	if errs[0] != nil || fmt.Sprint(errs[1]) != `cluster "mkube" cannot be created: cluster mkube exists already: choose another name by --name` {
-		t.Errorf("the creates end by %v and %v; want nil, and that the cluster exists already", errs[0], errs[1])
+	if errs[0] != nil || fmt.Sprint(errs[1]) != `cluster "mkube" cannot be created: cluster mkube already exists: choose another name with --name` {
+		t.Errorf("the creates end by %v and %v; want nil, and that the cluster already exists", errs[0], errs[1])
 	}
 	if got := r.Names(t); got != "control-plane" {
 		t.Errorf("the nodes are %q", got)
@@ -186,7 +186,7 @@ func TestCreateIsNotDisturbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := r.addNode(t, config.Node{Role: config.Worker})
-	if want := creating + ` is at work on cluster "mkube": wait until it has finished, or end it`; fmt.Sprint(err) != want {
+	if want := creating + ` is at work on cluster "mkube": wait until it has finished, or stop it`; fmt.Sprint(err) != want {
 		t.Errorf("AddNode = %v; want %s", err, want)
 	}
 	// It may have been killed: delete does not wait for it.

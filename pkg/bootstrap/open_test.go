@@ -31,10 +31,10 @@ func TestOpenDamaged(t *testing.T) {
 	r := up(t, workers)
 	n, whole := r.First(t), r.File(t, "control-plane", configFile)
 	for name, test := range map[string]struct{ data, want string }{
-		"empty":          {"", `/etc/mkube/cluster.yaml is damaged: it is that of a cluster ""`},
+		"empty":          {"", `/etc/mkube/cluster.yaml is damaged: it belongs to cluster ""`},
 		"no YAML":        {"a: [", "/etc/mkube/cluster.yaml is damaged: "},
 		"half":           {whole[:len(whole)/2], "/etc/mkube/cluster.yaml is damaged: "},
-		"another's":      {strings.Replace(whole, "name: mkube\n", "name: blue\n", 1), `/etc/mkube/cluster.yaml is damaged: it is that of a cluster "blue"`},
+		"another's":      {strings.Replace(whole, "name: mkube\n", "name: blue\n", 1), `/etc/mkube/cluster.yaml is damaged: it belongs to cluster "blue"`},
 		"no pods":        {strings.Replace(whole, "podSubnet: 10.244.0.0/16", `podSubnet: ""`, 1), `/etc/mkube/cluster.yaml is damaged: networking.podSubnet "" has no part for nodes[0]`},
 		"a strange role": {strings.Replace(whole, "role: worker", "role: boss", 1), `/etc/mkube/cluster.yaml is damaged: nodes[1].role is "boss"`},
 		"no control plane": {
@@ -94,7 +94,7 @@ func TestStrayNode(t *testing.T) {
 		if err := bootstrap.Start(t.Context(), r, "mkube", o); err != nil {
 			t.Errorf("%s: Start = %v", role, err)
 		}
-		want := "node " + stray + ` is no part of cluster "mkube": a command that was ended has left it; mkube delete node ` + stray + " --name mkube deletes it"
+		want := "node " + stray + ` is not part of cluster "mkube": an interrupted command left it behind; mkube delete node ` + stray + " --name mkube deletes it"
 		if len(warned) != 1 || warned[0] != want {
 			t.Errorf("%s: start warned of %q; want %s", role, warned, want)
 		}
@@ -134,7 +134,7 @@ func TestGoneNode(t *testing.T) {
 		if err != nil || !slices.Equal(c.Gone, gone) || len(c.Strays) != 0 {
 			t.Fatalf("Open = %v, %v; want %q to be gone", c, err, gone)
 		}
-		want := fmt.Sprintf(`node %s of cluster "mkube" does not exist any more; mkube delete node %[1]s --name mkube deletes what the cluster still has of it`, gone[0])
+		want := fmt.Sprintf(`node %s of cluster "mkube" no longer exists; mkube delete node %[1]s --name mkube deletes what is left of it in the cluster`, gone[0])
 		if got := state.LeftoverWarnings(c); len(got) != len(gone) || got[0] != want {
 			t.Errorf("the warnings are %q; want %s first", got, want)
 		}

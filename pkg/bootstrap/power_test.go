@@ -79,7 +79,7 @@ func TestStartAfterAKilledStop(t *testing.T) {
 func TestStartOfNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	want := `cluster "red" does not exist: mkube create cluster --name red makes it; there is no other cluster`
+	want := `cluster "red" does not exist: mkube create cluster --name red creates it; no other cluster exists`
 	for verb, err := range map[string]error{
 		"Stop": bootstrap.Stop(t.Context(), r, "red"), "Start": bootstrap.Start(t.Context(), r, "red", bootstrap.Options{}),
 	} {

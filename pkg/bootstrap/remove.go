@@ -81,7 +81,7 @@ func wholeName(c *cluster.Cluster, name string) (string, error) {
 			return whole, nil
 		}
 	}
-	return "", fmt.Errorf("cluster %q has no node %q: it has %s", c.Config.Name, name, strings.Join(names, ", "))
+	return "", fmt.Errorf("cluster %q has no node %q; its nodes are %s", c.Config.Name, name, strings.Join(names, ", "))
 }
 
 // forget takes a node that does not exist any more out of etcd, the API, and what the other
@@ -101,7 +101,7 @@ func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) err
 			}
 		}
 		// The name goes last: with it, the next try finds the node.
-		return tellNeighbours(ctx, c, there, "")
+		return updateOtherNodes(ctx, c, there, "")
 	})
 }
 
@@ -136,18 +136,18 @@ func (r removal) do(ctx context.Context) error {
 		}
 		return err
 	})
-	return errors.Join(err, step(o, stepNeighbours, func() error { return tellNeighbours(ctx, r.rest, r.there, "") }))
+	return errors.Join(err, step(o, stepNeighbours, func() error { return updateOtherNodes(ctx, r.rest, r.there, "") }))
 }
 
 // removable says why a cluster cannot be without a node, which exists or does not any more.
 func removable(c *cluster.Cluster, node string, exists bool) error {
 	switch role := state.RoleOf(c.Config, node); {
 	case role == config.LoadBalancer && exists:
-		return fmt.Errorf("%s leads to the cluster's API servers: without it nobody would find them", node)
+		return fmt.Errorf("%s is the load balancer of the cluster's API servers: without it, they would be unreachable", node)
 	case role == config.LoadBalancer:
-		return fmt.Errorf("%s led to the cluster's API servers, and nobody finds them without it: create the cluster again", node)
+		return fmt.Errorf("%s was the load balancer of the cluster's API servers, which are unreachable without it: create the cluster again", node)
 	case role == config.ControlPlane && exists && len(c.ControlPlanes()) == 1:
-		return fmt.Errorf("%s is the only control plane: mkube delete cluster --name %s deletes all of it", node, c.Config.Name)
+		return fmt.Errorf("%s is the only control plane: mkube delete cluster --name %s deletes the cluster", node, c.Config.Name)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func drain(ctx context.Context, rest *cluster.Cluster, node string, limit time.D
 	var out strings.Builder
 	cmd := state.Kubectl(provider.Cmd{Stderr: &out}, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout", limit.String())
 	if err := via.Run(ctx, cmd); err != nil {
-		return fmt.Errorf("draining %s: %s; --drain 0 takes it away all the same", node, lastLine(out.String(), err))
+		return fmt.Errorf("draining %s: %s; --drain 0 removes the node anyway", node, lastLine(out.String(), err))
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (a *addition) repair(ctx context.Context) error {
 	return step(a.o, stepRepair, func() error {
 		for _, n := range c.Strays {
 			if err := removeStray(ctx, a.changer, c, n); err != nil {
-				return fmt.Errorf("deleting node %s, which an add that was ended has left: %w", n.Name(), err)
+				return fmt.Errorf("deleting node %s, which an interrupted mkube add node left behind: %w", n.Name(), err)
 			}
 		}
 		c.Strays = nil

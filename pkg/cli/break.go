@@ -32,13 +32,14 @@ func (h host) breakCommand() *cobra.Command {
 	var o breakOptions
 	cmd := &cobra.Command{
 		Use:   "break [FAULT]",
-		Short: "Break a cluster, for you to mend",
-		Long: `Break breaks a cluster in one of many well-known ways, by chance where you name
-none, and says what a user of the cluster would notice. Find the cause and mend
-it, by kubectl or on the nodes (mkube exec control-plane -- bash).
+		Short: "Break a cluster for you to fix",
+		Long: `Cause a fault in a cluster, and print the symptom that a user of the cluster
+would notice. If you name no fault, break chooses one at random. Find the cause
+and fix it, with kubectl or on the nodes (mkube exec control-plane -- bash).
 
---check looks for every fault. It exits with 0 only where nothing is broken, and
-else says what is to be noticed, with hints. mkube fix mends it for you.`,
+--check looks for every fault, and exits with code 0 only if nothing is broken.
+Otherwise it prints what is broken. For faults that mkube break caused, it adds
+the symptom and hints. mkube fix fixes the faults for you.`,
 		Example: `  mkube break
   mkube break scheduler-stopped
   mkube break --check
@@ -49,14 +50,14 @@ else says what is to be noticed, with hints. mkube fix mends it for you.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (o.list || o.check) && len(args) > 0 {
-				return usagef(cmd, "--list and --check take no fault: they are about all")
+				return usagef(cmd, "--list and --check take no fault: they cover all faults")
 			}
 			return h.breakIt(cmd.Context(), o, strings.Join(args, ""))
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
-	cmd.Flags().BoolVar(&o.list, "list", false, "list the faults that there are")
-	cmd.Flags().BoolVar(&o.check, "check", false, "look whether anything is broken")
+	cmd.Flags().BoolVar(&o.list, "list", false, "list all faults")
+	cmd.Flags().BoolVar(&o.check, "check", false, "check whether anything is broken")
 	cmd.MarkFlagsMutuallyExclusive("list", "check")
 	outputFlag(cmd, &o.format, formatJSON, formatYAML, formatName)
 	return cmd
@@ -73,7 +74,7 @@ func faultArg(cmd *cobra.Command, args []string) error {
 	}
 	for _, name := range args {
 		if all := faultNames(); !slices.Contains(all, name) {
-			return usagef(cmd, "there is no fault %q%s; there are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
+			return usagef(cmd, "unknown fault %q%s; the faults are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
 		}
 	}
 	return nil
@@ -107,13 +108,13 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 	i := slices.Index(fault.Names(list), name)
 	switch {
 	case name != "" && i < 0:
-		return fmt.Errorf("%s is about a component that cluster %q does not have yet: mkube stage lists them", name, c.Config.Name)
+		return fmt.Errorf("fault %s is in a component that cluster %q does not have yet: mkube stage lists the components", name, c.Config.Name)
 	case name == "":
 		i = rand.N(len(list))
 	}
 	f := list[i]
-	h.tell("Breaking ...")
-	// What is broken in part, or not noticed in time, is to be mended as well.
+	h.tell("Breaking the cluster ...")
+	// Noted first: fix must also fix what broke only in part, or did not show in time.
 	if err := h.noteFault(ctx, p, c.Config.Name, f.Name); err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 		fmt.Fprintln(h.out, f.Name)
 		return nil
 	}
-	h.tell("Something is broken. %s\n\nFind the cause and mend it. Whether you have: mkube break --check%s. Giving up: mkube fix%[2]s", f.Symptom, h.forName(c.Config.Name))
+	h.tell("Something is broken. %s\n\nFind the cause and fix it. To check your fix: mkube break --check%s. To give up: mkube fix%[2]s", f.Symptom, h.forName(c.Config.Name))
 	return nil
 }
 
@@ -250,7 +251,7 @@ func findings(list []fault.Fault, broken []error, known []string) string {
 	return b.String()
 }
 
-// noted are the faults by which a cluster was broken, and not mended by fix.
+// noted returns the faults that break caused in a cluster and fix has not fixed yet.
 func (h host) noted(ctx context.Context, name string) ([]string, error) {
 	p, err := h.provider()
 	if err != nil {

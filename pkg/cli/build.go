@@ -25,36 +25,37 @@ func (h host) buildNodeImageCommand() *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
 		Use:   "node-image",
-		Short: "Build the image that nodes are made of",
-		Long: `Build the node image from source, without a container registry, into the Docker
-daemon, and print its name. It needs a clone of mkube, Go, and mmdebstrap for
-the base. Each part is kept in a cache: what did not change is not built again.
+		Short: "Build the node image from source",
+		Long: `Build the node image from source, without a container registry, load it into the
+Docker daemon, and print its name. The build needs a clone of mkube, Go, and
+mmdebstrap for the base image. Each part of the image is cached, and rebuilt
+only if its sources have changed.
 
-With --bundle, all that the image holds beside its base goes into a file, which
-mkube create cluster --provider vagrant puts into machines. The Docker daemon
-gets nothing then, and need not be there.`,
+With --bundle, the build writes a file instead: everything that the image adds
+to its base. mkube create cluster --provider vagrant unpacks this bundle on
+virtual machines. A bundle needs no Docker daemon, unless --base-image is set.`,
 		Example: `  mkube build node-image
   mkube build node-image --bundle node.tar
-  mkube build node-image --kubernetes-version v1.36.1
+  mkube build node-image --kubernetes-version v1.36.4
   mkube build node-image --base-image debian:bookworm-slim`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.buildNodeImage(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.buildNodeImage(ctx, s, o) })
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.KubernetesVersion, "kubernetes-version", "", "the Kubernetes release (default the one pinned in the sources, "+kubernetesVersion+")")
-	f.StringVar(&o.BaseImage, "base-image", "", "an image of the Docker daemon, Debian or Ubuntu, to begin with (default none: mmdebstrap makes the base)")
-	f.StringVar(&o.Tag, "image", "", "the name of the image (default "+nodeimage.Name("VERSION")+")")
-	f.StringVar(&o.Bundle, "bundle", "", "the file to write a bundle for virtual machines to, instead of an image")
-	f.StringVar(&o.Source, "source", "node-image", "the folder with the sources: node-image of a clone of mkube")
-	f.StringVar(&o.Cache, "cache", "", "the folder in which built parts are kept (default mkube/node-image in the user's cache folder)")
+	f.StringVar(&o.KubernetesVersion, "kubernetes-version", "", "Kubernetes release to build (default "+kubernetesVersion+", the release that the sources pin)")
+	f.StringVar(&o.BaseImage, "base-image", "", "Debian or Ubuntu image of the Docker daemon to use as the base (default: a base that mmdebstrap makes)")
+	f.StringVar(&o.Tag, "image", "", "name of the node image (default "+nodeimage.Name("VERSION")+")")
+	f.StringVar(&o.Bundle, "bundle", "", "file to write a bundle for virtual machines to, instead of an image")
+	f.StringVar(&o.Source, "source", "node-image", "folder with the sources: node-image in a clone of mkube")
+	f.StringVar(&o.Cache, "cache", "", "folder of the build cache (default mkube/node-image in the user's cache folder)")
 	progressFlag(cmd, &o.progress)
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show what the build tools print")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the output of the build tools")
 	return cmd
 }
 
-func (h host) buildNodeImage(ctx context.Context, s *stage, o buildOptions) error {
+func (h host) buildNodeImage(ctx context.Context, s *console, o buildOptions) error {
 	if o.KubernetesVersion != "" {
 		version, err := releaseOf(o.KubernetesVersion)
 		if err != nil {
@@ -63,9 +64,9 @@ func (h host) buildNodeImage(ctx context.Context, s *stage, o buildOptions) erro
 		o.KubernetesVersion = version
 	}
 	if o.Bundle != "" && o.Tag != "" {
-		return &usageError{err: errors.New("--bundle and --image exclude each other: a bundle is a file, and no image is made")}
+		return &usageError{err: errors.New("--bundle and --image cannot be combined: --bundle writes a file instead of an image")}
 	}
-	if o.Bundle == "" || o.BaseImage != "" { // without Docker, machines are all the more wanted
+	if o.Bundle == "" || o.BaseImage != "" { // a bundle alone must build without Docker
 		e, err := h.engine()
 		if err != nil {
 			return err
@@ -81,11 +82,11 @@ func (h host) buildNodeImage(ctx context.Context, s *stage, o buildOptions) erro
 	}
 	s.table()
 	if !result.Fresh {
-		there := "the daemon has this image"
+		there := "the daemon already has this image"
 		if o.Bundle != "" {
-			there = "the file holds this very bundle"
+			there = "the file already holds this bundle"
 		}
-		fmt.Fprintf(s.people(), "\nNothing has changed: %s already.\n", there)
+		fmt.Fprintf(s.people(), "\nNothing has changed: %s.\n", there)
 	}
 	_, err = fmt.Fprintln(h.out, result.Tag)
 	return err

@@ -40,9 +40,9 @@ func TestBuildNodeImage(t *testing.T) {
 		{"", true, nodeimage.Options{Source: "node-image"}, ""},
 		{"--kubernetes-version 1.36.1 --image my/node:1 --base-image debian:12 --source s --cache c", true,
 			nodeimage.Options{KubernetesVersion: "v1.36.1", Tag: "my/node:1", BaseImage: "debian:12", Source: "s", Cache: "c"}, ""},
-		{"--bundle node.tar", false, nodeimage.Options{Source: "node-image", Bundle: "node.tar"}, "\nNothing has changed: the file holds this very bundle already.\n"},
+		{"--bundle node.tar", false, nodeimage.Options{Source: "node-image", Bundle: "node.tar"}, "\nNothing has changed: the file already holds this bundle.\n"},
 		{"-v", true, nodeimage.Options{Source: "node-image"}, "a tool says\n"},
-		{"", false, nodeimage.Options{Source: "node-image"}, "\nNothing has changed: the daemon has this image already.\n"},
+		{"", false, nodeimage.Options{Source: "node-image"}, "\nNothing has changed: the daemon already has this image.\n"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestBuildBundleAndImage(t *testing.T) {
 	w := newWorld(t)
 	w.builds(true, nil)
 	w.want(t, w.run(t, "build node-image --bundle node.tar --image my/node:1"), Usage, "",
-		"Error: --bundle and --image exclude each other: a bundle is a file, and no image is made\n")
+		"Error: --bundle and --image cannot be combined: --bundle writes a file instead of an image\n")
 }
 
 func TestBuildNodeImageFails(t *testing.T) {

@@ -32,11 +32,11 @@ type providerOptions struct {
 
 func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f := cmd.Flags()
-	f.StringVar(&o.provider, "provider", dockerName, "what nodes are made of: docker, vagrant, or NAME for the program mkube-provider-NAME")
-	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant's own provider (default virtualbox, or libvirt where only that is installed)")
-	f.StringVar(&o.box, "box", "", "the box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
-	f.IntVar(&o.cpus, "cpus", 0, "the processors of each node that has no resources of its own (default: a container's are the host's, a machine's 2)")
-	f.IntVar(&o.memory, "memory", 0, "the memory of each such node in MiB (default: a container's is the host's, a machine's 2048)")
+	f.StringVar(&o.provider, "provider", dockerName, "node provider: docker, vagrant, or NAME for the program mkube-provider-NAME")
+	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant provider of virtual machines (default virtualbox, or libvirt if only libvirt is installed)")
+	f.StringVar(&o.box, "box", "", "Vagrant box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
+	f.IntVar(&o.cpus, "cpus", 0, "CPUs of each node for which the configuration file sets none (default: all CPUs of the host for a container, 2 for a virtual machine)")
+	f.IntVar(&o.memory, "memory", 0, "memory in MiB of each node for which the configuration file sets none (default: all memory of the host for a container, 2048 for a virtual machine)")
 	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -45,10 +45,10 @@ func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 func (o providerOptions) check() error {
 	var errs []error
 	if o.cpus < 0 || o.memory < 0 {
-		errs = append(errs, fmt.Errorf("--cpus and --memory must not be negative: %d, %d", o.cpus, o.memory))
+		errs = append(errs, fmt.Errorf("--cpus and --memory must not be negative, but are %d and %d", o.cpus, o.memory))
 	}
 	if o.provider != vagrantName && (o.hypervisor != "" || o.box != "") {
-		errs = append(errs, fmt.Errorf("--vagrant-provider and --box are for virtual machines: say --provider %s as well", vagrantName))
+		errs = append(errs, fmt.Errorf("--vagrant-provider and --box require --provider %s", vagrantName))
 	}
 	return errors.Join(errs...)
 }
@@ -74,7 +74,7 @@ func (o providerOptions) args() []string {
 	return args
 }
 
-// apply puts the flags into a configuration, whose own words go first.
+// apply puts the flags into a configuration. Values that the configuration sets override the flags.
 func (o providerOptions) apply(c *config.Cluster) error {
 	errs := []error{o.check()}
 	for i := range c.Nodes {
@@ -101,7 +101,7 @@ func (o providerOptions) apply(c *config.Cluster) error {
 // too: no two have one name.
 func (h host) chosen(o providerOptions) (provider.Provider, error) {
 	p, err := h.provider()
-	every, ok := p.(*everywhere)
+	every, ok := p.(*multiProvider)
 	if err != nil || !ok || o.provider == dockerName {
 		return p, err
 	}
@@ -138,23 +138,23 @@ const outsidePrefix = "mkube-provider-"
 // outside is the provider that is a program of its own.
 func (h host) outside(name string) (provider.Provider, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
-		return nil, fmt.Errorf("unknown provider %q: say %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
+		return nil, fmt.Errorf("unknown provider %q: use %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
 	}
 	path, err := h.lookPath(outsidePrefix + name)
 	if err != nil {
 		if hint := suggest.DidYouMean(name, []string{dockerName, vagrantName}); hint != "" {
 			return nil, fmt.Errorf("unknown provider %q%s", name, hint)
 		}
-		return nil, fmt.Errorf("unknown provider %q: there is no program %s on your PATH; mkube itself has %s and %s", name, outsidePrefix+name, dockerName, vagrantName)
+		return nil, fmt.Errorf("unknown provider %q: program %s is not on your PATH; the built-in providers are %s and %s", name, outsidePrefix+name, dockerName, vagrantName)
 	}
 	return external.New(path, filepath.Join(h.outsideDir(), name)), nil
 }
 
 func (h host) outsideDir() string { return filepath.Join(h.dataDir(), "providers") }
 
-// remembered are the providers beside Docker that have clusters, by the folders of
-// those: one who has none of them pays for reading two folders.
-func (h host) remembered() []source {
+// otherProviders returns the providers other than Docker that have clusters, found by the folders
+// of the clusters. If there are none, this only reads two folders.
+func (h host) otherProviders() []source {
 	var list []source
 	if names := folders(filepath.Join(h.dataDir(), vagrantName)); len(names) > 0 {
 		list = append(list, source{names, func() (provider.Provider, error) { return h.machines(providerOptions{}), nil }})

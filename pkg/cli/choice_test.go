@@ -125,7 +125,7 @@ func TestCreateByProvider(t *testing.T) {
 			var cfg config.Cluster
 			var p provider.Provider
 			w.create = func(_ context.Context, made provider.Provider, c config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
-				cfg, p = c, made.(*everywhere).chosen
+				cfg, p = c, made.(*multiProvider).chosen
 				emit(o)
 				return nil, nil
 			}
@@ -152,10 +152,10 @@ func TestCreateByWrongProvider(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"--provider vagrnt":               `unknown provider "vagrnt": did you mean "vagrant"?`,
-		"--provider cloud":                `unknown provider "cloud": there is no program mkube-provider-cloud on your PATH; mkube itself has docker and vagrant`,
-		"--provider ../x":                 `unknown provider "../x": say docker, vagrant or the NAME of a program mkube-provider-NAME`,
-		"--box a/b":                       "--vagrant-provider and --box are for virtual machines: say --provider vagrant as well",
-		"--cpus -1":                       "--cpus and --memory must not be negative: -1, 0",
+		"--provider cloud":                `unknown provider "cloud": program mkube-provider-cloud is not on your PATH; the built-in providers are docker and vagrant`,
+		"--provider ../x":                 `unknown provider "../x": use docker, vagrant or the NAME of a program mkube-provider-NAME`,
+		"--box a/b":                       "--vagrant-provider and --box require --provider vagrant",
+		"--cpus -1":                       "--cpus and --memory must not be negative, but are -1 and 0",
 		"--provider vagrant --memory 100": "nodes[0].resources.memory must be at least 1Gi, not \"100Mi\"",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestStopAndStart(t *testing.T) {
 	w := worldOfAll(t, "blue")
 	p := &power{fakeProvider: w.fake}
 	w.containers = func() (provider.Provider, error) { return p, nil }
-	w.want(t, w.run(t, "stop cluster --name blue"), OK, "", "Stopped cluster \"blue\": mkube start cluster --name blue boots it again.\n")
+	w.want(t, w.run(t, "stop cluster --name blue"), OK, "", "Stopped cluster \"blue\": mkube start cluster --name blue starts it again.\n")
 	w.err.Reset()
 	if code := w.run(t, "start cluster --name blue --wait 0"); code != OK || !strings.Contains(w.err.String(), `Cluster "blue" is up after `) {
 		t.Errorf("exit code %d, %s", code, w.err.String())
@@ -203,7 +203,7 @@ func TestStopAndStart(t *testing.T) {
 	w.want(t, w.run(t, "start cluster --name red --wait -1s"), Usage, "", "Error: --wait must not be negative: -1s\n")
 	w.err.Reset()
 	w.want(t, w.run(t, "stop cluster --name red"), Failed, "",
-		"Error: cluster \"red\" does not exist: mkube create cluster --name red makes it; there are: blue\n")
+		"Error: cluster \"red\" does not exist: mkube create cluster --name red creates it; existing clusters: blue\n")
 }
 
 // TestStopWhatCannot asks a provider that cannot.

@@ -18,7 +18,7 @@ func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]s
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return without(names, args), cobra.ShellCompDirectiveNoFileComp
+	return subtract(names, args), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeNodes completes a node of the cluster that the flag name means, then
@@ -34,7 +34,7 @@ func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]stri
 func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	var list []string
-	for _, name := range without(h.nodeNames(cmd), strings.Split(before, ",")) {
+	for _, name := range subtract(h.nodeNames(cmd), strings.Split(before, ",")) {
 		list = append(list, before+name)
 	}
 	return list, cobra.ShellCompDirectiveNoFileComp
@@ -44,7 +44,7 @@ func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]
 func completeAddons(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	var list []string
-	for _, name := range without(config.Addons(), strings.Split(before, ",")) {
+	for _, name := range subtract(config.Addons(), strings.Split(before, ",")) {
 		list = append(list, before+name)
 	}
 	return list, cobra.ShellCompDirectiveNoFileComp
@@ -70,8 +70,8 @@ func (h host) nodeNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// without is what of a list is not in another.
-func without(list, other []string) []string {
+// subtract returns the elements of a list that another list lacks.
+func subtract(list, other []string) []string {
 	var rest []string
 	for _, s := range list {
 		found := false

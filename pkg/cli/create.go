@@ -12,6 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/nodeimage"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )
@@ -39,13 +40,18 @@ func (h host) createClusterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Create a Kubernetes cluster",
-		Long: `Create makes a Kubernetes cluster and waits until it is usable: every component
-is healthy, every node is Ready, names resolve. It then adds the cluster to your
-kubeconfig as the context mkube-NAME.
+		Long: `Create a Kubernetes cluster and wait until it is usable: every component is
+healthy, every node is Ready, and DNS names resolve. Then add the cluster to
+your kubeconfig as the context mkube-NAME.
 
-What the flags say goes before what the file says. When a cluster does not come
-up, or you press Ctrl-C, nothing of it is left, unless --retain keeps it. All
-that create has to say goes to standard error; nothing to standard output.`,
+The flag --name overrides the configuration file, and --addon adds to it.
+--image, --kubernetes-version, --cpus and --memory apply to the nodes for which
+the file sets no value. --control-planes and --workers require a file without
+nodes.
+
+If the cluster does not come up, or you press Ctrl-C, create deletes what it
+made, unless --retain is set. All messages go to standard error. Only --dry-run
+writes to standard output.`,
 		Example: `  mkube create cluster
   mkube create cluster --name blue --kubernetes-version v1.36.4
   mkube create cluster --control-planes 3 --workers 2
@@ -62,28 +68,28 @@ that create has to say goes to standard error; nothing to standard output.`,
 			if o.dryRun {
 				return h.dryRun(cmd.Context(), o)
 			}
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.createCluster(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.createCluster(ctx, s, o) })
 		},
 	}
 	h.nameFlag(cmd, &o.name)
 	f := cmd.Flags()
-	f.StringVar(&o.config, "config", "", `the cluster's configuration file, "-" for standard input`)
-	f.IntVar(&o.controlPlanes, "control-planes", 1, "how many control planes, if no file lists nodes; several get a load balancer")
-	f.IntVar(&o.workers, "workers", 0, "how many workers, if no file lists nodes")
-	f.StringVar(&o.image, "image", "", "the node image of nodes whose image the file does not say")
-	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "the Kubernetes release, if not --image (default "+kubernetesVersion+")")
-	f.StringSliceVar(&o.addons, "addon", nil, "an addon, besides those of the file: "+alternatives(config.Addons())+"; may be repeated")
+	f.StringVar(&o.config, "config", "", `configuration file of the cluster; "-" reads standard input`)
+	f.IntVar(&o.controlPlanes, "control-planes", 1, "number of control planes, if the configuration file lists no nodes; several control planes get a load balancer")
+	f.IntVar(&o.workers, "workers", 0, "number of workers, if the configuration file lists no nodes (default 0)")
+	f.StringVar(&o.image, "image", "", "node image of each node for which the configuration file sets none; with --provider vagrant, the file of a bundle (default "+nodeimage.Name("VERSION")+")")
+	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "Kubernetes release of the default node image; cannot be combined with --image (default "+kubernetesVersion+")")
+	f.StringSliceVar(&o.addons, "addon", nil, "addon in addition to those of the configuration file: "+alternatives(config.Addons())+"; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
 	h.providerFlags(cmd, &o.providerOptions)
-	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 returns when the API server is ready")
-	f.BoolVar(&o.retain, "retain", false, "keep the nodes of a cluster that does not come up")
+	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")
+	f.BoolVar(&o.retain, "retain", false, "keep the nodes if the cluster does not come up")
 	ignoreFlag(cmd, &o.ignoreOptions)
-	untilFlag(cmd, &o.until)
+	untilFlag(cmd, &o.until, "all components")
 	kubeconfigFlag(cmd, &o.kubeconfig)
-	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "leave kubectl's current context as it is")
-	f.BoolVar(&o.dryRun, "dry-run", false, "make nothing; print the shell lines that make the cluster, or what its provider has to show")
+	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "keep kubectl's current context")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print a script that creates the cluster, or the plan of its provider, instead of creating it; the script contains private keys")
 	progressFlag(cmd, &o.progress)
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
@@ -105,7 +111,7 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 		fmt.Fprintln(h.err, "Warning: "+w)
 	}
 	// What it can show is the chosen one's alone to say.
-	if e, ok := p.(*everywhere); ok {
+	if e, ok := p.(*multiProvider); ok {
 		if p, err = e.maker(); err != nil {
 			return err
 		}
@@ -118,7 +124,7 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, h.out)
 }
 
-func (h host) createCluster(ctx context.Context, s *stage, o createOptions) error {
+func (h host) createCluster(ctx context.Context, s *console, o createOptions) error {
 	cfg, err := h.clusterConfig(o)
 	if err != nil {
 		return &usageError{err: err}
@@ -153,13 +159,13 @@ func (h host) createCluster(ctx context.Context, s *stage, o createOptions) erro
 
 // bringUp creates the cluster. One who interrupts it hears so at once; the words end
 // the board, whose cursor a second Ctrl-C would leave hidden.
-func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg config.Cluster, o createOptions) error {
+func (h host) bringUp(ctx context.Context, s *console, p provider.Provider, cfg config.Cluster, o createOptions) error {
 	defer onInterrupt(ctx, func() {
 		if o.retain {
 			fmt.Fprintln(s.words(), "Interrupted.")
 			return
 		}
-		fmt.Fprintln(s.words(), "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.")
+		fmt.Fprintln(s.words(), "Interrupted: cleaning up. To stop the cleanup, press Ctrl-C again; mkube delete cluster finishes it.")
 	})()
 	ignored, err := o.ignored()
 	if err != nil {
@@ -174,14 +180,14 @@ func (h host) bringUp(ctx context.Context, s *stage, p provider.Provider, cfg co
 }
 
 // greet says that the cluster is there, and the one next command.
-func (h host) greet(s *stage, name string, o createOptions, took time.Duration) {
+func (h host) greet(s *console, name string, o createOptions, took time.Duration) {
 	if o.until != "" {
 		fmt.Fprintf(s.people(), "\nCluster %q is built up to %s after %.1f s. See what is there and what comes next:\n\n  mkube stage%s\n", name, o.until, took.Seconds(), h.forName(name))
 		return
 	}
 	state, rest := "is ready", ""
 	if o.wait == 0 {
-		state, rest = "has an API server", "; the rest is on its way"
+		state, rest = "has an API server", "; the other components are still starting"
 	}
 	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s%s. Try it:\n\n  %s\n", name, state, took.Seconds(), rest, h.next(name, o.kubeconfig))
 }
@@ -198,10 +204,10 @@ func (h host) next(name, file string) string {
 }
 
 // aftermath says what is left of a cluster that did not come up.
-func (h host) aftermath(ctx context.Context, s *stage, p provider.Provider, name string, retained bool) {
+func (h host) aftermath(ctx context.Context, s *console, p provider.Provider, name string, retained bool) {
 	remove := "mkube delete cluster --name " + name
 	if retained {
-		fmt.Fprintf(s.words(), "What there is of cluster %q is kept: mkube export logs --name %s gathers what its nodes say, %s takes it away.\n", name, name, remove)
+		fmt.Fprintf(s.words(), "The nodes of cluster %q are kept: mkube export logs --name %s collects their logs, %s deletes them.\n", name, name, remove)
 		return
 	}
 	interrupted := ctx.Err() != nil
@@ -209,13 +215,13 @@ func (h host) aftermath(ctx context.Context, s *stage, p provider.Provider, name
 	defer cancel()
 	switch left, err := p.Clusters(ctx); {
 	case err != nil:
-		fmt.Fprintf(s.words(), "What is left of cluster %q cannot be told (%v): %s makes sure.\n", name, err, remove)
+		fmt.Fprintf(s.words(), "Cannot list what is left of cluster %q (%v): %s deletes it.\n", name, err, remove)
 	case slices.Contains(left, name):
-		fmt.Fprintf(s.words(), "Some of cluster %q is left: %s takes it away.\n", name, remove)
+		fmt.Fprintf(s.words(), "Parts of cluster %q are left: %s deletes them.\n", name, remove)
 	case interrupted, !s.got():
 		fmt.Fprintf(s.words(), "Nothing of cluster %q is left.\n", name)
 	default:
-		fmt.Fprintf(s.words(), "Nothing of cluster %q is left; --retain keeps one that does not come up, for a look.\n", name)
+		fmt.Fprintf(s.words(), "Nothing of cluster %q is left; --retain keeps the nodes of a cluster that does not come up.\n", name)
 	}
 }
 

@@ -28,7 +28,7 @@ func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
 		errs = append(errs, err)
 	}
 	for _, name := range o.addons {
-		c.Addons = append(c.Addons, without([]string{name}, c.Addons)...)
+		c.Addons = append(c.Addons, subtract([]string{name}, c.Addons)...)
 	}
 	c = c.Default()
 	for i := range c.Nodes {
@@ -47,13 +47,13 @@ func countNodes(c *config.Cluster, o createOptions) error {
 	case o.controlPlanes == 1 && o.workers == 0:
 		return nil // as without a flag
 	case len(c.Nodes) > 0:
-		return errors.New("--control-planes and --workers exclude the file's nodes: count them there, or take the list out")
+		return errors.New("--control-planes and --workers cannot be combined with a configuration file that lists nodes: change the list, or remove it")
 	case o.controlPlanes < 1:
 		return fmt.Errorf("--control-planes must be at least 1, not %d", o.controlPlanes)
 	case o.workers < 0:
 		return fmt.Errorf("--workers must not be negative: %d", o.workers)
 	case o.controlPlanes > 1000 || o.workers > 1000:
-		return errors.New("--control-planes and --workers are far more than a machine has room for")
+		return errors.New("--control-planes and --workers must be at most 1000")
 	}
 	for range o.controlPlanes {
 		c.Nodes = append(c.Nodes, config.Node{Role: config.ControlPlane})
@@ -100,7 +100,7 @@ func nodeImage(o createOptions) (image string, errs []error) {
 			errs = append(errs, err)
 		}
 		if o.image != "" {
-			errs = append(errs, errors.New("--image and --kubernetes-version exclude each other: an image has its version"))
+			errs = append(errs, errors.New("--image and --kubernetes-version cannot be combined: the image determines the version"))
 		}
 	}
 	return cmp.Or(o.image, nodeimage.Name(version)), errs

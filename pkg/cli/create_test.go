@@ -123,7 +123,7 @@ func TestCreateTellsAllMistakes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ line, file, want string }{
 		{"--name Red --wait -1s --image a --kubernetes-version latest", "", `Error: --kubernetes-version must be a release such as v1.37.2, not "latest"
-Error: --image and --kubernetes-version exclude each other: an image has its version
+Error: --image and --kubernetes-version cannot be combined: the image determines the version
 Error: --wait must not be negative: -1s
 Error: name must be lower-case letters, digits and inner hyphens, as in host names, not "Red"
 `},
@@ -136,7 +136,7 @@ Error: addons[1] must be an addon, not "dashboard": the addons are metrics-serve
 `},
 		{"--config no/such.yaml", "", `Error: --config: open no/such.yaml: no such file or directory
 `},
-		{"--config - --workers 2", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: --control-planes and --workers exclude the file's nodes: count them there, or take the list out
+		{"--config - --workers 2", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: --control-planes and --workers cannot be combined with a configuration file that lists nodes: change the list, or remove it
 `},
 		{"--control-planes 0 --wait -1s", "", `Error: --wait must not be negative: -1s
 Error: --control-planes must be at least 1, not 0
@@ -161,7 +161,7 @@ func TestCreateSays(t *testing.T) {
 		{"--kubeconfig k.yaml", "kubectl", "is ready after 0.0 s. Try it:\n\n  kubectl cluster-info --context mkube-mkube --kubeconfig k.yaml\n"},
 		{"", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl -- get pods -A\n"},
 		{"--name red", "", "is ready after 0.0 s. Try it:\n\n  mkube kubectl --name red -- get pods -A\n"},
-		{"--wait 0", "", "has an API server after 0.0 s; the rest is on its way. Try it:\n\n  mkube kubectl -- get pods -A\n"},
+		{"--wait 0", "", "has an API server after 0.0 s; the other components are still starting. Try it:\n\n  mkube kubectl -- get pods -A\n"},
 	} {
 		t.Run(tt.line+tt.env, func(t *testing.T) {
 			t.Parallel()
@@ -191,11 +191,11 @@ func TestCreateFails(t *testing.T) {
 		broken     error
 		want       string
 	}{
-		{"clean", "", nil, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps one that does not come up, for a look.\n"},
-		{"others are left", "", []string{"red"}, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps one that does not come up, for a look.\n"},
-		{"something is left", "", []string{"mkube"}, nil, steps + late + "Some of cluster \"mkube\" is left: mkube delete cluster --name mkube takes it away.\n"},
-		{"unknown", "", nil, errors.New("no daemon"), steps + late + "What is left of cluster \"mkube\" cannot be told (no daemon): mkube delete cluster --name mkube makes sure.\n"},
-		{"retained", "--retain", []string{"mkube"}, nil, steps + late + "What there is of cluster \"mkube\" is kept: mkube export logs --name mkube gathers what its nodes say, mkube delete cluster --name mkube takes it away.\n"},
+		{"clean", "", nil, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps the nodes of a cluster that does not come up.\n"},
+		{"others are left", "", []string{"red"}, nil, steps + late + "Nothing of cluster \"mkube\" is left; --retain keeps the nodes of a cluster that does not come up.\n"},
+		{"something is left", "", []string{"mkube"}, nil, steps + late + "Parts of cluster \"mkube\" are left: mkube delete cluster --name mkube deletes them.\n"},
+		{"unknown", "", nil, errors.New("no daemon"), steps + late + "Cannot list what is left of cluster \"mkube\" (no daemon): mkube delete cluster --name mkube deletes it.\n"},
+		{"retained", "--retain", []string{"mkube"}, nil, steps + late + "The nodes of cluster \"mkube\" are kept: mkube export logs --name mkube collects their logs, mkube delete cluster --name mkube deletes them.\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -238,7 +238,7 @@ func TestCreateRefused(t *testing.T) {
 
 func TestCreateInterrupted(t *testing.T) {
 	t.Parallel()
-	const cleaning = "Interrupted: cleaning up. Ctrl-C again leaves that to mkube delete cluster.\n"
+	const cleaning = "Interrupted: cleaning up. To stop the cleanup, press Ctrl-C again; mkube delete cluster finishes it.\n"
 	for _, tt := range []struct {
 		name, line string
 		left       []string
@@ -246,8 +246,8 @@ func TestCreateInterrupted(t *testing.T) {
 		want       string
 	}{
 		{"clean", "", nil, nil, cleaning + "Nothing of cluster \"mkube\" is left.\n"},
-		{"not clean", "", []string{"mkube"}, errors.New("cleaning up: no"), cleaning + "Error: cleaning up: no\nSome of cluster \"mkube\" is left: mkube delete cluster --name mkube takes it away.\n"},
-		{"retained", "--retain", []string{"mkube"}, nil, "Interrupted.\nWhat there is of cluster \"mkube\" is kept: mkube export logs --name mkube gathers what its nodes say, mkube delete cluster --name mkube takes it away.\n"},
+		{"not clean", "", []string{"mkube"}, errors.New("cleaning up: no"), cleaning + "Error: cleaning up: no\nParts of cluster \"mkube\" are left: mkube delete cluster --name mkube deletes them.\n"},
+		{"retained", "--retain", []string{"mkube"}, nil, "Interrupted.\nThe nodes of cluster \"mkube\" are kept: mkube export logs --name mkube collects their logs, mkube delete cluster --name mkube deletes them.\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -274,7 +274,7 @@ func TestCreateJSON(t *testing.T) {
 		messages   []string
 	}{
 		{"done", "", nil, OK, nil},
-		{"failed", "", errors.New("late\nlog"), Failed, []string{"Error: late", "log", `Nothing of cluster "mkube" is left; --retain keeps one that does not come up, for a look.`}},
+		{"failed", "", errors.New("late\nlog"), Failed, []string{"Error: late", "log", `Nothing of cluster "mkube" is left; --retain keeps the nodes of a cluster that does not come up.`}},
 		{"wrong", "--name Red", nil, Usage, []string{`Error: name must be lower-case letters, digits and inner hyphens, as in host names, not "Red"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 func (h host) deleteCommand() *cobra.Command {
-	return group("delete", "Delete clusters, or a node of one", h.deleteClusterCommand(), h.deleteClustersCommand(), h.deleteNodeCommand())
+	return group("delete", "Delete clusters or nodes", h.deleteClusterCommand(), h.deleteClustersCommand(), h.deleteNodeCommand())
 }
 
 func (h host) deleteClusterCommand() *cobra.Command {
@@ -22,17 +22,17 @@ func (h host) deleteClusterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster [NAME]",
 		Short: "Delete a cluster",
-		Long: `Delete takes away a cluster's nodes with all that is on them, its network, and
-its entry in your kubeconfig. It also clears away what a create that was killed
-has left. That there is no such cluster is no error.`,
+		Long: `Delete a cluster: its nodes with all their data, its network, and its entry in
+your kubeconfig. This also deletes what a killed create left behind. Deleting a
+cluster that does not exist succeeds.`,
 		Example: `  mkube delete cluster
   mkube delete cluster --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
-				return usagef(cmd, "%s takes one name, not %d: mkube delete clusters takes more", cmd.CommandPath(), len(args))
+				return usagef(cmd, "%s takes one name, not %d: mkube delete clusters takes several", cmd.CommandPath(), len(args))
 			case len(args) == 1 && name != "" && name != args[0]:
-				return usagef(cmd, "two names are given, %q and %q: which?", name, args[0])
+				return usagef(cmd, "two names are given, %q and %q: give one", name, args[0])
 			}
 			return nil
 		},
@@ -60,9 +60,9 @@ func (h host) deleteClustersCommand() *cobra.Command {
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case all && len(args) > 0:
-				return usagef(cmd, "names and --all exclude each other")
+				return usagef(cmd, "names and --all cannot be combined")
 			case !all && len(args) == 0:
-				return usagef(cmd, "%s needs names, or --all", cmd.CommandPath())
+				return usagef(cmd, "%s needs names or --all", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -74,7 +74,7 @@ func (h host) deleteClustersCommand() *cobra.Command {
 			return h.deleteClusters(cmd.Context(), args, file)
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "A", false, "delete every cluster")
+	cmd.Flags().BoolVarP(&all, "all", "A", false, "delete all clusters")
 	kubeconfigFlag(cmd, &file)
 	return cmd
 }
@@ -122,7 +122,7 @@ func (h host) deleteClusters(ctx context.Context, names []string, file string) e
 		case slices.Contains(existing, name):
 			h.tell("Deleted cluster %q.", name)
 		default:
-			h.tell("There is no cluster %q.", name)
+			h.tell("Cluster %q does not exist.", name)
 		}
 	}
 	return errors.Join(errs...)

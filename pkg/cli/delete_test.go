@@ -24,8 +24,8 @@ func TestDelete(t *testing.T) {
 		{"delete cluster --name red", []string{"blue", "mkube"}, "Deleted cluster \"red\".\n"},
 		{"delete cluster red", []string{"blue", "mkube"}, "Deleted cluster \"red\".\n"},
 		{"delete cluster red --name red", []string{"blue", "mkube"}, "Deleted cluster \"red\".\n"},
-		{"delete cluster green", []string{"blue", "mkube", "red"}, "There is no cluster \"green\".\n"},
-		{"delete clusters red green red blue", []string{"mkube"}, "Deleted cluster \"red\".\nThere is no cluster \"green\".\nDeleted cluster \"blue\".\n"},
+		{"delete cluster green", []string{"blue", "mkube", "red"}, "Cluster \"green\" does not exist.\n"},
+		{"delete clusters red green red blue", []string{"mkube"}, "Deleted cluster \"red\".\nCluster \"green\" does not exist.\nDeleted cluster \"blue\".\n"},
 		{"delete clusters --all", nil, "Deleted cluster \"blue\".\nDeleted cluster \"mkube\".\nDeleted cluster \"red\".\n"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {

@@ -17,12 +17,12 @@ func (h host) diffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what a stage has added to a cluster",
-		Long: `Diff compares a cluster at two stages: the files and processes of its first
-control plane, with their flags, the ports that are listened on, the objects of
-the API. A cluster is looked at wherever it stops: by mkube stage next, or by
-mkube create cluster --until.
+		Long: `Compare two stages of a cluster: the files of its first control plane, its
+processes with their flags, its listening ports, and the objects in the API.
+mkube records a stage when mkube create cluster --until or mkube stage next
+reaches it.
 
-Without --from and --to it is about the last component.`,
+By default, diff shows what the last component added.`,
 		Example: `  mkube diff
   mkube diff --from etcd --to kube-apiserver`,
 		Args: noArgs,
@@ -36,8 +36,8 @@ Without --from and --to it is about the last component.`,
 		},
 	}
 	h.nameFlag(cmd, &name)
-	cmd.Flags().StringVar(&from, "from", "", "the earlier stage, by its last component (default the one before the last)")
-	cmd.Flags().StringVar(&to, "to", "", "the later stage (default the last one)")
+	cmd.Flags().StringVar(&from, "from", "", "earlier stage, as the name of its last component (default: the component before the last)")
+	cmd.Flags().StringVar(&to, "to", "", "later stage, as the name of its last component (default: the last component of the cluster)")
 	for _, flag := range []string{"from", "to"} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, completeComponents)
 	}
@@ -52,7 +52,7 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 	last, before := stages.Last(c)
 	from, to = cmp.Or(from, before.Name), cmp.Or(to, last.Name)
 	if from == "" {
-		return fmt.Errorf("cluster %q is at its first stage: there is nothing to compare it with", c.Config.Name)
+		return fmt.Errorf("cluster %q is at its first stage: there is no earlier stage to compare with", c.Config.Name)
 	}
 	a, err := stages.SnapshotAt(ctx, p, c.Config.Name, from)
 	if err != nil {
@@ -64,7 +64,7 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 	}
 	_, err = fmt.Fprint(h.out, difference(a, b))
 	if err == nil {
-		h.tell("\n+ came, - went, ~ has changed between the stages of %s and %s, on %s.", from, to, c.ControlPlanes()[0].Name())
+		h.tell("\n+ added, - removed, ~ changed between the stages %s and %s, on %s.", from, to, c.ControlPlanes()[0].Name())
 	}
 	return err
 }
@@ -122,10 +122,10 @@ func changes(a, b map[string]string, detail func(string) []string) []string {
 // changedList are what one list has and the other has not.
 func changedList(a, b []string, indent string) []string {
 	var lines []string
-	for _, s := range without(a, b) {
+	for _, s := range subtract(a, b) {
 		lines = append(lines, indent+"- "+s)
 	}
-	for _, s := range without(b, a) {
+	for _, s := range subtract(b, a) {
 		lines = append(lines, indent+"+ "+s)
 	}
 	return lines

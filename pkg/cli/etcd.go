@@ -19,15 +19,16 @@ const formatRaw = "raw"
 const etcdProgram = "mkube-etcd"
 
 func (h host) etcdCommand() *cobra.Command {
-	cmd := group("etcd", "Show what a cluster has stored in etcd", h.etcdGetCommand(), h.etcdListCommand(), h.etcdWatchCommand())
-	cmd.Long = `Show what the API server has stored in etcd, as it is stored: all state of a
-cluster is there, a key for each object. It is read on a control plane with the
-API server's own certificate for etcd; nothing is changed.
+	cmd := group("etcd", "Show what a cluster stores in etcd", h.etcdGetCommand(), h.etcdListCommand(), h.etcdWatchCommand())
+	cmd.Long = `Show what the API server stores in etcd, as it is stored. etcd contains the
+whole state of a cluster, with one key per object. The commands read etcd on a
+control plane, with the API server's own certificate for etcd, and change
+nothing.
 
-Keys begin with /registry/, which may be left out. Kubernetes' own objects are
-stored as protobuf, those of custom resources as JSON; both are shown as YAML.
-No one asks who may see what: Secrets are shown as they are stored. Whoever
-reads etcd reads every Secret.`
+Keys begin with /registry/, which you can omit. Kubernetes' own objects are
+stored as protobuf, and custom resources as JSON. Both are shown as YAML. etcd
+checks no permissions: Secrets are shown as they are stored, and whoever can
+read etcd can read every Secret.`
 	return cmd
 }
 
@@ -35,10 +36,10 @@ func (h host) etcdGetCommand() *cobra.Command {
 	var name, format string
 	cmd := &cobra.Command{
 		Use:   "get KEY",
-		Short: "Print the object that is stored at a key",
-		Long: `Print the object that etcd has at a key, decoded, as YAML or JSON; -o raw prints
-the bytes that are stored. Secrets are shown as they are stored: whoever reads
-etcd reads every Secret.`,
+		Short: "Print the object stored at a key",
+		Long: `Print the object that etcd stores at a key, decoded, as YAML or JSON. -o raw
+prints the stored bytes. Secrets are shown as they are stored: whoever can read
+etcd can read every Secret.`,
 		Example: `  mkube etcd get /registry/pods/kube-system/etcd-mkube-control-plane
   mkube etcd get secrets/default/password --name blue
   mkube etcd get namespaces/default -o raw | xxd`,
@@ -80,12 +81,12 @@ func (h host) etcdWatchCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "watch [PREFIX]",
-		Short: "Print each change below a prefix, until Ctrl-C",
-		Long: `Print each change of a key that begins with a prefix, from now on and until
-Ctrl-C: the object as it is stored then, as a YAML document. Secrets are shown
-as they are stored.
+		Short: "Print each change below a prefix until Ctrl-C",
+		Long: `Print each change of a key that begins with a prefix, from now on, until you
+press Ctrl-C. Each change is a YAML document: the object as it is stored then.
+Secrets are shown as they are stored.
 
-Watch it while you apply something: each write is one component's work.`,
+Run this while you apply a manifest: each write is the work of one component.`,
 		Example: `  mkube etcd watch
   mkube etcd watch pods/default --name blue`,
 		Args: onePrefix,
@@ -123,7 +124,7 @@ func (h host) etcd(ctx context.Context, name string, in io.Reader, args ...strin
 	case !errors.As(err, &exit):
 		return err
 	case exit.Code == 126 || exit.Code == 127:
-		return fmt.Errorf("node %s has no program %s: its image is older than this mkube, so build it (mkube build node-image) and make the cluster anew", n.Name(), etcdProgram)
+		return fmt.Errorf("node %s has no program %s, because its image is older than this mkube: rebuild the image (mkube build node-image) and create the cluster again", n.Name(), etcdProgram)
 	}
 	return silent(exit.Code)
 }

@@ -21,12 +21,12 @@ func TestEtcd(t *testing.T) {
 		{"etcd ls", OK, "mkube-control-plane$ mkube-etcd ls --\n", ""},
 		{"etcd ls pods/", OK, "mkube-control-plane$ mkube-etcd ls -- pods/\n", ""},
 		{"etcd get none", 1, "", "Error: there is no key /registry/none\n"},
-		{"etcd get old", Failed, "", "OCI runtime exec failed\nError: node mkube-control-plane has no program mkube-etcd: its image is older than this mkube, so build it (mkube build node-image) and make the cluster anew\n"},
-		{"etcd ls --name red", Failed, "", "Error: cluster \"red\" does not exist: mkube create cluster --name red makes it; there are: blue, mkube\n"},
+		{"etcd get old", Failed, "", "OCI runtime exec failed\nError: node mkube-control-plane has no program mkube-etcd, because its image is older than this mkube: rebuild the image (mkube build node-image) and create the cluster again\n"},
+		{"etcd ls --name red", Failed, "", "Error: cluster \"red\" does not exist: mkube create cluster --name red creates it; existing clusters: blue, mkube\n"},
 		{"etcd get", Usage, "", "Error: mkube etcd get needs one key: mkube etcd ls lists them\nSee mkube etcd get --help\n"},
 		{"etcd get a -o table", Usage, "", "Error: --output must be yaml, json or raw, not \"table\"\nSee mkube etcd get --help\n"},
 		{"etcd ls a b", Usage, "", "Error: mkube etcd ls takes one prefix, not 2\nSee mkube etcd ls --help\n"},
-		{"etcd", Usage, "", "Error: mkube etcd what? Say get, ls or watch\nSee mkube etcd --help\n"},
+		{"etcd", Usage, "", "Error: mkube etcd needs a subcommand: get, ls or watch\nSee mkube etcd --help\n"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			t.Parallel()

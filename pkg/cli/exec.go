@@ -17,10 +17,13 @@ func (h host) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec NODE -- COMMAND [ARG...]",
 		Short: "Run a command on a node",
-		Long: `Run a command on a node, as root, and exit with its exit code. The node is given
-by its name, or by what follows the cluster's name in it. When standard input
-and output are terminals, so are the command's; what is piped in, it can read.
-When mkube ends, however it ends, so does the command with all that it started.`,
+		Long: `Run a command on a node, as root, and exit with the command's exit code. NODE is
+the name of a node, or the part of it after the cluster's name, such as
+control-plane.
+
+If standard input and output are terminals, the command gets a terminal. Input
+from a pipe or file is passed on to the command. When mkube ends, for whatever
+reason, the command and all its child processes end as well.`,
 		Example: `  mkube exec control-plane -- crictl ps
   mkube exec mkube-control-plane -- journalctl --unit kubelet --follow
   mkube exec control-plane --name blue -- bash`,

@@ -78,7 +78,7 @@ func codeOf(ctx context.Context, err error) Code {
 // one who interrupted it is no news that something was interrupted.
 func say(w io.Writer, err error, interrupted bool) int {
 	said := 0
-	for _, one := range apart(err) {
+	for _, one := range separateErrors(err) {
 		if interrupted && errors.Is(one, context.Canceled) {
 			continue
 		}
@@ -92,8 +92,8 @@ func say(w io.Writer, err error, interrupted bool) int {
 	return said
 }
 
-// apart takes joined errors apart.
-func apart(err error) []error {
+// separateErrors returns the errors that err joins, or err alone.
+func separateErrors(err error) []error {
 	if usage := (*usageError)(nil); errors.As(err, &usage) {
 		err = usage.err
 	}
@@ -106,7 +106,7 @@ func apart(err error) []error {
 	}
 	var list []error
 	for _, one := range joined.Unwrap() {
-		list = append(list, apart(one)...)
+		list = append(list, separateErrors(one)...)
 	}
 	return list
 }

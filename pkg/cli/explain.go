@@ -17,13 +17,14 @@ import (
 func (h host) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [COMPONENT]",
-		Short: "Tell what a component of Kubernetes is for, and how mkube runs it",
-		Long: `Explain tells of a component: its responsibility, each flag with its reason, the
-files that it reads, the ports that it listens on and who comes there, a lesson.
-Without a component it lists all, with what each is responsible for.
+		Short: "Explain what a component of Kubernetes does, and how mkube runs it",
+		Long: `Explain a component: its responsibility, its flags with the reason for each, the
+files that it reads, the ports that it listens on and their clients, and a
+lesson. Without a component, explain lists all components with their
+responsibilities.
 
-It is about the first node of a cluster as mkube makes it by default, and needs
-no cluster.`,
+It describes the first control plane of a default cluster, and for the load
+balancer, a cluster with several control planes. No cluster is needed.`,
 		Example: `  mkube explain
   mkube explain kube-scheduler`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -118,7 +119,7 @@ func explanation(cl *cluster.Cluster, graph component.Graph, c component.Compone
 	for _, p := range c.Ports {
 		ports = append(ports, fmt.Sprintf("  %d\t%s\t%s", p.Number, p.Protocol, p.For))
 	}
-	section("PORTS, and who comes there", ports...)
+	section("PORTS, and their clients", ports...)
 	_, lesson, _ := strings.Cut(c.Lesson, "\n")
 	fmt.Fprintf(&b, "\nLESSON\n%s", lesson)
 	return b.String(), nil

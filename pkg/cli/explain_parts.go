@@ -41,11 +41,11 @@ func order(graph component.Graph, c component.Component) []string {
 func runsAs(c component.Component) string {
 	switch {
 	case c.Unit != "":
-		return "  a service of the node's systemd: " + c.Unit
+		return "  a systemd service of the node: " + c.Unit
 	case c.Manifest != nil:
-		return "  a static pod: the kubelet runs what lies in " + component.ManifestDir
+		return "  a static pod: the kubelet runs the manifests in " + component.ManifestDir
 	}
-	return "  a Deployment, as you could make it yourself"
+	return "  a Deployment, as you could create it yourself"
 }
 
 // filePaths are files with their modes, and folders of data.

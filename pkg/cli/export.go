@@ -58,11 +58,12 @@ func (h host) exportLogsCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "logs [DIR]",
-		Short: "Write the logs of a cluster's nodes into a folder",
-		Long: `Write all that a cluster's nodes have to say into a folder, by default a new one
-among the temporary files, and print its name: consoles, journals, logs of pods,
-and what the API server knows of nodes, pods and events. It takes what it can
-get of a cluster that is half broken, and says what it could not get.`,
+		Short: "Write the logs of a cluster's nodes to a folder",
+		Long: `Write the logs of a cluster's nodes to a folder, and print the folder's name:
+consoles, journals, logs of pods, and the nodes, pods and events in the API
+server. The default folder is a new one among the temporary files. If the
+cluster is partly broken, export collects what it can, and warns of what is
+missing.`,
 		Example: `  mkube export logs
   mkube export logs ./logs --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -97,7 +98,7 @@ func (h host) exportLogs(ctx context.Context, name, dir string) error {
 	if written == 0 || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
-	for _, missing := range apart(err) {
+	for _, missing := range separateErrors(err) {
 		h.tell("Warning: %v", missing)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o644); err != nil {

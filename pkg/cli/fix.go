@@ -17,9 +17,10 @@ func (h host) fixCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "fix [FAULT]",
-		Short: "Mend a cluster that was broken by mkube break",
-		Long: `Fix mends the fault that you name, or all by which the cluster was broken, and
-waits until all is well.`,
+		Short: "Fix a cluster that mkube break has broken",
+		Long: `Fix the fault that you name, or all faults that mkube break caused, and wait
+until they are gone. If you name no fault, fix also waits until the cluster has
+no other fault.`,
 		Example: `  mkube fix
   mkube fix etcd-full --name blue`,
 		Args: faultArg,
@@ -51,7 +52,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 		names = []string{one}
 	}
 	if len(names) == 0 {
-		h.tell("Cluster %q was not broken by mkube break: there is nothing to mend. mkube fix FAULT mends one all the same; mkube break --list has them.", name)
+		h.tell("mkube break has not broken cluster %q: there is nothing to fix. mkube fix FAULT fixes a fault anyway; mkube break --list lists the faults.", name)
 		return nil
 	}
 	g := bootstrap.Built(c)
@@ -59,9 +60,9 @@ func (h host) fix(ctx context.Context, name, one string) error {
 	for _, n := range names {
 		i := slices.Index(fault.Names(list), n)
 		if i < 0 {
-			return fmt.Errorf("%s is about a component that cluster %q does not have yet: mkube stage lists them", n, name)
+			return fmt.Errorf("fault %s is in a component that cluster %q does not have yet: mkube stage lists the components", n, name)
 		}
-		h.tell("Mending %s ...", n)
+		h.tell("Fixing %s ...", n)
 		if err := list[i].Fix(ctx, c, g); err != nil {
 			return err
 		}
@@ -71,12 +72,12 @@ func (h host) fix(ctx context.Context, name, one string) error {
 		}
 		fmt.Fprintln(h.out, n)
 	}
-	// What is broken still, or was by somebody else, keeps the rest from being well.
+	// A fault that is left, or that somebody else caused, can keep other components from working.
 	if one == "" {
 		if err := fault.Settle(ctx, c, g, list); err != nil {
 			return err
 		}
 	}
-	h.tell("Mended.")
+	h.tell("Fixed.")
 	return nil
 }

@@ -73,8 +73,8 @@ func (h host) getNodesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "nodes", Aliases: []string{"node"},
 		Short: "Print the nodes of a cluster",
-		Long: `Print the names of a cluster's nodes, control planes first: one a line, as
-scripts like them. With -o wide it is a table with roles, addresses, versions.`,
+		Long: `Print the names of a cluster's nodes, one per line, control planes first. With
+-o wide, print a table with roles, addresses and versions.`,
 		Example: `  mkube get nodes
   mkube get nodes --name blue -o wide`,
 		Args: noArgs,
@@ -163,7 +163,7 @@ func (h host) getKubeconfigCommand() *cobra.Command {
 }
 
 func internalFlag(cmd *cobra.Command, internal *bool) {
-	cmd.Flags().BoolVar(internal, "internal", false, "use the API server's address on the cluster's network, for containers there")
+	cmd.Flags().BoolVar(internal, "internal", false, "use the API server's address on the cluster's network, for clients in containers on that network")
 }
 
 func (h host) getKubeconfig(ctx context.Context, name string, internal bool) error {

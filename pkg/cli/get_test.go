@@ -51,8 +51,8 @@ blue-worker          worker          10.89.0.3   v1.37.2
 		{"get nodes --name red -o json", []string{"red"}, OK, item, ""},
 		{"get kubeconfig --name red", []string{"red"}, OK, kubeconfigOf("red", "127.0.0.1:36443"), ""},
 		{"get kubeconfig --name red --internal", []string{"red"}, OK, kubeconfigOf("red", "10.89.0.2:6443"), ""},
-		{"get kubeconfig", []string{"red", "blue"}, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there are: blue, red\n"},
-		{"get kubeconfig", nil, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there is no other cluster\n"},
+		{"get kubeconfig", []string{"red", "blue"}, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; existing clusters: blue, red\n"},
+		{"get kubeconfig", nil, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; no other cluster exists\n"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			t.Parallel()

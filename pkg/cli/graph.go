@@ -20,13 +20,17 @@ func (h host) graphCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "graph",
 		Short: "Draw the graph of a cluster's components",
-		Long: `Draw which components a cluster has and what each waits for when the cluster
-comes up. A component NEEDS what must serve before it can start, comes AFTER
-what must be ready, and USES what it cannot become ready without. In pictures
-an arrow leads from what must be there to what waits for it.
+		Long: `Draw the components of a cluster, and the components that each one waits for
+when the cluster comes up:
 
-It is the graph of a default cluster, or of the one that a configuration file
-describes. No cluster is made, and none is asked.`,
+  NEEDS  components that must serve before it can start
+  AFTER  components that must be ready before it can start
+  USES   components without which it can start, but not become ready
+
+In pictures, an arrow points from a component to those that wait for it.
+
+The graph is that of a default cluster, or of the cluster that a configuration
+file describes. No cluster is created or contacted.`,
 		Example: `  mkube graph
   mkube graph -o svg > graph.svg
   mkube graph -o mermaid --config cluster.yaml
@@ -34,7 +38,7 @@ describes. No cluster is made, and none is asked.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return h.graph(o, format) },
 	}
-	cmd.Flags().StringVar(&o.config, "config", "", `the cluster's configuration file, "-" for standard input`)
+	cmd.Flags().StringVar(&o.config, "config", "", `configuration file of the cluster (default: a default cluster); "-" reads standard input`)
 	outputFlag(cmd, &format, formatMermaid, formatDOT, formatSVG)
 	return cmd
 }

@@ -13,11 +13,13 @@ func (h host) kubectlCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "kubectl [--name NAME] -- ARG...",
-		Short: "Run the kubectl of a cluster's control plane",
+		Short: "Run kubectl on a cluster's control plane",
 		Long: `Run kubectl on a cluster's control plane, as the cluster's administrator, and
-exit with its exit code. You need none yourself, and it always fits the cluster.
+exit with kubectl's exit code. You need no kubectl of your own, and the version
+always matches the cluster.
 
-It sees the files of the node, not yours: give it manifests on standard input.`,
+kubectl reads the files of the node, not yours: pass manifests on standard
+input.`,
 		Example: `  mkube kubectl -- get pods -A
   mkube kubectl -- apply -f - < web.yaml
   mkube kubectl --name blue -- logs deploy/web`,

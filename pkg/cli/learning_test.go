@@ -56,21 +56,21 @@ func TestExplain(t *testing.T) {
 func TestLearningMistakes(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"explain kublet":                    `Error: there is no component "kublet": did you mean "kubelet"?; there are containerd, cni, kubelet,`,
+		"explain kublet":                    `Error: unknown component "kublet": did you mean "kubelet"?; the components are containerd, cni, kubelet,`,
 		"explain a b":                       "Error: mkube explain takes one component, not 2\n",
 		"stage nxt":                         "Error: unknown command \"nxt\" of mkube stage: did you mean \"next\"?\n",
-		"stage next --until kube-proxi":     `Error: there is no component "kube-proxi": did you mean "kube-proxy"?`,
-		"create cluster --until kube-proxi": `Error: there is no component "kube-proxi": did you mean "kube-proxy"?`,
-		"diff --from ectd":                  `Error: there is no component "ectd": did you mean "etcd"?`,
-		"break scheduler-stoped":            `Error: there is no fault "scheduler-stoped": did you mean "scheduler-stopped"?`,
+		"stage next --until kube-proxi":     `Error: unknown component "kube-proxi": did you mean "kube-proxy"?`,
+		"create cluster --until kube-proxi": `Error: unknown component "kube-proxi": did you mean "kube-proxy"?`,
+		"diff --from ectd":                  `Error: unknown component "ectd": did you mean "etcd"?`,
+		"break scheduler-stoped":            `Error: unknown fault "scheduler-stoped": did you mean "scheduler-stopped"?`,
 		"break a b":                         "Error: mkube break takes one fault, not 2\n",
-		"break --check scheduler-stopped":   "Error: --list and --check take no fault: they are about all\n",
-		"fix nothing":                       `Error: there is no fault "nothing"; there are runtime-stopped,`,
+		"break --check scheduler-stopped":   "Error: --list and --check take no fault: they cover all faults\n",
+		"fix nothing":                       `Error: unknown fault "nothing"; the faults are runtime-stopped,`,
 		"run":                               "Error: mkube run needs one component: mkube explain lists them\n",
-		"run kube-scheduler -- -v":          "Error: arguments are for a program of your own: name it by --binary\n",
-		"run schedulr --binary x":           `Error: there is no component "schedulr"`,
-		"tour --box x":                      "Error: --vagrant-provider and --box are for virtual machines: say --provider vagrant as well\n",
-		"tour there":                        "Error: unexpected argument \"there\" of mkube tour: the cluster's name goes to --name\n",
+		"run kube-scheduler -- -v":          "Error: arguments require a program of your own: set --binary\n",
+		"run schedulr --binary x":           `Error: unknown component "schedulr"`,
+		"tour --box x":                      "Error: --vagrant-provider and --box require --provider vagrant\n",
+		"tour there":                        "Error: unexpected argument \"there\" of mkube tour: set the cluster's name with --name\n",
 	} {
 		w := newWorld(t)
 		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Usage || !strings.HasPrefix(stderr, want) {
@@ -79,7 +79,7 @@ func TestLearningMistakes(t *testing.T) {
 	}
 	for _, args := range []string{"stage", "stage next", "stage back", "stage check", "diff", "break", "break --check", "fix"} {
 		w := newWorld(t, "other")
-		want := "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube makes it; there are: other\n"
+		want := "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; existing clusters: other\n"
 		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Failed || stderr != want {
 			t.Errorf("mkube %s exits with %d: %s", args, code, stderr)
 		}
@@ -114,7 +114,7 @@ func TestBreakThatFails(t *testing.T) {
 	c := componenttest.ClusterOf(t, config.Cluster{}, p)
 	w.provider = func() (provider.Provider, error) { return p, nil }
 	w.open = func(context.Context, provider.Provider, string) (*cluster.Cluster, error) { return c, nil }
-	if _, stderr, code := w.said(t, "break", "scheduler-stopped"); code != Failed || !strings.Contains(stderr, "breaking by scheduler-stopped: ") {
+	if _, stderr, code := w.said(t, "break", "scheduler-stopped"); code != Failed || !strings.Contains(stderr, "causing fault scheduler-stopped: ") {
 		t.Fatalf("break exits with %d: %s", code, stderr)
 	}
 	f, _ := c.Nodes[0].(*fake.Node).File("/etc/mkube/notes/faults")

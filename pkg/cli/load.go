@@ -29,7 +29,7 @@ type loadOptions struct {
 
 func (h host) loadFlags(cmd *cobra.Command, o *loadOptions) {
 	h.nameFlag(cmd, &o.name)
-	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "the nodes to load into, with commas between (default all)")
+	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "nodes to load into, separated by commas (default: all nodes that run pods)")
 	_ = cmd.RegisterFlagCompletionFunc("nodes", h.completeNodeList)
 }
 
@@ -39,9 +39,10 @@ func (h host) loadImageCommand() *cobra.Command {
 		Use: "image IMAGE...", Aliases: []string{"docker-image"},
 		Short: "Load images of the Docker daemon into the nodes",
 		Long: `Load images of the Docker daemon into the nodes of a cluster, so that its pods
-find them without a registry. Nodes that have the very image are left alone.
+can use them without a registry. Nodes that already have the same image are
+skipped.
 
-Pods whose image is tagged "latest" pull it all the same, unless they say
+Pods pull an image that is tagged "latest" anyway, unless they set
 "imagePullPolicy: IfNotPresent".`,
 		Example: `  mkube load image web:1 worker:1
   mkube load image web:1 --name blue --nodes control-plane`,
@@ -67,7 +68,7 @@ func (h host) loadImages(ctx context.Context, images []string, o loadOptions) er
 	}
 	for _, n := range nodes {
 		if there := plan.Present[n.Name()]; len(there) > 0 {
-			h.tell("%s has %s already.", n.Name(), strings.Join(there, ", "))
+			h.tell("%s already has %s.", n.Name(), strings.Join(there, ", "))
 		}
 	}
 	if len(plan.Images) == 0 {
@@ -87,7 +88,7 @@ func (h host) timed(what string, nodes []provider.Node, load func() error) error
 	if err := load(); err != nil {
 		return err
 	}
-	h.tell("Loaded after %.1f s.", time.Since(start).Seconds())
+	h.tell("Loaded in %.1f s.", time.Since(start).Seconds())
 	return nil
 }
 
@@ -95,9 +96,9 @@ func (h host) loadArchiveCommand() *cobra.Command {
 	var o loadOptions
 	cmd := &cobra.Command{
 		Use: "archive FILE...", Aliases: []string{"image-archive"},
-		Short: "Load archives of images into the nodes",
-		Long: `Load archives of images, as docker save writes them or an OCI layout, as tar or
-tar.gz, into the nodes of a cluster. "-" is standard input.`,
+		Short: "Load image archives into the nodes",
+		Long: `Load image archives into the nodes of a cluster. An archive is a tar or tar.gz
+file with the output of docker save or an OCI layout. "-" reads standard input.`,
 		Example: `  mkube load archive images.tar
   docker save web:1 | mkube load archive -`,
 		Args: someArgs(`at least one file, or "-" for standard input`),
@@ -192,5 +193,5 @@ func nodeCalled(nodes []provider.Node, cluster, name string) (provider.Node, err
 		}
 		names = append(names, n.Name())
 	}
-	return nil, fmt.Errorf("cluster %q has no node %q: it has %s", cluster, name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("cluster %q has no node %q; its nodes are %s", cluster, name, strings.Join(names, ", "))
 }

@@ -28,11 +28,13 @@ func (h host) addNodeCommand() *cobra.Command {
 	var o addOptions
 	cmd := &cobra.Command{
 		Use:   "node",
-		Short: "Add a node to a cluster that is up",
-		Long: `Add makes one more node, waits until it is Ready, and prints its name. A
-control plane joins etcd; that takes a cluster with a load balancer, as one
-created with several control planes has. When the node does not come up, or you
-press Ctrl-C, the cluster is as it was before.`,
+		Short: "Add a node to a running cluster",
+		Long: `Add a node to a running cluster, wait until the node is Ready, and print its
+name. A control plane also joins etcd. It requires a cluster with a load
+balancer, which every cluster created with several control planes has.
+
+If the node does not come up, or you press Ctrl-C, add removes it again, unless
+--retain is set.`,
 		Example: `  mkube add node
   mkube add node --role control-plane --name blue
   mkube add node --label example.com/tier=front`,
@@ -42,24 +44,24 @@ press Ctrl-C, the cluster is as it was before.`,
 			if role != config.Worker && role != config.ControlPlane {
 				return usagef(cmd, "--role must be %s or %s, not %q", config.Worker, config.ControlPlane, o.role)
 			}
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.addNode(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.addNode(ctx, s, o) })
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
-	f.StringVar(&o.role, "role", string(config.Worker), "what the node is for: worker or control-plane")
+	f.StringVar(&o.role, "role", string(config.Worker), "role of the node: worker or control-plane")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{string(config.Worker), string(config.ControlPlane)}, cobra.ShellCompDirectiveNoFileComp))
-	f.StringVar(&o.image, "image", "", "the node image (default that of the cluster's first node)")
-	f.StringToStringVar(&o.labels, "label", nil, "a label of the Kubernetes node, as KEY=VALUE; may be repeated")
-	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the node is Ready")
+	f.StringVar(&o.image, "image", "", "node image (default: the image of the cluster's first node)")
+	f.StringToStringVar(&o.labels, "label", nil, "label of the Kubernetes node, as KEY=VALUE; may be repeated")
+	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the node is Ready")
 	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up, until the next mkube add node")
 	ignoreFlag(cmd, &o.ignoreOptions)
 	progressFlag(cmd, &o.progress)
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
-func (h host) addNode(ctx context.Context, s *stage, o addOptions) error {
+func (h host) addNode(ctx context.Context, s *console, o addOptions) error {
 	p, err := h.provider()
 	if err != nil {
 		return err
@@ -93,10 +95,11 @@ func (h host) deleteNodeCommand() *cobra.Command {
 	var o removeOptions
 	cmd := &cobra.Command{
 		Use:   "node NAME",
-		Short: "Delete a node of a cluster",
-		Long: `Delete drains the node, so that its pods go elsewhere, takes it out of the
-cluster (a control plane out of etcd as well), and removes it. A node that does
-not run is not drained. When a pod may not be evicted the node stays, cordoned.`,
+		Short: "Remove a node from a cluster",
+		Long: `Drain a node, so that its pods move to other nodes, remove the node from the
+cluster (a control plane from etcd as well), and delete it. A node that does not
+run is not drained. If a pod cannot be evicted, the node stays in the cluster,
+cordoned.`,
 		Example: `  mkube delete node worker2
   mkube delete node blue-control-plane3 --name blue --drain 5m`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -107,17 +110,17 @@ not run is not drained. When a pod may not be evicted the node stays, cordoned.`
 		},
 		ValidArgsFunction: h.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.deleteNode(ctx, s, args[0], o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.deleteNode(ctx, s, args[0], o) })
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
-	cmd.Flags().DurationVar(&o.drain, "drain", 2*time.Minute, "how long its pods may take to go elsewhere; 0 does not ask them")
+	cmd.Flags().DurationVar(&o.drain, "drain", 2*time.Minute, "maximum time to drain the node; 0 skips draining")
 	progressFlag(cmd, &o.progress)
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
-func (h host) deleteNode(ctx context.Context, s *stage, node string, o removeOptions) error {
+func (h host) deleteNode(ctx context.Context, s *console, node string, o removeOptions) error {
 	name := h.clusterName(o.cluster)
 	p, err := h.provider()
 	if err != nil {

@@ -17,7 +17,7 @@ const (
 )
 
 func outputFlag(cmd *cobra.Command, format *string, formats ...string) {
-	cmd.Flags().StringVarP(format, "output", "o", "", "the format: "+alternatives(formats))
+	cmd.Flags().StringVarP(format, "output", "o", "", "output format: "+alternatives(formats))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	before := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

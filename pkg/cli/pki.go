@@ -14,14 +14,16 @@ func (h host) pkiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pki",
 		Short: "Show the certificates of a cluster",
-		Long: `Show the authorities of a cluster and every certificate that they have signed:
-whom it names, who shows it to whom, the names that a server is reached by, when
-it expires, and the files that it lies in, kubeconfigs among them. What will not
-be believed has a line WARNING: expired, signed by another authority, with
-another's key. Private keys are compared, and never shown.
+		Long: `Show the certificate authorities of a cluster, and every certificate that they
+have signed: its subject, which component presents it to which, the names of a
+server, the expiry, and the files that contain it, including kubeconfigs.
 
-It reads the nodes' files and asks no component: it works while the API server
-is down, or does so because of a certificate.`,
+A line WARNING marks a problem, such as a certificate that has expired, is
+signed by another authority, or does not match its private key. Private keys are
+compared, but never shown.
+
+mkube reads the files of the nodes and contacts no component. This works even if
+the API server is down, for example because of a certificate.`,
 		Example: `  mkube pki
   mkube pki --name blue -o json`,
 		Args: noArgs,
@@ -49,7 +51,7 @@ func (h host) pki(ctx context.Context, name, format string) error {
 		return err
 	}
 	if n := found.Warnings(); n > 0 {
-		h.tell("Warnings: %d. They say what will not be believed, and where it lies.", n)
+		h.tell("Warnings: %d. Each one names a problem and its file.", n)
 	}
 	return nil
 }

@@ -47,9 +47,9 @@ func TestPKI(t *testing.T) {
         kube-apiserver proves to all its clients who it is
         for kubernetes
         in /etc/kubernetes/pki/apiserver.crt
-        WARNING: /etc/kubernetes/pki/apiserver.crt on mkube-control-plane has no key beside it
+        WARNING: /etc/kubernetes/pki/apiserver.crt on mkube-control-plane has no private key next to it
 `, `Warning: reading the certificates of mkube-worker: node mkube-worker is not running
-Warnings: 1. They say what will not be believed, and where it lies.
+Warnings: 1. Each one names a problem and its file.
 `)
 }
 

@@ -40,12 +40,12 @@ func TestCreateElsewhere(t *testing.T) {
 // is no matter yet.
 func TestEverywherePlaces(t *testing.T) {
 	t.Parallel()
-	far := &everywhere{docker: func() (provider.Provider, error) { return farProvider{}, nil }}
+	far := &multiProvider{docker: func() (provider.Provider, error) { return farProvider{}, nil }}
 	cfg, warnings, err := far.Place(t.Context(), config.Cluster{}.Default())
 	if cfg.Networking.APIServerAddress != "192.0.2.1" || len(warnings) != 1 || err != nil {
 		t.Errorf("placed at %q, with %q, %v", cfg.Networking.APIServerAddress, warnings, err)
 	}
-	none := &everywhere{docker: func() (provider.Provider, error) { return nil, errors.New("no engine") }}
+	none := &multiProvider{docker: func() (provider.Provider, error) { return nil, errors.New("no engine") }}
 	if _, warnings, err := none.Place(t.Context(), cfg); len(warnings) != 0 || err != nil {
 		t.Errorf("without an engine: %q, %v", warnings, err)
 	}

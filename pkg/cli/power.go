@@ -15,7 +15,7 @@ func (h host) stopCommand() *cobra.Command {
 }
 
 func (h host) startCommand() *cobra.Command {
-	return group("start", "Start a cluster that was stopped", h.startClusterCommand())
+	return group("start", "Start a stopped cluster", h.startClusterCommand())
 }
 
 func (h host) stopClusterCommand() *cobra.Command {
@@ -23,8 +23,8 @@ func (h host) stopClusterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Stop the nodes of a cluster",
-		Long: `Stop stops a cluster's nodes. They keep all that they hold, and take no
-processor or memory until mkube start cluster boots them again.`,
+		Long: `Stop a cluster's nodes. The nodes keep all their data. They use no CPU or memory
+until mkube start cluster boots them again.`,
 		Example: `  mkube stop cluster
   mkube stop cluster --name blue`,
 		Args: noArgs,
@@ -37,7 +37,7 @@ processor or memory until mkube start cluster boots them again.`,
 			if err := bootstrap.Stop(cmd.Context(), p, name); err != nil {
 				return err
 			}
-			h.tell("Stopped cluster %q: mkube start cluster%s boots it again.", name, h.forName(name))
+			h.tell("Stopped cluster %q: mkube start cluster%s starts it again.", name, h.forName(name))
 			return nil
 		},
 	}
@@ -56,25 +56,25 @@ func (h host) startClusterCommand() *cobra.Command {
 	var o startOptions
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Start the nodes of a cluster that was stopped",
-		Long: `Start boots the nodes of a cluster that was stopped, and waits until all that it
-had is ready again. Of one that runs it only makes sure of that.`,
+		Short: "Start the nodes of a stopped cluster",
+		Long: `Start the nodes of a stopped cluster, and wait until all its components are
+ready again. If the cluster is already running, start only checks that they are.`,
 		Example: `  mkube start cluster
   mkube start cluster --name blue --wait 2m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.startCluster(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.startCluster(ctx, s, o) })
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
-	f.DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take until the cluster is usable; 0 waits for the nodes alone")
+	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 waits only for the nodes")
 	progressFlag(cmd, &o.progress)
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
-func (h host) startCluster(ctx context.Context, s *stage, o startOptions) error {
+func (h host) startCluster(ctx context.Context, s *console, o startOptions) error {
 	if o.wait < 0 {
 		return &usageError{err: fmt.Errorf("--wait must not be negative: %s", o.wait)}
 	}

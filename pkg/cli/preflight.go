@@ -16,7 +16,7 @@ type ignoreOptions struct{ names []string }
 // https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/.
 func ignoreFlag(cmd *cobra.Command, o *ignoreOptions) {
 	cmd.Flags().StringSliceVar(&o.names, provider.IgnoreFlag, nil,
-		"checks whose errors are shown as warnings, with commas between: "+strings.Join(provider.Checks(), ", ")+`; "all" is all of them`)
+		"preflight checks whose errors become warnings, separated by commas: "+strings.Join(provider.Checks(), ", ")+`, or "all"`)
 	_ = cmd.RegisterFlagCompletionFunc(provider.IgnoreFlag, completeChecks)
 }
 
@@ -45,7 +45,7 @@ func completeChecks(_ *cobra.Command, _ []string, begun string) ([]string, cobra
 		known = append(known, "all")
 	}
 	var list []string
-	for _, name := range without(known, strings.Split(before, ",")) {
+	for _, name := range subtract(known, strings.Split(before, ",")) {
 		list = append(list, before+name)
 	}
 	return list, cobra.ShellCompDirectiveNoFileComp

@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-const unknownCheck = `Error: --ignore-preflight-errors: there is no check "swap": the checks are Provider, Image, Config, Port, Subnet, Mount, Memory, Disk, Inotify, Kubeconfig, and all
+const unknownCheck = `Error: --ignore-preflight-errors: unknown check "swap": the checks are Provider, Image, Config, Port, Subnet, Mount, Memory, Disk, Inotify, Kubeconfig, and all
 `
 
 func TestIgnoreUnknownCheck(t *testing.T) {

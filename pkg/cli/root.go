@@ -20,16 +20,16 @@ func (h host) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	root.Long = `mkube makes Kubernetes clusters on this machine, of containers for nodes.
+	root.Long = `mkube creates Kubernetes clusters on this machine, with containers as nodes.
 
-A cluster is called "mkube" unless --name or $MKUBE_CLUSTER_NAME says otherwise.
-Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.`
+The name of a cluster is --name, or else $MKUBE_CLUSTER_NAME, or else "mkube".
+Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.`
 	root.Example = `  mkube create cluster
   kubectl get nodes --context mkube-mkube
   mkube delete cluster`
 	root.Version = version()
 	root.SetVersionTemplate("mkube version {{.Version}}\n")
-	// A group runs only to say what it misses: its usage is the line with [command].
+	// A group runs only to report that a subcommand is missing: its usage is the line with [command].
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(h.in)
@@ -68,7 +68,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 				return usagef(cmd, "unknown command %q of %s%s", args[0], cmd.CommandPath(), suggest.DidYouMean(args[0], words(cmd)))
 			}
 			if cmd.HasParent() {
-				return usagef(cmd, "%s what? Say %s", cmd.CommandPath(), alternatives(words(cmd)))
+				return usagef(cmd, "%s needs a subcommand: %s", cmd.CommandPath(), alternatives(words(cmd)))
 			}
 			return cmd.Help()
 		},
@@ -117,7 +117,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case cmd.Flags().Lookup("name") != nil:
-		return usagef(cmd, "unexpected argument %q of %s: the cluster's name goes to --name", args[0], cmd.CommandPath())
+		return usagef(cmd, "unexpected argument %q of %s: set the cluster's name with --name", args[0], cmd.CommandPath())
 	}
 	return usagef(cmd, "unexpected argument %q of %s", args[0], cmd.CommandPath())
 }
@@ -138,7 +138,7 @@ const nameVariable = "MKUBE_CLUSTER_NAME"
 
 // nameFlag is the cluster's name; an empty one is to be resolved by clusterName.
 func (h host) nameFlag(cmd *cobra.Command, name *string) {
-	cmd.Flags().StringVar(name, "name", "", `the cluster's name (default $`+nameVariable+` or "mkube")`)
+	cmd.Flags().StringVar(name, "name", "", `name of the cluster (default $`+nameVariable+` or "mkube")`)
 	_ = cmd.RegisterFlagCompletionFunc("name", h.completeClusters)
 }
 
@@ -156,7 +156,7 @@ func (h host) clusterName(flag string) string {
 const defaultName = "mkube"
 
 func kubeconfigFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "kubeconfig", "", "the kubeconfig file (default $KUBECONFIG or ~/.kube/config)")
+	cmd.Flags().StringVar(path, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG or ~/.kube/config)")
 }
 
 // forName is the flag that a next step needs to mean this cluster.

@@ -20,10 +20,10 @@ See mkube --help
 		"get clutsers": `Error: unknown command "clutsers" of mkube get: did you mean "clusters"?
 See mkube get --help
 `,
-		"get": `Error: mkube get what? Say clusters, kubeconfig or nodes
+		"get": `Error: mkube get needs a subcommand: clusters, kubeconfig or nodes
 See mkube get --help
 `,
-		"create": `Error: mkube create what? Say cluster
+		"create": `Error: mkube create needs a subcommand: cluster
 See mkube create --help
 `,
 		"create cluster --wiat 3m": `Error: unknown flag --wiat of mkube create cluster: did you mean --wait?
@@ -41,10 +41,10 @@ See mkube create cluster --help
 		"create cluster --wait soon": `Error: invalid argument "soon" for "--wait" flag: time: invalid duration "soon"
 See mkube create cluster --help
 `,
-		"create cluster blue": `Error: unexpected argument "blue" of mkube create cluster: the cluster's name goes to --name
+		"create cluster blue": `Error: unexpected argument "blue" of mkube create cluster: set the cluster's name with --name
 See mkube create cluster --help
 `,
-		"create cluster --progress loud": `Error: --progress: progress mode "loud" is unknown: choose auto, tty, plain or json
+		"create cluster --progress loud": `Error: --progress: unknown progress mode "loud": choose auto, tty, plain or json
 See mkube create cluster --help
 `,
 		"get clusters blue": `Error: unexpected argument "blue" of mkube get clusters
@@ -53,16 +53,16 @@ See mkube get clusters --help
 		"get nodes -o table": `Error: --output must be wide, json, yaml or name, not "table"
 See mkube get nodes --help
 `,
-		"delete cluster a b": `Error: mkube delete cluster takes one name, not 2: mkube delete clusters takes more
+		"delete cluster a b": `Error: mkube delete cluster takes one name, not 2: mkube delete clusters takes several
 See mkube delete cluster --help
 `,
-		"delete cluster a --name b": `Error: two names are given, "b" and "a": which?
+		"delete cluster a --name b": `Error: two names are given, "b" and "a": give one
 See mkube delete cluster --help
 `,
-		"delete clusters": `Error: mkube delete clusters needs names, or --all
+		"delete clusters": `Error: mkube delete clusters needs names or --all
 See mkube delete clusters --help
 `,
-		"delete clusters a --all": `Error: names and --all exclude each other
+		"delete clusters a --all": `Error: names and --all cannot be combined
 See mkube delete clusters --help
 `,
 		"load image": `Error: mkube load image needs at least one image
@@ -103,10 +103,10 @@ func TestHelp(t *testing.T) {
 	if code := w.run(t, ""); code != OK {
 		t.Errorf("exit code %d", code)
 	}
-	want := `mkube makes Kubernetes clusters on this machine, of containers for nodes.
+	want := `mkube creates Kubernetes clusters on this machine, with containers as nodes.
 
-A cluster is called "mkube" unless --name or $MKUBE_CLUSTER_NAME says otherwise.
-Exit codes: 0 done, 1 failed, 2 wrongly asked for, 130 interrupted.
+The name of a cluster is --name, or else $MKUBE_CLUSTER_NAME, or else "mkube".
+Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.
 
 Usage:
   mkube [command]
@@ -120,33 +120,33 @@ Clusters:
   add         Add a node to a cluster
   build       Build the node image
   create      Create a cluster
-  delete      Delete clusters, or a node of one
+  delete      Delete clusters or nodes
   exec        Run a command on a node
   export      Export the kubeconfig or the logs of a cluster
   get         Print clusters, nodes or a kubeconfig
-  kubectl     Run the kubectl of a cluster's control plane
+  kubectl     Run kubectl on a cluster's control plane
   load        Load images into the nodes of a cluster
-  start       Start a cluster that was stopped
+  start       Start a stopped cluster
   stop        Stop a cluster
 
 Learning what a cluster is made of:
-  break       Break a cluster, for you to mend
+  break       Break a cluster for you to fix
   diff        Show what a stage has added to a cluster
-  etcd        Show what a cluster has stored in etcd
-  explain     Tell what a component of Kubernetes is for, and how mkube runs it
-  fix         Mend a cluster that was broken by mkube break
+  etcd        Show what a cluster stores in etcd
+  explain     Explain what a component of Kubernetes does, and how mkube runs it
+  fix         Fix a cluster that mkube break has broken
   graph       Draw the graph of a cluster's components
   pki         Show the certificates of a cluster
-  run         Run your own program in the place of a component
+  run         Run your own program in place of a component
   stage       Build a cluster one component at a time
   tour        Walk through a Kubernetes control plane, one component at a time
-  trace       Tell how a pod came to run
-  tree        Show an object and all that it owns
+  trace       Show how a pod came to run
+  tree        Show an object and the objects that it owns
 
 Additional Commands:
   completion  Generate the autocompletion script for the specified shell
   help        Help about any command
-  version     Print the versions of mkube and of its Kubernetes
+  version     Print the versions of mkube and its default Kubernetes release
 
 Flags:
   -h, --help      help for mkube

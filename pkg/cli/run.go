@@ -25,14 +25,14 @@ func (h host) runCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run COMPONENT [--binary FILE [-- ARG...]]",
-		Short: "Run your own program in the place of a component",
-		Long: `Run replaces the program of a component that is a static pod, such as
-kube-scheduler, with your own, on every node that runs the component. Your
-program gets the component's flags (mkube explain shows them), or the arguments
-after --, and can read the component's kubeconfig. It must be linked statically
-(CGO_ENABLED=0). Its health is not probed.
+		Short: "Run your own program in place of a component",
+		Long: `Replace the program of a component that is a static pod, such as kube-scheduler,
+with your own, on every node that runs the component. Your program gets the
+component's flags (mkube explain shows them), or the arguments after --, and can
+read the component's kubeconfig. It must be linked statically (CGO_ENABLED=0).
+Its health is not probed.
 
-To go back to the component's own program, run the command without --binary.`,
+To restore the component's own program, run the command without --binary.`,
 		Example: `  mkube run kube-scheduler --binary ./my-scheduler
   mkube run kube-scheduler --binary ./my-scheduler -- --kubeconfig=/etc/kubernetes/scheduler.conf
   mkube run kube-scheduler`,
@@ -45,24 +45,24 @@ To go back to the component's own program, run the command without --binary.`,
 				return usagef(cmd, "%s needs one component: mkube explain lists them", cmd.CommandPath())
 			}
 			if len(args) > 1 && o.binary == "" {
-				return usagef(cmd, "arguments are for a program of your own: name it by --binary")
+				return usagef(cmd, "arguments require a program of your own: set --binary")
 			}
 			return knownComponent(cmd, args[0])
 		},
 		ValidArgsFunction: completeComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.runOwn(ctx, s, o, args) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.runOwn(ctx, s, o, args) })
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
-	cmd.Flags().StringVar(&o.binary, "binary", "", "your program")
-	cmd.Flags().DurationVar(&o.wait, "wait", 2*time.Minute, "how long it may take until it runs")
+	cmd.Flags().StringVar(&o.binary, "binary", "", "program to run in place of the component's own (default: the component's own program)")
+	cmd.Flags().DurationVar(&o.wait, "wait", 2*time.Minute, "maximum time until the program runs")
 	progressFlag(cmd, &o.progress)
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
-func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string) error {
+func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []string) error {
 	p, err := h.provider()
 	if err != nil {
 		return err
@@ -86,14 +86,14 @@ func (h host) runOwn(ctx context.Context, s *stage, o runOptions, args []string)
 		return err
 	}
 	if own == nil {
-		fmt.Fprintf(s.people(), "%s is mkube's own again.\n", args[0])
+		fmt.Fprintf(s.people(), "%s runs its own program again.\n", args[0])
 		return nil
 	}
 	node, err := firstControlPlane(ctx, p, name)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.people(), "Your %s runs. Its output: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s\n\nmkube run %[1]s%[2]s brings mkube's back.\n", args[0], h.forName(name), node)
+	fmt.Fprintf(s.people(), "Your %s runs. To see its output: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s\n\nTo restore the component's own program: mkube run %[1]s%[2]s\n", args[0], h.forName(name), node)
 	return nil
 }
 

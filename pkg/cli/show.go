@@ -13,8 +13,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// stage is where something long is shown: its steps while they go on, then words.
-type stage struct {
+// console shows a long command: its steps while it runs, then its messages.
+type console struct {
 	renderer progress.Renderer
 	recorder progress.Recorder
 	getenv   func(string) string
@@ -25,19 +25,19 @@ type stage struct {
 }
 
 func progressFlag(cmd *cobra.Command, mode *string) {
-	cmd.Flags().StringVar(mode, "progress", "auto", "how to show progress: "+progress.Modes)
+	cmd.Flags().StringVar(mode, "progress", "auto", "progress display: "+progress.Modes)
 	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions([]string{"auto", "tty", "plain", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// onStage runs a command on a stage. What it has to say is said when it returns.
-func (h host) onStage(cmd *cobra.Command, mode string, run func(context.Context, *stage) error) error {
+// onConsole runs a command with a console, and prints the error of the command when it returns.
+func (h host) onConsole(cmd *cobra.Command, mode string, run func(context.Context, *console) error) error {
 	r, err := progress.New(mode, h.err, progress.Options{Getenv: h.getenv})
 	if err != nil {
 		return usagef(cmd, "--progress: %w", err)
 	}
 	defer func() { _ = r.Close() }() // it said so at each Write
 	ctx := cmd.Context()
-	s := &stage{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
+	s := &console{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
 	s.recorder.Next = func(e progress.Event) {
 		if s.json || ctx.Err() == nil {
 			r.On(s.brief(e))
@@ -48,7 +48,7 @@ func (h host) onStage(cmd *cobra.Command, mode string, run func(context.Context,
 
 // brief is an event for people without the log behind an error: they get to read
 // that at the end, with the error.
-func (s *stage) brief(e progress.Event) progress.Event {
+func (s *console) brief(e progress.Event) progress.Event {
 	if e.State == progress.Failed && !s.json {
 		e.Detail, _, _ = strings.Cut(e.Detail, "\n")
 	}
@@ -56,7 +56,7 @@ func (s *stage) brief(e progress.Event) progress.Event {
 }
 
 // words is where words go from now on: no more steps are shown.
-func (s *stage) words() io.Writer {
+func (s *console) words() io.Writer {
 	if s.json {
 		return s.renderer
 	}
@@ -65,12 +65,12 @@ func (s *stage) words() io.Writer {
 }
 
 // warn shows a line beside the steps.
-func (s *stage) warn(line string) {
+func (s *console) warn(line string) {
 	fmt.Fprintln(s.renderer, "Warning: "+line)
 }
 
 // people is words for people only.
-func (s *stage) people() io.Writer {
+func (s *console) people() io.Writer {
 	if s.json {
 		return io.Discard
 	}
@@ -78,7 +78,7 @@ func (s *stage) people() io.Writer {
 }
 
 // exit says what an error has to say, and gives how to exit.
-func (s *stage) exit(ctx context.Context, err error) error {
+func (s *console) exit(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -86,20 +86,20 @@ func (s *stage) exit(ctx context.Context, err error) error {
 }
 
 // table shows where the time went.
-func (s *stage) table() {
+func (s *console) table() {
 	fmt.Fprintln(s.people())
 	// The words that follow would fail in the same way.
 	_ = progress.Table(s.people(), s.recorder.Events(), progress.Options{Getenv: s.getenv})
 }
 
 // began reports whether there was any step, and got whether one was done.
-func (s *stage) began() bool { return len(s.recorder.Events()) > 0 }
+func (s *console) began() bool { return len(s.recorder.Events()) > 0 }
 
-func (s *stage) got() bool {
+func (s *console) got() bool {
 	return slices.ContainsFunc(s.recorder.Events(), func(e progress.Event) bool { return e.State == progress.Done })
 }
 
 // traced makes a provider tell every command that it runs.
-func (s *stage) traced(p provider.Provider) provider.Provider {
+func (s *console) traced(p provider.Provider) provider.Provider {
 	return provider.Trace(p, s.renderer)
 }

@@ -17,12 +17,12 @@ func (h host) stageCheckCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Try what works at the stage of a cluster, and what must not work yet",
-		Long: `Check tries, for each component, the thing that it is there for: a Deployment
-gets a ReplicaSet, a pod gets a node. What the components that are there make
-possible must work, and all else must not work yet. It leaves nothing behind.
+		Short: "Check that a cluster works up to its stage, and not beyond",
+		Long: `Test the function of each component: a Deployment gets a ReplicaSet, a pod gets
+a node. The functions of components that are up must work. The functions of
+later components must not work yet. Check leaves nothing behind in the cluster.
 
-It exits with code 1 unless all is as it must be.`,
+The exit code is 0 only if all of this is true.`,
 		Example: `  mkube stage check
   mkube stage check --name blue -o json`,
 		Args: noArgs,
@@ -32,7 +32,7 @@ It exits with code 1 unless all is as it must be.`,
 	}
 	h.nameFlag(cmd, &name)
 	// All at once takes an emulated machine more than a minute.
-	cmd.Flags().DurationVar(&wait, "wait", 90*time.Second, "how long what must work, and does not, is tried")
+	cmd.Flags().DurationVar(&wait, "wait", 90*time.Second, "maximum time to retry a function that must work and does not")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
 	return cmd
 }
@@ -70,7 +70,7 @@ func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, f
 		h.tell("All is as it must be at this stage.")
 		return nil
 	}
-	h.tell("%s not as it must be.", count(wrong, "thing is", "things are"))
+	h.tell("%s not as expected.", count(wrong, "function is", "functions are"))
 	return silent(Failed)
 }
 

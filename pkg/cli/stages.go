@@ -20,12 +20,13 @@ func (h host) stageCommand() *cobra.Command {
 	var name, format string
 	cmd := group("stage", "Build a cluster one component at a time", h.stageNextCommand(), h.stageBackCommand(), h.stageCheckCommand())
 	cmd.Use = "stage [COMMAND]"
-	cmd.Long = `Without a command, stage lists the components of a cluster in the order in which
-they come up: what each is for, how it stands, and what it waits for. A cluster
-is at a stage when it was created with --until, or taken back.
+	cmd.Long = `Without a subcommand, stage lists the components of a cluster in the order in
+which they come up: the responsibility and state of each, and the components
+that it waits for. A stage is how far a cluster is built, named by its last
+component. Build a cluster up to a stage with mkube create cluster --until.
 
-next brings up the next component, back takes the last one away again, and check
-tells what works by now, and what cannot work yet.`
+next brings up the next component, back removes the last one, and check tests
+what works at this stage, and that nothing else works yet.`
 	cmd.Example = `  mkube create cluster --until kubelet
   mkube stage
   mkube stage next
@@ -120,15 +121,16 @@ type stageOptions struct {
 	verbose                  bool
 }
 
-func (h host) stageFlags(cmd *cobra.Command, o *stageOptions) {
+func (h host) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
 	h.nameFlag(cmd, &o.cluster)
-	cmd.Flags().DurationVar(&o.wait, "wait", 5*time.Minute, "how long it may take")
+	cmd.Flags().DurationVar(&o.wait, "wait", 5*time.Minute, wait)
 	progressFlag(cmd, &o.progress)
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that is run on the nodes")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 }
 
-func untilFlag(cmd *cobra.Command, until *string) {
-	cmd.Flags().StringVar(until, "until", "", "the last component that comes up: mkube explain lists them")
+// untilFlag adds the flag until. An omitted one means the components byDefault.
+func untilFlag(cmd *cobra.Command, until *string, byDefault string) {
+	cmd.Flags().StringVar(until, "until", "", "last component to bring up, as listed by mkube explain (default: "+byDefault+")")
 	_ = cmd.RegisterFlagCompletionFunc("until", completeComponents)
 }
 
@@ -137,8 +139,8 @@ func (h host) stageNextCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Bring up the next component of a cluster",
-		Long: `Next brings up the component that comes next, or all until one of them, and
-waits until each is ready. What came up before an error stays.`,
+		Long: `Bring up the next component, or all components up to and including --until, and
+wait until each is ready. Components that came up before an error stay.`,
 		Example: `  mkube stage next
   mkube stage next --until kube-scheduler`,
 		Args: noArgs,
@@ -146,15 +148,15 @@ waits until each is ready. What came up before an error stays.`,
 			if err := knownComponent(cmd, o.until); err != nil {
 				return err
 			}
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.stageNext(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.stageNext(ctx, s, o) })
 		},
 	}
-	h.stageFlags(cmd, &o)
-	untilFlag(cmd, &o.until)
+	h.stageFlags(cmd, &o, "maximum time until the components are ready")
+	untilFlag(cmd, &o.until, "the next component")
 	return cmd
 }
 
-func (h host) stageNext(ctx context.Context, s *stage, o stageOptions) error {
+func (h host) stageNext(ctx context.Context, s *console, o stageOptions) error {
 	p, err := h.provider()
 	if err != nil {
 		return err
@@ -176,21 +178,21 @@ func (h host) stageBackCommand() *cobra.Command {
 	var o stageOptions
 	cmd := &cobra.Command{
 		Use:   "back",
-		Short: "Take the last component of a cluster away again",
-		Long: `Back takes away the component that came last: its process, files, objects in the
-API, and what it has left on the nodes. What it has done stays: the pods that a
-scheduler placed go on running.`,
+		Short: "Remove the last component of a cluster",
+		Long: `Remove the component that came up last: its process, its files, its objects in
+the API, and what it has left on the nodes. The results of its work stay: pods
+that the scheduler placed keep running.`,
 		Example: `  mkube stage back`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onStage(cmd, o.progress, func(ctx context.Context, s *stage) error { return h.stageBack(ctx, s, o) })
+			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.stageBack(ctx, s, o) })
 		},
 	}
-	h.stageFlags(cmd, &o)
+	h.stageFlags(cmd, &o, "maximum time to remove the component")
 	return cmd
 }
 
-func (h host) stageBack(ctx context.Context, s *stage, o stageOptions) error {
+func (h host) stageBack(ctx context.Context, s *console, o stageOptions) error {
 	p, err := h.provider()
 	if err != nil {
 		return err
@@ -208,7 +210,7 @@ func (h host) stageBack(ctx context.Context, s *stage, o stageOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.people(), "%s is gone. mkube stage next%s brings it back.\n", gone, h.forName(name))
+	fmt.Fprintf(s.people(), "Removed %s. To bring it back: mkube stage next%s\n", gone, h.forName(name))
 	return nil
 }
 
@@ -225,9 +227,9 @@ func knownComponent(cmd *cobra.Command, name string) error {
 	if name == "" || slices.Contains(all, name) {
 		return nil
 	}
-	return usagef(cmd, "there is no component %q%s; there are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
+	return usagef(cmd, "unknown component %q%s; the components are %s", name, suggest.DidYouMean(name, all), strings.Join(all, ", "))
 }
 
 func completeComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return without(components(), args), cobra.ShellCompDirectiveNoFileComp
+	return subtract(components(), args), cobra.ShellCompDirectiveNoFileComp
 }

@@ -27,11 +27,11 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	defer stop()
 	columns, rows, err := term.GetSize(out)
 	if err != nil {
-		return fmt.Errorf("asking the terminal for its size: %w", err)
+		return fmt.Errorf("reading the size of the terminal: %w", err)
 	}
 	before, err := term.MakeRaw(in)
 	if err != nil {
-		return fmt.Errorf("making the terminal raw: %w", err)
+		return fmt.Errorf("switching the terminal to raw mode: %w", err)
 	}
 	defer func() { _ = term.Restore(in, before) }() // there is no more to try
 	cmd.Stdin, cmd.TTY, cmd.Sizes = h.in, true, sizes

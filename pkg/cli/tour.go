@@ -36,14 +36,14 @@ func (h host) tourCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tour",
 		Short: "Walk through a Kubernetes control plane, one component at a time",
-		Long: `Tour builds a cluster in front of you, from a container runtime alone up to a
-Deployment that answers by name. At each step it says what comes and why, shows
-the command to type (Enter runs it), what has changed, and whether it is as it
-must be. Type commands of your own whenever you like.
+		Long: `Build a cluster step by step, from a container runtime alone up to a Deployment
+that answers at its DNS name. Each step explains what comes next and why, shows
+a command (press Enter to run it) and its output, and checks the result. You can
+type commands of your own at any time.
 
-It can be left at any time, and goes on where you left it. The cluster is called
-"tour"; mkube delete cluster --name tour ends it for good. What its nodes are
-made of is said when the tour begins.`,
+You can leave the tour at any time, and continue it later with mkube tour. The
+cluster is called "tour"; mkube delete cluster --name tour ends the tour for
+good. The flags for nodes, such as --provider, apply only when the tour begins.`,
 		Example: `  mkube tour
   mkube tour --provider vagrant
   mkube tour --non-interactive
@@ -52,12 +52,12 @@ made of is said when the tour begins.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.tour(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.cluster, "name", tourCluster, "the cluster's name")
+	f.StringVar(&o.cluster, "name", tourCluster, "name of the cluster")
 	h.providerFlags(cmd, &o.providerOptions)
 	ignoreFlag(cmd, &o.ignoreOptions)
-	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without a question, and end at the first that is not as it must be")
+	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without asking, and stop at the first wrong result")
 	f.BoolVar(&o.list, "list", false, "list the steps")
-	f.BoolVar(&o.plain, "no-color", false, "use no colour (nor is any used where $NO_COLOR is set)")
+	f.BoolVar(&o.plain, "no-color", false, "disable colors, which $NO_COLOR also does")
 	f.StringVar(&o.record, "record", "", "write what the commands print into a file, as JSON")
 	_ = f.MarkHidden("record") // for docs/walkthrough.md
 	return cmd
@@ -114,11 +114,11 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	if at != (place{}) && len(o.providerOptions.args()) > 0 {
-		t.say("The tour goes on with the nodes that it began with. To begin anew: mkube delete cluster --name %s", o.cluster)
+		t.say("The tour continues with its existing nodes. To start over: mkube delete cluster --name %s", o.cluster)
 	}
 	switch err := t.walk(ctx, at); {
 	case errors.Is(err, errLeft) || ctx.Err() != nil:
-		t.say("\nmkube tour%s goes on from here; mkube delete cluster --name %s ends it for good.", t.named(), o.cluster)
+		t.say("\nTo continue from here: mkube tour%s. To end the tour for good: mkube delete cluster --name %s", t.named(), o.cluster)
 		return ctx.Err()
 	case err != nil:
 		return err
@@ -190,7 +190,7 @@ func (t *tourSession) walk(ctx context.Context, at place) error {
 			}
 		}
 	}
-	t.say("\n%s", t.style(green, "This was the tour."))
+	t.say("\n%s", t.style(green, "This is the end of the tour."))
 	return nil
 }
 
@@ -260,10 +260,10 @@ func (t *tourSession) resume(ctx context.Context) (place, error) {
 	}
 	var here place
 	if _, err := fmt.Sscanf(at, "%d %d", &here.Step, &here.Command); err != nil {
-		return place{}, fmt.Errorf("cluster %q is not of a tour: choose another name by --name", t.o.cluster)
+		return place{}, fmt.Errorf("cluster %q does not belong to a tour: choose another name with --name", t.o.cluster)
 	}
 	if here.Step >= len(t.steps) {
-		return place{}, fmt.Errorf("the tour of cluster %q is at its end: mkube delete cluster --name %[1]s, and begin anew", t.o.cluster)
+		return place{}, fmt.Errorf("the tour of cluster %q is complete: to start over, delete the cluster with mkube delete cluster --name %[1]s", t.o.cluster)
 	}
 	return here, nil
 }

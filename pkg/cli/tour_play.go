@@ -42,7 +42,7 @@ func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command)
 			return err
 		}
 		if result.Wrong == "" {
-			t.say("%s", t.style(green, "  ✓ as it must be"))
+			t.say("%s", t.style(green, "  ✓ as expected"))
 			t.recorded[s.Name] = append(t.recorded[s.Name], result.Output)
 			return nil
 		}
@@ -56,7 +56,7 @@ func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command)
 // ask waits for the user to let a command run, and runs others that are typed.
 func (t *tourSession) ask(ctx context.Context, c *tour.Command) (skip bool, err error) {
 	for t.in != nil {
-		fmt.Fprint(t.out, t.style(dim, "  Enter runs it; or a command of yours, s skips it, q leaves: "))
+		fmt.Fprint(t.out, t.style(dim, "  Enter runs it, s skips it, q quits; or type a command of your own: "))
 		line, err := t.line(ctx)
 		switch line = strings.TrimSpace(line); {
 		case err != nil:

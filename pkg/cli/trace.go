@@ -10,25 +10,25 @@ import (
 )
 
 func (h host) traceCommand() *cobra.Command {
-	return group("trace", "Tell how a pod came to run", h.tracePodCommand())
+	return group("trace", "Show how a pod came to run", h.tracePodCommand())
 }
 
 func (h host) tracePodCommand() *cobra.Command {
 	var o treeOptions
 	cmd := &cobra.Command{
 		Use:   "pod NAME",
-		Short: "Tell how a pod came to run, step by step",
-		Long: `Tell a pod's way from the first request to Running: who did what, when, and how
-long after the step before. Each step says how it is known:
+		Short: "Show how a pod came to run, step by step",
+		Long: `Show how a pod came to run, from the first request to Running: which component
+did what, when, and how long after the previous step. Each step names its
+source:
 
-  audit        the API server's log of who asked for what; it is small, and
-               forgets what is some days old
-  event        Kubernetes' events, which last an hour
-  containerd   the runtime of the pod's node
-  object       the pod and its owners themselves, to the second
+  audit        the API server's audit log; it is small, and keeps a few days
+  event        Kubernetes events, which are kept for an hour
+  containerd   the container runtime of the pod's node
+  object       the pod and its owners, with times in whole seconds
 
-Of a pod that does not run, it shows how far it got, and who should come next.
-Times are UTC.`,
+For a pod that does not run, trace shows how far it got, and which component
+should act next. Times are UTC.`,
 		Example: `  mkube trace pod web-5d44f75545-rrvdw
   mkube trace pod coredns-7d4cbc8b8c-9xcg2 -n kube-system --name blue -o json`,
 		Args: func(cmd *cobra.Command, args []string) error {

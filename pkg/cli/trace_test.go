@@ -17,14 +17,14 @@ func TestTracePod(t *testing.T) {
 
 Pending.
 Next: kube-scheduler binds the pod to a node; it does not yet because: no node has room
-Told by the objects, the events of the namespace.
-Not known: the audit log of mkube-control-plane: there is none
-Not known: who created the pod: the audit log does not reach back to it
+Sources: the objects, the events of the namespace.
+Not available: the audit log of mkube-control-plane: there is none
+Not available: who created the pod: the audit log does not reach back to it
 `, ""},
-		{"trace pod wbe", Failed, "", "Error: there is no pod \"wbe\" in the namespace \"default\", which has web: did you mean \"web\"?\n"},
-		{"trace pod web -n other", Failed, "", "Error: listing the pods of the namespace \"other\": the API server answers 404: could not find /api/v1/namespaces/other/pods\n"},
+		{"trace pod wbe", Failed, "", "Error: pod \"wbe\" does not exist in namespace \"default\", which has web: did you mean \"web\"?\n"},
+		{"trace pod web -n other", Failed, "", "Error: listing the pods of namespace \"other\": the API server answers 404: could not find /api/v1/namespaces/other/pods\n"},
 		{"trace pod", Usage, "", "Error: mkube trace pod needs the name of one pod: mkube kubectl -- get pods lists them\nSee mkube trace pod --help\n"},
-		{"trace", Usage, "", "Error: mkube trace what? Say pod\nSee mkube trace --help\n"},
+		{"trace", Usage, "", "Error: mkube trace needs a subcommand: pod\nSee mkube trace --help\n"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			t.Parallel()

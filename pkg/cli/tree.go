@@ -19,14 +19,14 @@ func (h host) treeCommand() *cobra.Command {
 	var o treeOptions
 	cmd := &cobra.Command{
 		Use:   "tree KIND/NAME",
-		Short: "Show an object and all that it owns",
-		Long: `Show an object and all objects that it owns, and what these own: a Deployment's
-ReplicaSets, their Pods. Ownership is what ownerReferences say; when an object
-is deleted, the garbage collector deletes what is below it here.
+		Short: "Show an object and the objects that it owns",
+		Long: `Show an object, the objects that it owns, and the objects that these own: a
+Deployment, its ReplicaSets, their Pods. Ownership comes from ownerReferences.
+When an object is deleted, the garbage collector deletes the objects below it.
 
-All kinds are looked through that the API server can list, those of custom
-resources too. KIND is a plural, a singular or a short name, as in kubectl, and
-may say its group: deploy/web, deployments.apps/web, node/mkube-worker.`,
+tree searches all kinds that the API server can list, including custom
+resources. KIND is a plural, singular or short name, as in kubectl, and may
+include the API group: deploy/web, deployments.apps/web, node/mkube-worker.`,
 		Example: `  mkube tree deployment/web
   mkube tree ds/kube-proxy -n kube-system
   mkube tree node/mkube-control-plane --name blue -o json`,
@@ -40,7 +40,7 @@ may say its group: deploy/web, deployments.apps/web, node/mkube-worker.`,
 }
 
 func namespaceFlag(cmd *cobra.Command, namespace *string) {
-	cmd.Flags().StringVarP(namespace, "namespace", "n", "default", "the object's namespace")
+	cmd.Flags().StringVarP(namespace, "namespace", "n", "default", "namespace of the object")
 }
 
 // objectArgs wants KIND/NAME, or KIND NAME as kubectl takes it too.

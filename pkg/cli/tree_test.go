@@ -37,10 +37,10 @@ func TestTree(t *testing.T) {
 		code     Code
 		out, err string
 	}{
-		{"tree rs/web", OK, "ReplicaSet/web 1/1\n└── Pod/web-a Running Ready\n", "Warning: not listed, so what they have may be missing: services of v1 (the API server answers 503: not now)\n"},
-		{"tree po web-a", OK, "Pod/web-a Running Ready\n", "Warning: not listed, so what they have may be missing: services of v1 (the API server answers 503: not now)\nPod/web-a is itself owned by ReplicaSet/web.\n"},
+		{"tree rs/web", OK, "ReplicaSet/web 1/1\n└── Pod/web-a Running Ready\n", "Warning: these kinds could not be listed, so their objects may be missing: services of v1 (the API server answers 503: not now)\n"},
+		{"tree po web-a", OK, "Pod/web-a Running Ready\n", "Warning: these kinds could not be listed, so their objects may be missing: services of v1 (the API server answers 503: not now)\nPod/web-a is itself owned by ReplicaSet/web.\n"},
 		{"tree replicast/web", Failed, "", "Error: the cluster has no kind \"replicast\" that can be listed: did you mean \"replicaset\"?\n"},
-		{"tree rs/wbe", Failed, "", "Error: there is no replicaset \"wbe\" in the namespace \"default\": did you mean \"web\"?\n"},
+		{"tree rs/wbe", Failed, "", "Error: replicaset \"wbe\" does not exist in namespace \"default\": did you mean \"web\"?\n"},
 		{"tree rs/web -n other", Failed, "", "Error: listing replicasets: the API server answers 404: could not find /apis/apps/v1/namespaces/other/replicasets\n"},
 		{"tree", Usage, "", "Error: mkube tree needs one object as KIND/NAME, such as deployment/web\nSee mkube tree --help\n"},
 		{"tree web", Usage, "", "Error: mkube tree needs one object as KIND/NAME, such as deployment/web\nSee mkube tree --help\n"},

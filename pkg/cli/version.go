@@ -25,7 +25,7 @@ func (h host) versionCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of mkube and of its Kubernetes",
+		Short: "Print the versions of mkube and its default Kubernetes release",
 		Example: `  mkube version
   mkube version -o json`,
 		Args: noArgs,

@@ -242,7 +242,7 @@ func (a *API) remove(ctx context.Context, object *unstructured.Unstructured) err
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), errors.New("it is still there"))
+			return errors.Join(context.Cause(ctx), errors.New("it still exists"))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

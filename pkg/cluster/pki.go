@@ -46,7 +46,7 @@ func NewPKI(now time.Time) (*PKI, error) {
 	wait.Go(func() { p.ServiceAccountKey, p.ServiceAccountPub, errs[3] = pki.NewServiceAccountKey() })
 	wait.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("making the cluster's keys: %w", err)
+		return nil, fmt.Errorf("creating the cluster's keys: %w", err)
 	}
 	return p, nil
 }

@@ -219,7 +219,7 @@ func TestCloudControllerReady(t *testing.T) {
 	tainted := `{"apiVersion":"v1","kind":"Node","metadata":{"name":"mkube-control-plane"},"spec":{"taints":[
 		{"key":"example.com/x","effect":"NoSchedule"},{"key":"node.cloudprovider.kubernetes.io/uninitialized","value":"true","effect":"NoSchedule"}]}}`
 	api.Object(node, tainted)
-	ready("node mkube-control-plane is not initialised")
+	ready("node mkube-control-plane is not initialized")
 	api.Object(node, strings.Replace(tainted, "node.cloudprovider.kubernetes.io/uninitialized", "example.com/y", 1))
 	ready("")
 }

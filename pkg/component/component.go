@@ -1,5 +1,5 @@
-// Package component is what a part of Kubernetes is to mkube, and the graph that
-// such parts come up in.
+// Package component defines what a component of Kubernetes is to mkube, and the graph in
+// which components come up.
 package component
 
 import (
@@ -9,77 +9,99 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// A Component is one part of Kubernetes and how it comes up.
+// A Component is one part of Kubernetes, with what mkube needs to start, probe and remove it.
+//
+// For example, kube-scheduler is a static pod on every control plane:
+//
+//	component.Component{
+//		Name:     "kube-scheduler",
+//		Needs:    []string{"kube-apiserver"}, // started once the API server serves
+//		Short:    "chooses a node for every pod that has none",
+//		Lesson:   lesson,                  // lesson.md, embedded
+//		On:       component.ControlPlanes, // without it: every Kubernetes node
+//		Flags:    Flags,                   // returns each flag with its reason
+//		Ports:    []component.Port{{Number: 10259, Protocol: "TCP", For: "health and metrics, for the node itself"}},
+//		Files:    files,     // returns its kubeconfig, which starts nothing
+//		Manifest: staticPod, // returns its static pod, which the kubelet starts
+//		Effect:   component.Effect{Claim: "a pod gets a node", Try: places},
+//		Ready:    component.Healthy("kube-scheduler", "https", 10259, "/healthz"),
+//	}
+//
+// It sets no Start, because the kubelet starts static pods, and no Serves, because other
+// components may wait until it is ready.
 type Component struct {
-	// Name is what Kubernetes calls it: "kube-apiserver".
+	// Name is its name in Kubernetes, such as "kube-apiserver".
 	Name string
-	// Needs are the components that must serve before it can start, After those that
-	// must be ready.
+	// Needs lists the components that must serve before it can start, and After those
+	// that must be ready.
 	Needs, After []string
-	// Uses are further components that it cannot become ready without, though it
-	// can start: a pod may be asked for before there is a scheduler.
+	// Uses lists further components without which it can start, but not become ready. For
+	// example, a pod can be created before there is a scheduler.
 	Uses []string
-	// Background says that a cluster is usable before it is ready: what uses it waits
-	// by itself, as a pod does for its volume.
+	// Background is set if a cluster is usable before the component is ready, because
+	// its users wait for it on their own, as a pod waits for its volume.
 	Background bool
 	// Short is its responsibility, in one line.
 	Short string
-	// Lesson is what it teaches, in Markdown.
+	// Lesson explains it to a learner, in Markdown.
 	Lesson string
 
-	// Unit is its unit of systemd. Empty means that it runs as a container of its name
-	// in the namespace kube-system, or not as a process at all.
+	// Unit is its systemd unit. If empty, it runs as a container of the same name in the
+	// namespace kube-system, or it is no process at all.
 	Unit string
-	// AtBoot says that its unit starts when the node boots, by itself.
+	// AtBoot is set if its unit starts when the node boots, without mkube.
 	AtBoot bool
-	// Neighbours says that its files on a node, or what Start does, name other nodes:
-	// they are written, and it is started, again when the cluster's nodes change. A
-	// static pod stays as it is.
+	// Neighbours is set if its files on a node, or what Start does, depend on the other
+	// nodes. When the nodes of the cluster change, the files are written again and Start is
+	// called again. A running static pod is not restarted.
 	Neighbours bool
-	// On is its nodes. Nil means all nodes of Kubernetes.
+	// On returns the nodes that it runs on. If unset, it runs on all Kubernetes nodes.
 	On func(*cluster.Cluster) []provider.Node
-	// Flags are those that its process on a node is given, each with a reason. Nil means
-	// that it has none, or is no process.
+	// Flags returns the flags of its process on a node, each with a reason. If unset, it
+	// has no flags, or is no process.
 	Flags func(*cluster.Cluster, provider.Node) []Flag
-	// Ports are those that it listens on.
+	// Ports lists the ports that it listens on.
 	Ports []Port
-	// Files are what must lie on a node before it starts; they do nothing by
-	// themselves. One of an earlier component with the same path gives way. It does no I/O and
-	// gives the same each time. Nil means none.
+	// Files returns the files that a node must have before it starts. Writing them
+	// starts nothing. A file replaces a file of an earlier component with the same
+	// path. Files does no I/O and returns the same each time. If unset, it has no files.
 	Files func(*cluster.Cluster, provider.Node) ([]provider.File, error)
-	// Objects are what it has in the API, as YAML documents, created before it starts. Nil
-	// means none.
+	// Objects returns its objects in the API, as YAML documents. They are created before
+	// it starts. If unset, it has none.
 	Objects func(*cluster.Cluster) ([]byte, error)
-	// Data are folders that it fills on its nodes.
+	// Data lists the folders on its nodes that it fills.
 	Data []string
-	// Manifest is what starts it on a node, at once and at each boot: its static pod, or
-	// the file that its unit waits for. It does no I/O. Nil means that there is none.
+	// Manifest returns the file that starts it on a node, immediately and at each boot: its
+	// static pod, or the file that its unit waits for. Manifest does no I/O. If unset, no
+	// file starts it.
 	Manifest func(*cluster.Cluster, provider.Node) (provider.File, error)
-	// Start starts it on a node. Nil means that Files or Manifest do. It may be
-	// called again for one that has started.
+	// Start starts it on a node. It may be called again after it has started. If unset,
+	// Files or Manifest start it.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
-	// Stop takes back on a node what Start did, and what the component leaves behind, once
-	// its unit has ended or its static pod is gone, and its files are. Nil means nothing.
+	// Stop undoes on a node what Start did, and removes what the component leaves behind. It
+	// is called after the unit has ended or the static pod is gone, and after the files are
+	// removed. If unset, there is nothing to undo.
 	Stop func(context.Context, *cluster.Cluster, provider.Node) error
-	// Serves is nil once what needs it may begin to use it on a node, which may be
-	// before it is ready. Nil means that this is the same.
+	// Serves returns nil once the components that need it can start using it on a node,
+	// which may be before it is ready. If unset, Ready decides that.
 	Serves func(context.Context, *cluster.Cluster, provider.Node) error
-	// Effect is what works by it.
+	// Effect is what works in a cluster because of it.
 	Effect Effect
-	// Ready is nil once it does all that it should on a node, else it says why not yet.
+	// Ready returns nil once it does all its work on a node, and otherwise the reason
+	// why it does not yet.
 	Ready func(context.Context, *cluster.Cluster, provider.Node) error
 }
 
-// A Port is one that a component listens on.
+// A Port is a port that a component listens on.
 type Port struct {
 	Number int
 	// Protocol is "TCP", "UDP" or both, as "TCP, UDP".
 	Protocol string
-	// For is what it is for, and who comes there.
+	// For is its purpose, and its clients.
 	For string
 }
 
-// Nodes are the nodes that the component runs on.
+// Nodes returns the nodes that the component runs on.
 func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 	if c.On == nil {
 		return cl.KubernetesNodes()
@@ -87,11 +109,11 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 	return c.On(cl)
 }
 
-// ControlPlanes is the On of what runs on control planes only.
+// ControlPlanes returns the control planes: it is the On of components that run only there.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// Inert is the component's files on a node, less its manifest: what does nothing by
-// itself.
+// Inert returns the component's files on a node without its manifest. Writing them starts
+// nothing.
 func (c Component) Inert(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if c.Files == nil {
 		return nil, nil

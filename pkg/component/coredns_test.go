@@ -121,7 +121,7 @@ func TestCoreDNSReady(t *testing.T) {
 		"status":{"containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull","message":"no such host"}}}]}}]}`)
 	ready("pod coredns-x: ErrImagePull: no such host")
 	api.Object(deployment, strings.Replace(unavailable, `"readyReplicas":1`, `"readyReplicas":2`, 1))
-	ready("asking 10.96.0.10 for kubernetes.default.svc.cluster.local: running mkube-resolve 10.96.0.10 kubernetes.default.svc.cluster.local on mkube-control-plane: exit code 1")
+	ready("querying 10.96.0.10 for kubernetes.default.svc.cluster.local: running mkube-resolve 10.96.0.10 kubernetes.default.svc.cluster.local on mkube-control-plane: exit code 1")
 	resolves = 0
 	ready("")
 	if len(asked) != 2 {

@@ -101,7 +101,7 @@ func Gone(ctx context.Context, name string, n provider.Node) error {
 	for {
 		out, err := provider.Output(ctx, n, "sh", "-c", running, "sh", name)
 		if err != nil {
-			return fmt.Errorf("looking whether %s has ended: %w", name, err)
+			return fmt.Errorf("checking whether %s has ended: %w", name, err)
 		}
 		if len(out) == 0 {
 			return nil

@@ -40,7 +40,7 @@ func Eventually(ctx context.Context, ask func() error) error {
 		select {
 		case <-ctx.Done():
 			return last
-		case <-time.After(breath(start, began)):
+		case <-time.After(probeDelay(start, began)):
 		}
 	}
 }

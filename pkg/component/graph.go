@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// A Graph is components, each listed after all that it needs: it reads as the
-// story.
+// A Graph is a list of components in topological order: each one comes after all that it
+// needs.
 type Graph []Component
 
-// Names are the components' names in order.
+// Names returns the names of the components in order.
 func (g Graph) Names() []string {
 	var names []string
 	for _, c := range g {
@@ -22,8 +22,8 @@ func (g Graph) Names() []string {
 	return names
 }
 
-// Check says what is wrong with the graph: a name twice, or a need that is not
-// listed before.
+// Check returns an error if a name is listed twice, or if a component is not listed after
+// all that it needs.
 func (g Graph) Check() error {
 	var errs []error
 	seen := map[string]bool{}
@@ -41,26 +41,27 @@ func (g Graph) Check() error {
 	return errors.Join(errs...)
 }
 
-// Until is the graph up to and including a component.
+// Until returns the graph up to and including a component.
 func (g Graph) Until(name string) (Graph, error) {
 	i := slices.IndexFunc(g, func(c Component) bool { return c.Name == name })
 	if i < 0 {
-		return nil, fmt.Errorf("no component is called %q; there are %s", name, strings.Join(g.Names(), ", "))
+		return nil, fmt.Errorf("unknown component %q; the components are %s", name, strings.Join(g.Names(), ", "))
 	}
 	return g[:i+1], nil
 }
 
-// A Step brings one component up. It may call turn.Serves once what needs the component
-// may begin; when it returns nil, that may be at the latest.
+// A Step brings one component up. It may call turn.Serves as soon as the components that
+// need it can start. They can start at the latest when Step returns nil.
 type Step func(ctx context.Context, c Component, turn Turn) error
 
-// A Turn is how a component that comes up and the rest of its graph hear of each
-// other. The zero value is that of one that comes up alone. Its functions may be called at
-// any time, by any goroutine.
+// A Turn connects a component that comes up to the rest of its graph. The zero value is for
+// a component that comes up alone. Its functions may be called at any time, from any
+// goroutine.
 type Turn struct {
-	// Serves says that what needs the component may begin.
+	// Serves lets the components that need this one start. If unset, nothing waits for it.
 	Serves func()
-	// Settled tells whether all that the component needs is ready, and does not merely serve.
+	// Settled reports whether all that the component needs is ready, and not only serves. If
+	// unset, it is.
 	Settled func() bool
 }
 
@@ -72,11 +73,11 @@ func (t Turn) serves() {
 
 func (t Turn) settled() bool { return t.Settled == nil || t.Settled() }
 
-// Run calls f for every component, each as soon as all that it needs serves, and all
-// that it comes after is ready. After
-// the first error no further component begins, and the context of the others ends.
-// The error returned is that of the first component in the graph's order that
-// failed by itself: a later one often fails only because an earlier one is late.
+// Run calls f for every component, each as soon as all that it needs serves and all that it
+// comes after is ready. After the first error, no further component starts, and the context
+// of the running ones ends. Run returns the error of the first component, in the order of
+// the graph, whose failure is not only a consequence of that: a later component often fails
+// only because an earlier one is late.
 func (g Graph) Run(ctx context.Context, f Step) error {
 	if err := g.Check(); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	var wait sync.WaitGroup
 	for i, c := range g {
 		turn := Turn{
-			// Closed only on success: what needs this must not begin otherwise.
+			// Closed only on success: after a failure, what needs this must not start.
 			Serves:  sync.OnceFunc(func() { close(serving[c.Name]) }),
 			Settled: func() bool { return closed(c.Needs, ready) },
 		}
@@ -104,7 +105,7 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 			}
 			if errs[i] = f(ctx, c, turn); errs[i] != nil {
 				if errors.Is(context.Cause(ctx), errSibling) && errors.Is(errs[i], context.Canceled) {
-					errs[i] = errSibling // it was ended in the midst of something
+					errs[i] = errSibling // it only failed because its context ended
 				}
 				cancel(errSibling)
 				return
@@ -117,9 +118,10 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	return first(errs)
 }
 
-// errSibling ends what still runs when another component has failed.
+// errSibling is the cause that ends the context of running components when another one has failed.
 var errSibling = errors.New("another component failed")
 
+// await waits until the channels of all needs are closed, or the context ends.
 func await(ctx context.Context, needs []string, serving map[string]chan struct{}) error {
 	for _, need := range needs {
 		select {
@@ -131,7 +133,7 @@ func await(ctx context.Context, needs []string, serving map[string]chan struct{}
 	return nil
 }
 
-// closed tells whether all the channels of some names are.
+// closed reports whether the channels of all names are closed.
 func closed(names []string, channels map[string]chan struct{}) bool {
 	for _, name := range names {
 		select {
@@ -143,7 +145,8 @@ func closed(names []string, channels map[string]chan struct{}) bool {
 	return true
 }
 
-// first is the first error that is not the mere consequence of another.
+// first returns the first error that is not only a consequence of another one. If all are,
+// it returns the first of those.
 func first(errs []error) error {
 	var any error
 	for _, err := range errs {
@@ -157,7 +160,7 @@ func first(errs []error) error {
 	return any
 }
 
-// bare reports whether an error only says that the time was up.
+// bare reports whether an error is only that of a context that ended.
 func bare(err error) bool {
 	return err == context.Canceled || err == context.DeadlineExceeded //nolint:errorlint // the very ones, not what wraps them
 }

@@ -289,7 +289,7 @@ func TestUntil(t *testing.T) {
 		}
 	}
 	_, err := g.Until("apiserver")
-	if want := `no component is called "apiserver"; there are kubelet, etcd, kube-apiserver`; fmt.Sprint(err) != want {
+	if want := `unknown component "apiserver"; the components are kubelet, etcd, kube-apiserver`; fmt.Sprint(err) != want {
 		t.Errorf("Until = %v; want %s", err, want)
 	}
 }

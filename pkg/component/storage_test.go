@@ -116,7 +116,7 @@ func TestStorageEffectNotYet(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})
 	api.Object("/apis/storage.k8s.io/v1/storageclasses", `{"apiVersion":"storage.k8s.io/v1","kind":"StorageClassList","items":[]}`)
-	if got := componenttest.Message(storage.New().Effect.Try(t.Context(), api.Cluster)); got != "there is no StorageClass" {
+	if got := componenttest.Message(storage.New().Effect.Try(t.Context(), api.Cluster)); got != "the StorageClass is missing" {
 		t.Errorf("Try = %q", got)
 	}
 	if created := api.Created(); len(created) > 0 {

@@ -13,23 +13,24 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Up brings a component up: on all its nodes at once, its files are written, it is
-// started and waited for. A component that is up already stays as it is.
+// Up brings components up. It writes the files of a component, starts it and waits for it,
+// on all its nodes at the same time. A component that is already up stays as it is.
 type Up struct {
 	Cluster *cluster.Cluster
-	// On gives word of what happens. Nil is no word.
+	// On is called with each event. If unset, events are dropped.
 	On progress.Func
-	// Files says that the files of all components lie on the nodes already; Started
-	// that the component's manifest does too, or that its unit found its files at
-	// boot. Nil means that none does.
-	Files   bool
+	// Files is set if the nodes already have the files of all components.
+	Files bool
+	// Started reports whether a component has already been started: the nodes have its
+	// manifest as well, or its unit found its files at boot. If unset, none has.
 	Started func(Component) bool
-	// NoWait says of a component that it need not become ready.
+	// NoWait reports whether Up must not wait until a component is ready. If unset, Up
+	// waits for all.
 	NoWait func(Component) bool
 }
 
-// Do brings one component up, until the context ends. It is a Step of a graph. An
-// error of one that did not become ready is a *NotReadyError.
+// Do brings one component up, until the context ends. It is a Step of a graph. If the
+// component does not become ready, the error is a *NotReadyError.
 func (u Up) Do(ctx context.Context, c Component, turn Turn) error {
 	start := time.Now()
 	u.event(progress.Event{Step: c.Name, State: progress.Running})
@@ -44,6 +45,7 @@ func (u Up) Do(ctx context.Context, c Component, turn Turn) error {
 	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
 	if err != nil {
 		e.State, e.Detail = progress.Failed, err.Error()
+		// An interrupt or another component's error is the reason to report, not this one.
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
 			e.State, e.Detail = progress.Skipped, ""
 		}
@@ -59,7 +61,7 @@ func (u Up) event(e progress.Event) {
 	}
 }
 
-// objects creates what the component has in the API.
+// objects creates the component's objects in the API.
 func (u Up) objects(ctx context.Context, c Component) error {
 	if c.Objects == nil {
 		return nil
@@ -74,7 +76,7 @@ func (u Up) objects(ctx context.Context, c Component) error {
 	return nil
 }
 
-// on does something for a component on all its nodes at once.
+// on calls do for a component on all its nodes at the same time.
 func (u Up) on(ctx context.Context, c Component, turn Turn, do func(context.Context, Component, Turn, provider.Node) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range c.Nodes(u.Cluster) {
@@ -83,7 +85,7 @@ func (u Up) on(ctx context.Context, c Component, turn Turn, do func(context.Cont
 	return g.Wait()
 }
 
-// begin starts a component on a node and waits until it serves.
+// begin starts a component on a node, and waits until it serves.
 func (u Up) begin(ctx context.Context, c Component, turn Turn, n provider.Node) error {
 	if u.Started == nil || !u.Started(c) {
 		if err := u.Start(ctx, c, n); err != nil {
@@ -96,7 +98,7 @@ func (u Up) begin(ctx context.Context, c Component, turn Turn, n provider.Node) 
 	return u.wait(ctx, c, turn, n, c.Serves)
 }
 
-// finish waits until a component is ready on a node.
+// finish waits until a component is ready on a node, unless NoWait exempts it.
 func (u Up) finish(ctx context.Context, c Component, turn Turn, n provider.Node) error {
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
@@ -104,7 +106,7 @@ func (u Up) finish(ctx context.Context, c Component, turn Turn, n provider.Node)
 	return u.wait(ctx, c, turn, n, c.Ready)
 }
 
-// Start puts the component's files on a node and starts it. It waits for nothing.
+// Start writes the component's files on a node and starts it, and does not wait for it.
 func (u Up) Start(ctx context.Context, c Component, n provider.Node) error {
 	files, err := c.Inert(u.Cluster, n)
 	if err != nil {

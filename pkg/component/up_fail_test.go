@@ -87,7 +87,7 @@ func TestUpGivesUp(t *testing.T) {
 				}
 				return "", 0, true
 			},
-			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)\nit has no log; the kubelet's last word on it:\ncannot make a sandbox",
+			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)\nit has no log; the kubelet's last message about it:\ncannot make a sandbox",
 		},
 		"no log": {
 			never(component.Component{}), func([]string) (string, int, bool) { return "", 1, true },
@@ -98,7 +98,7 @@ func TestUpGivesUp(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}}, yes,
-			"thing on mkube-control-plane: not ready: it was not asked even once (gave up after 30s)",
+			"thing on mkube-control-plane: not ready: no probe completed (gave up after 30s)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,19 +11,19 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// NotReadyError says that a component did not become ready.
+// NotReadyError is the error of a component that did not become ready.
 type NotReadyError struct {
 	Component, Node string
-	// Last is the last probe's error.
+	// Last is the error of the last probe.
 	Last error
-	// Cause is why the waiting ended: the context's, or a *CrashError.
+	// Cause is the reason why the wait ended: the cause of the context, or a *CrashError.
 	Cause error
-	// After is how long was waited.
+	// After is the length of the wait.
 	After time.Duration
-	// Log is the end of the component's log, "" if there is none.
+	// Log is the end of the component's log, "" if it has none.
 	Log string
-	// Kubelet is what the kubelet last complained of the component's pod, "" if nothing or if
-	// there is a log.
+	// Kubelet is the kubelet's last warning or error about the component's pod, "" if there
+	// is none, or if there is a log.
 	Kubelet string
 }
 
@@ -39,7 +39,7 @@ func (e *NotReadyError) Error() string {
 		msg += "\nthe end of its log:\n" + e.Log
 	}
 	if e.Kubelet != "" {
-		msg += "\nit has no log; the kubelet's last word on it:\n" + e.Kubelet
+		msg += "\nit has no log; the kubelet's last message about it:\n" + e.Kubelet
 	}
 	return msg
 }
@@ -47,30 +47,33 @@ func (e *NotReadyError) Error() string {
 func (e *NotReadyError) Unwrap() error { return e.Cause }
 
 const (
-	// pause is the least time between two probes; a slow probe is given twice its own
-	// time, up to maxPause, so that asking does not hold up what is asked for. Who has
-	// waited for minutes, as on an emulated processor, asks less often: in a fiftieth of
-	// that time, and for crashes in a tenth.
+	// pause is the minimum time between two probes, and maxPause the maximum in a short wait.
 	pause    = 100 * time.Millisecond
 	maxPause = 300 * time.Millisecond
-	// patience is how long a component is waited for before its crashes are looked
-	// for, and then the time between two looks.
-	patience = 4 * time.Second
+	// crashCheckInterval is the time until the first check for crashes, and the minimum time
+	// between two checks.
+	crashCheckInterval = 4 * time.Second
 )
 
-// breath is the time until the next probe of who waits since start, and whose last probe
-// began then.
-func breath(start, began time.Time) time.Duration {
+// probeDelay returns the time until the next probe, for a wait that started at start and whose
+// last probe started at began. It is twice as long as the last probe took, so that probes do
+// not slow down the component, but at least pause, and at most maxPause or a fiftieth of the
+// time waited so far.
+func probeDelay(start, began time.Time) time.Duration {
+	// The fiftieth: after minutes, as on an emulated processor, probes are less frequent.
 	return min(max(pause, 2*time.Since(began)), max(maxPause, time.Since(start)/50))
 }
 
-// wait probes until the probe is nil, the component crashes for good, or the context
-// ends. Ends before all that it needs is ready are no fault of its own, and do not count: on a slow
-// machine kube-controller-manager gives up three times while the API server comes up.
+// wait probes until the probe returns nil, the component keeps crashing, or the context ends.
+//
+// Crashes do not count while a component that it needs is not ready yet (see Turn.Settled):
+// on a slow machine, kube-controller-manager exits three times while the API server comes up.
 func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
 	start := time.Now()
-	look := start.Add(patience)
-	said := ""
+	nextCheck := start.Add(crashCheckInterval)
+	reported := ""
+	// unsettled is whether a need was not ready at the last check for crashes, and excused is
+	// the number of crashes by then, which do not count.
 	unsettled, excused := false, 0
 	var last error
 	for {
@@ -80,14 +83,15 @@ func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, p
 			return nil
 		}
 		if ctx.Err() == nil {
-			last = err // else it only says that the time is up
+			last = err // otherwise it only reports that the context ended
 		}
-		if last != nil && last.Error() != said {
-			said = last.Error()
-			u.event(progress.Event{Step: c.Name, State: progress.Running, Detail: said})
+		if last != nil && last.Error() != reported {
+			reported = last.Error()
+			u.event(progress.Event{Step: c.Name, State: progress.Running, Detail: reported})
 		}
-		if time.Now().After(look) {
-			// Those before this look happened, in part, before it was settled.
+		if time.Now().After(nextCheck) {
+			// If a need was not ready at the last check, some crashes since then may have
+			// happened before it became ready: they do not count either.
 			excuse := unsettled
 			unsettled = !turn.settled()
 			if crash := crashed(ctx, c, n); crash != nil {
@@ -96,24 +100,27 @@ func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, p
 				}
 				excused = crash.Times
 			}
-			look = time.Now().Add(max(patience, time.Since(start)/10))
+			// The tenth: after minutes, checks are less frequent as well.
+			nextCheck = time.Now().Add(max(crashCheckInterval, time.Since(start)/10))
 		}
 		select {
 		case <-ctx.Done():
 			return u.notReady(ctx, c, n, start, last, context.Cause(ctx))
-		case <-time.After(breath(start, began)):
+		case <-time.After(probeDelay(start, began)):
 		}
 	}
 }
 
+// notReady returns the error of a wait that ended: cause if the wait was interrupted or another
+// component failed, otherwise a *NotReadyError.
 func (u Up) notReady(ctx context.Context, c Component, n provider.Node, start time.Time, last, cause error) error {
 	if errors.Is(cause, errSibling) || errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	if last == nil {
-		last = errors.New("it was not asked even once")
+		last = errors.New("no probe completed")
 	}
-	// The context may be over; the log is worth some seconds more.
+	// The context may have ended, but the log is worth some more seconds.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	e := &NotReadyError{

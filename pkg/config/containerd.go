@@ -74,7 +74,7 @@ func (m *mistakes) containerdConfigPatches(patches []string) {
 		}
 	}
 	if mirrors != "" && configPath != "" {
-		m.addf(mirrors, "sets registry.mirrors, and %s registry.config_path: containerd refuses to start with both; write the mirrors into config_path's folder, as HOST/hosts.toml", configPath)
+		m.addf(mirrors, "sets registry.mirrors, and %s sets registry.config_path: containerd refuses to start with both; write the mirrors into config_path's folder, as HOST/hosts.toml", configPath)
 	}
 }
 
@@ -241,4 +241,4 @@ func joinKeys(keys []string) string {
 	return strings.TrimPrefix(strings.Join(keys, "."), ".")
 }
 
-var errVersion = errors.New("has a version that containerd 2 does not read: leave version out, or write 2 or 3")
+var errVersion = errors.New("has a version that containerd 2 does not read: remove version, or set it to 2 or 3")

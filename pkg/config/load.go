@@ -35,7 +35,7 @@ func Load(r io.Reader, name string) (Cluster, error) {
 		return Cluster{}, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(data) > maxSize {
-		return Cluster{}, fmt.Errorf("%s is larger than 1 MiB, which no cluster's configuration is: is it the right file?", name)
+		return Cluster{}, fmt.Errorf("%s is larger than 1 MiB, the limit of a configuration file: is it the right file?", name)
 	}
 	root, err := parse(data, name)
 	if err != nil {
@@ -86,7 +86,7 @@ func parse(data []byte, name string) (*yaml.Node, error) {
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
-		return nil, fmt.Errorf("%s:%d: a second document begins here: a file is one cluster, so put it in a file of its own", name, second.Line)
+		return nil, fmt.Errorf("%s:%d: a second YAML document begins here: a file configures one cluster, so move the document to another file", name, second.Line)
 	case !errors.Is(err, io.EOF):
 		return nil, syntaxError(data, name, err)
 	}

@@ -134,7 +134,7 @@ func TestLoadSource(t *testing.T) {
 		t.Errorf("1 MiB: %v", err)
 	}
 	_, err := Load(strings.NewReader(strings.Repeat("#", maxSize+1)), "standard input")
-	wantError(t, err, "standard input is larger than 1 MiB, which no cluster's configuration is: is it the right file?")
+	wantError(t, err, "standard input is larger than 1 MiB, the limit of a configuration file: is it the right file?")
 
 	broken := errors.New("input/output error")
 	_, err = Load(iotest.ErrReader(broken), "mkube.yaml")

@@ -99,7 +99,7 @@ func (m *mistakes) loadBalancer(path string, n Node, others int) {
 		m.addf(path, "is a second %s: a cluster has at most one", LoadBalancer)
 	}
 	if len(n.Labels) > 0 || len(n.Taints) > 0 || len(n.KubeletConfigPatches) > 0 {
-		m.addf(path, "has labels, taints or a kubelet's configuration: the %s is no node of Kubernetes", LoadBalancer)
+		m.addf(path, "has labels, taints or a kubelet's configuration: the %s is not a node of Kubernetes", LoadBalancer)
 	}
 }
 
@@ -108,7 +108,7 @@ var gateName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 func (m *mistakes) featureGates(gates map[string]bool) {
 	for _, gate := range slices.Sorted(maps.Keys(gates)) {
 		if !gateName.MatchString(gate) {
-			m.addf(keyPath("featureGates", gate), `is no feature gate's name: those are letters and digits, such as "AllAlpha"`)
+			m.addf(keyPath("featureGates", gate), `is not a feature gate: names of feature gates are letters and digits, such as "AllAlpha"`)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (m *mistakes) runtimeConfig(versions map[string]string) {
 	for _, version := range slices.Sorted(maps.Keys(versions)) {
 		path := keyPath("runtimeConfig", version)
 		if !apiName.MatchString(version) {
-			m.addf(path, `is no API version: write one such as "batch/v2alpha1" or "api/alpha"`)
+			m.addf(path, `is not an API version: use one such as "batch/v2alpha1" or "api/alpha"`)
 		}
 		if value := versions[version]; value != "" {
 			m.oneOf(path, value, "true", "false")
@@ -136,7 +136,7 @@ func (m *mistakes) extraArgs(args map[string]map[string]string) {
 	for _, component := range slices.Sorted(maps.Keys(args)) {
 		path := keyPath("extraArgs", component)
 		if !slices.Contains(known, component) {
-			m.addf(path, "is no component%s", didYouMeanOr(component, known, "the components are "))
+			m.addf(path, "is not a component%s", didYouMeanOr(component, known, "the components are "))
 		}
 		for _, flag := range slices.Sorted(maps.Keys(args[component])) {
 			m.flag(keyPath(path, flag), flag)
@@ -163,6 +163,6 @@ func (m *mistakes) flag(path, flag string) {
 	case flagName.MatchString(bare):
 		m.addf(path, "must be written without the dashes: %s", quote(bare))
 	default:
-		m.addf(path, `is no flag's name: write one such as "v" and its value apart`)
+		m.addf(path, `is not the name of a flag: write a name such as "v", and the value separately`)
 	}
 }

@@ -124,7 +124,7 @@ func (m *mistakes) mounts(parent string, mounts []Mount, ownCNI bool) {
 			continue
 		}
 		if first, duplicate := seen[unlinked(clean)]; duplicate {
-			m.addf(container, "is that of %s: a path of the node shows one path of the host", first)
+			m.addf(container, "is also that of %s: a path of the node can show only one path of the host", first)
 			continue
 		}
 		seen[unlinked(clean)] = at
@@ -134,9 +134,9 @@ func (m *mistakes) mounts(parent string, mounts []Mount, ownCNI bool) {
 func (m *mistakes) hostPath(at, value string) {
 	switch {
 	case value == "":
-		m.addf(at, "is missing: name a file or folder of the host")
+		m.addf(at, "is missing: set it to a file or folder of the host")
 	case value == "~" || strings.HasPrefix(value, "~/"):
-		m.addf(at, "must be a path without ~, which only a shell replaces, not %s", quote(value))
+		m.addf(at, "must be a path without ~, which only a shell expands, not %s", quote(value))
 	default:
 		m.printable(at, value, "")
 	}
@@ -145,7 +145,7 @@ func (m *mistakes) hostPath(at, value string) {
 func (m *mistakes) containerPath(at, value string) bool {
 	switch {
 	case value == "":
-		m.addf(at, "is missing: name an absolute path of the node")
+		m.addf(at, "is missing: set it to an absolute path of the node")
 	case !path.IsAbs(value):
 		m.addf(at, "must be an absolute path of the node, not %s", quote(value))
 	case path.Clean(value) == "/":

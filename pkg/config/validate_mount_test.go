@@ -76,7 +76,7 @@ func TestValidateMountsOfOwnCNI(t *testing.T) {
 func TestValidateSameMount(t *testing.T) {
 	t.Parallel()
 	c := Cluster{Nodes: []Node{{ExtraMounts: []Mount{{HostPath: "a", ContainerPath: "/var/run/x"}, {HostPath: "b", ContainerPath: "/run/x/"}}}}}
-	wantError(t, c.Default().Validate(), "nodes[0].extraMounts[1].containerPath is that of nodes[0].extraMounts[0]: a path of the node shows one path of the host")
+	wantError(t, c.Default().Validate(), "nodes[0].extraMounts[1].containerPath is also that of nodes[0].extraMounts[0]: a path of the node can show only one path of the host")
 }
 
 func mountMistake(path string, ownCNI bool) string {

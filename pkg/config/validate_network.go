@@ -41,7 +41,7 @@ func (m *mistakes) families(n Networking, pods, services []netip.Prefix) {
 	case familyOf(n.PodSubnet) != familyOf(n.ServiceSubnet) || pods[0].Addr().Is4() != services[0].Addr().Is4():
 		m.addf(podPath, "%q and networking.serviceSubnet %q must be of the same families, in the same order", n.PodSubnet, n.ServiceSubnet)
 	case familyOf(n.PodSubnet) != n.IPFamily:
-		m.addf("networking.ipFamily", "is %s, but networking.podSubnet %q is %s: leave one of them out", n.IPFamily, n.PodSubnet, familyOf(n.PodSubnet))
+		m.addf("networking.ipFamily", "is %s, but networking.podSubnet %q is %s: remove one of them", n.IPFamily, n.PodSubnet, familyOf(n.PodSubnet))
 	}
 	for _, p := range pods {
 		for _, s := range services {

@@ -27,7 +27,7 @@ func (m *mistakes) nodeName(at, name string, first, i int) {
 		m.addf(at, "must have at most 63 characters, as host names, not %d", len(name))
 	}
 	if first != i {
-		m.addf(at, "is that of nodes[%d]: each node has its own", first)
+		m.addf(at, "is also that of nodes[%d]: each node needs its own", first)
 	}
 }
 
@@ -40,7 +40,7 @@ func (m *mistakes) nodeAddress(at string, nodes []Node, i int) {
 		m.addf(at, "must be an IPv4 address of a machine, such as 192.168.56.10, not %s", quote(address))
 	}
 	if first := slices.IndexFunc(nodes, func(n Node) bool { return n.Address == address }); first != i {
-		m.addf(at, "is that of nodes[%d]: each node has its own", first)
+		m.addf(at, "is also that of nodes[%d]: each node needs its own", first)
 	}
 }
 
@@ -50,13 +50,13 @@ func (m *mistakes) labels(parent string, labels map[string]string, node string) 
 		at, value := keyPath(parent, key), labels[key]
 		keyOK, valueOK := len(content.IsLabelKey(key)) == 0, len(content.IsLabelValue(value)) == 0
 		if !keyOK {
-			m.addf(at, "has a wrong key: it "+keyRule)
+			m.addf(at, "has an invalid key: it "+keyRule)
 		}
 		if !valueOK {
 			m.addf(at, "%s, not %s", valueRule, quote(value))
 		}
 		if keyOK && valueOK && restricted(key) {
-			m.addf(at, `is a label that Kubernetes lets no kubelet put on its own node: set it later with "kubectl label node %s %s=%s"`, node, key, value)
+			m.addf(at, `is a label that Kubernetes does not let a kubelet set on its own node: set it later with "kubectl label node %s %s=%s"`, node, key, value)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func (m *mistakes) taints(parent string, taints []Taint) {
 		m.oneOf(fieldPath(at, "effect"), t.Effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
 		// The API server refuses a node with two taints of one key and effect.
 		if first, duplicate := seen[id{t.Key, t.Effect}]; duplicate {
-			m.addf(at, "has the key and the effect of %s: drop one", first)
+			m.addf(at, "has the key and the effect of %s: remove one of them", first)
 			continue
 		}
 		seen[id{t.Key, t.Effect}] = at

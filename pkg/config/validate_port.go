@@ -84,7 +84,7 @@ func (m *mistakes) portMapping(path string, p PortMapping, s sockets) {
 	}
 	want := socket{addr, p.HostPort, p.Protocol}
 	if owner := s.take(path, want); owner != "" {
-		m.addf(path, "takes %s of the host, which %s already takes: choose another hostPort", want, owner)
+		m.addf(path, "uses %s of the host, which %s already uses: choose another hostPort", want, owner)
 	}
 }
 

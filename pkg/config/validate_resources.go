@@ -43,7 +43,7 @@ func (m *mistakes) kubeletConfigPatches(path string, patches []string) {
 		at := itemPath(path, i)
 		var into map[string]any
 		if err := yaml.Unmarshal([]byte(patch), &into); err != nil {
-			m.addf(at, "is no YAML mapping: %s", quote(fmt.Sprint(err)))
+			m.addf(at, "is not a YAML mapping: %s", quote(fmt.Sprint(err)))
 			continue
 		}
 		m.printable(at, patch, "\r\n\t")

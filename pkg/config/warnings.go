@@ -15,7 +15,7 @@ func (c Cluster) Warnings() []string {
 	for i, n := range c.Nodes {
 		for j, mount := range n.ExtraMounts {
 			if path.Clean(mount.ContainerPath) == "/var/lib/etcd" {
-				list = append(list, fmt.Sprintf("nodes[%d].extraMounts[%d] keeps etcd's data in %s: a new cluster does not come up with the data of an older one, so delete that first", i, j, mount.HostPath))
+				list = append(list, fmt.Sprintf("nodes[%d].extraMounts[%d] keeps etcd's data in %s: a new cluster does not come up with the data of an older one, so delete the old data first", i, j, mount.HostPath))
 			}
 		}
 	}

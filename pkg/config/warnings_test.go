@@ -14,7 +14,7 @@ func TestWarnings(t *testing.T) {
 	mounted := Cluster{Nodes: []Node{{}, {ExtraMounts: []Mount{{HostPath: "/a", ContainerPath: "/var/lib/etcd/"}}}}}.Default()
 	want := []string{
 		"2 control planes are an even number: etcd survives the loss of 0 of them, as it does with 1",
-		"nodes[1].extraMounts[0] keeps etcd's data in /a: a new cluster does not come up with the data of an older one, so delete that first",
+		"nodes[1].extraMounts[0] keeps etcd's data in /a: a new cluster does not come up with the data of an older one, so delete the old data first",
 	}
 	if got := mounted.Warnings(); !slices.Equal(got, want) {
 		t.Errorf("it warns of %q; want %q", got, want)

@@ -103,7 +103,7 @@ func TestCheckLocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		err := kubeconfig.Check(t.Context(), []string{path}, "b")
-		if err == nil || !strings.Contains(err.Error(), path+".lock was made by another program") || time.Since(start) != 5*time.Second {
+		if err == nil || !strings.Contains(err.Error(), path+".lock was created by another program") || time.Since(start) != 5*time.Second {
 			t.Errorf("Check = %v after %s", err, time.Since(start))
 		}
 	})

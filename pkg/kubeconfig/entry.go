@@ -59,7 +59,7 @@ func (e Entry) check() error {
 	}
 	for _, text := range []string{e.Name, e.Server, e.TLSServerName} {
 		if !utf8.ValidString(text) {
-			errs = append(errs, fmt.Errorf("%q is not UTF-8, which YAML is made of", text))
+			errs = append(errs, fmt.Errorf("%q is not UTF-8, which YAML requires", text))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -135,7 +135,7 @@ func TestYAMLErrors(t *testing.T) {
 		want  string
 	}{
 		{kubeconfig.Entry{}, "kubeconfig entry \"\": its name is empty\nits server is empty"},
-		{kubeconfig.Entry{Name: "a\xff", Server: "b"}, `kubeconfig entry "a\xff": "a\xff" is not UTF-8, which YAML is made of`},
+		{kubeconfig.Entry{Name: "a\xff", Server: "b"}, `kubeconfig entry "a\xff": "a\xff" is not UTF-8, which YAML requires`},
 	} {
 		_, err := test.entry.YAML()
 		wantError(t, err, test.want)

@@ -33,7 +33,7 @@ func load(path string) (*document, error) {
 	}
 	doc, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w (mend it, or choose another file with --kubeconfig)", err)
+		return nil, fmt.Errorf("%w (fix it, or choose another file with --kubeconfig)", err)
 	}
 	return doc, nil
 }

@@ -87,7 +87,7 @@ func (d *document) encode(name string) ([]byte, error) {
 	}
 	after, err := parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be changed and stay readable: %w", err)
+		return nil, fmt.Errorf("it cannot be changed, as the result would not be readable: %w", err)
 	}
 	want, wantErr := before.others(name)
 	got, gotErr := after.others(name)
@@ -95,7 +95,7 @@ func (d *document) encode(name string) ([]byte, error) {
 		return nil, err
 	}
 	if !reflect.DeepEqual(want, got) {
-		return nil, fmt.Errorf("it cannot be changed without what does not belong to %q: does something of it have a YAML alias?", name)
+		return nil, fmt.Errorf("it cannot be changed, as the change would also affect entries that do not belong to %q: does the file use YAML aliases?", name)
 	}
 	return data, nil
 }

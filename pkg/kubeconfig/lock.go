@@ -138,5 +138,5 @@ func holder(name string) string {
 	if info, err := os.Lstat(name); err == nil {
 		age = fmt.Sprintf(" %s ago", max(0, time.Since(info.ModTime())).Round(time.Second))
 	}
-	return fmt.Sprintf("%s was made by %s%s", name, who, age)
+	return fmt.Sprintf("%s was created by %s%s", name, who, age)
 }

@@ -19,7 +19,7 @@ func TestStaleLockIsNamed(t *testing.T) {
 	t.Parallel()
 	path := put(t, alone)
 	putAt(t, path+".lock", "")
-	want := "locking a kubeconfig: " + path + ".lock was made by another program, such as kubectl, 3m10s ago: gave up after 5s; if that process does not run any more, remove the file"
+	want := "locking a kubeconfig: " + path + ".lock was created by another program, such as kubectl, 3m10s ago: gave up after 5s; if that process does not run any more, remove the file"
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		made := func() {
@@ -72,7 +72,7 @@ func TestLockEndsWithContext(t *testing.T) {
 			cancel()
 		}()
 		_, err := kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
-		wantError(t, err, "locking a kubeconfig: "+path+".lock was made by another program, such as kubectl, 0s ago: context canceled; if that process does not run any more, remove the file")
+		wantError(t, err, "locking a kubeconfig: "+path+".lock was created by another program, such as kubectl, 0s ago: context canceled; if that process does not run any more, remove the file")
 		_, err = kubeconfig.Merge(ctx, []string{path}, entry("b"), true)
 		wantError(t, err, `merging kubeconfig entry "b": context canceled`)
 	})

@@ -286,13 +286,13 @@ var refused = map[string]struct{ content, why string }{
 	"broken":             {"a: 1\nclusters:\n- name: x\n   y: 1\n", "line 4: mapping values are not allowed in this context"},
 	"a tab":              {"clusters:\n\t- name: a\n", "line 2: found character that cannot start any token"},
 	"repeated key":       {"users: []\nkind: Config\nusers: []\n", `line 3: mapping key "users" already defined at line 1`},
-	"not a mapping":      {"# a\n- 1\n", "line 2: it is not a mapping, as a kubeconfig is"},
-	"another kind":       {"apiVersion: apps/v1\nkind: Deployment\n", `line 1: apiVersion is "apps/v1", not "v1": it is no kubeconfig; line 2: kind is "Deployment", not "Config": it is no kubeconfig`},
+	"not a mapping":      {"# a\n- 1\n", "line 2: a kubeconfig must be a mapping"},
+	"another kind":       {"apiVersion: apps/v1\nkind: Deployment\n", `line 1: apiVersion is "apps/v1", not "v1": it is not a kubeconfig; line 2: kind is "Deployment", not "Config": it is not a kubeconfig`},
 	"a mapping of users": {"users:\n  a: {}\n", "line 2: users is not a list"},
 	"an alias":           {"clusters: &c []\nusers: *c\n", "line 2: users is a YAML alias, which cannot be changed on its own"},
 	"a merge":            {"x: &x {users: []}\n<<: *x\n", "line 2: a kubeconfig that begins with a YAML merge (<<) cannot be changed"},
 	"a cycle":            {"x: &x [*x]\n", "anchor 'x' value contains itself"},
-	"two documents":      {"kind: Config\n---\nkind: Config\n", "it holds more than one YAML document, of which kubectl reads only the first"},
+	"two documents":      {"kind: Config\n---\nkind: Config\n", "it contains several YAML documents, but kubectl reads only the first"},
 	"broken end":         {"kind: Config\n---\na: [\n", "line 3: did not find expected node content"},
 }
 
@@ -302,7 +302,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := put(t, test.content)
-			want := fmt.Sprintf("reading kubeconfig %s: %s (mend it, or choose another file with --kubeconfig)", path, test.why)
+			want := fmt.Sprintf("reading kubeconfig %s: %s (fix it, or choose another file with --kubeconfig)", path, test.why)
 			got, err := kubeconfig.Merge(t.Context(), []string{path}, entry("a"), true)
 			wantError(t, err, want)
 			if got != "" {
@@ -377,7 +377,7 @@ func TestRemoveFromEveryFile(t *testing.T) {
 	t.Parallel()
 	one, broken, two := put(t, alone), put(t, "["), put(t, "current-context: a\nusers:\n- name: b\n- name: a\n")
 	err := kubeconfig.Remove(t.Context(), []string{one, broken, two}, "a")
-	wantError(t, err, "reading kubeconfig "+broken+": line 1: did not find expected node content (mend it, or choose another file with --kubeconfig)")
+	wantError(t, err, "reading kubeconfig "+broken+": line 1: did not find expected node content (fix it, or choose another file with --kubeconfig)")
 	if got := get(t, one); got != emptied {
 		t.Errorf("first file:\n%s", got)
 	}

@@ -27,7 +27,7 @@ func parse(data []byte) (*document, error) {
 		return nil, plainError(err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); err == nil {
-		return nil, errors.New("it holds more than one YAML document, of which kubectl reads only the first")
+		return nil, errors.New("it contains several YAML documents, but kubectl reads only the first")
 	} else if !errors.Is(err, io.EOF) {
 		return nil, plainError(err)
 	}
@@ -42,7 +42,7 @@ func parse(data []byte) (*document, error) {
 		return d, nil
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("line %d: it is not a mapping, as a kubeconfig is", root.Line)
+		return nil, fmt.Errorf("line %d: a kubeconfig must be a mapping", root.Line)
 	}
 	d.root = root
 	d.layout = layoutOf(d)
@@ -59,7 +59,7 @@ func (d *document) check() error {
 	}
 	for _, must := range [...]struct{ key, be string }{{"apiVersion", "v1"}, {"kind", "Config"}} {
 		if value := d.value(must.key); value != nil && value.Value != "" && value.Value != must.be {
-			report(value, "%s is %q, not %q: it is no kubeconfig", must.key, value.Value, must.be)
+			report(value, "%s is %q, not %q: it is not a kubeconfig", must.key, value.Value, must.be)
 		}
 	}
 	for _, s := range sections {

@@ -57,7 +57,7 @@ func TestKilledHolder(t *testing.T) {
 	defer cancel()
 	_, err := kubeconfig.Merge(ctx, []string{one}, entry("b"), true)
 	host, _ := os.Hostname()
-	want := fmt.Sprintf("locking a kubeconfig: %s.lock was made by mkube (process %d on host %s) ", one, cmd.Process.Pid, host)
+	want := fmt.Sprintf("locking a kubeconfig: %s.lock was created by mkube (process %d on host %s) ", one, cmd.Process.Pid, host)
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("while its holder runs: %v; want %s", err, want)
 	}

@@ -121,7 +121,7 @@ func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string)
 	}
 	rules, err := exec.CommandContext(ctx, filepath.Join(kubernetes, "kubernetes"), "bootstrap-rbac").Output()
 	if err != nil {
-		return fmt.Errorf("asking Kubernetes for its RBAC rules: %w", err)
+		return fmt.Errorf("reading the RBAC rules of Kubernetes: %w", err)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o755); err != nil {
 		return err

@@ -77,7 +77,7 @@ func Name(version string) string { return "mkube/node:" + version }
 func DefaultCache() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("finding the cache folder: %w; name one by --cache", err)
+		return "", fmt.Errorf("finding the cache folder: %w; set one with --cache", err)
 	}
 	return filepath.Join(dir, "mkube", "node-image"), nil
 }
@@ -110,7 +110,7 @@ type builder struct {
 
 func newBuilder(o Options, on progress.Func) (*builder, error) {
 	if _, err := os.Stat(filepath.Join(o.Source, "kubernetes", "go.mod")); err != nil {
-		return nil, fmt.Errorf("finding the node image's sources: %w; run this in a clone of mkube, or name its node-image folder by --source", err)
+		return nil, fmt.Errorf("finding the node image's sources: %w; run this in a clone of mkube, or set its node-image folder with --source", err)
 	}
 	if o.Cache == "" {
 		dir, err := DefaultCache()
@@ -142,7 +142,7 @@ func checkTools(mmdebstrap bool) error {
 	var missing []error
 	need := map[string]string{"go": "Go 1.26 or newer, see https://go.dev/doc/install"}
 	if mmdebstrap {
-		need["mmdebstrap"] = "apt-get install mmdebstrap, or begin with an image by --base-image"
+		need["mmdebstrap"] = "apt-get install mmdebstrap, or use an image as the base with --base-image"
 	}
 	for tool, install := range need {
 		if _, err := exec.LookPath(tool); err != nil {

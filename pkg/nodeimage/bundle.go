@@ -134,7 +134,7 @@ func ReadBundleInfo(file string) (BundleInfo, error) {
 	r := tar.NewReader(f)
 	h, err := r.Next()
 	if err != nil || h.Name != BundleInfoPath {
-		return BundleInfo{}, fmt.Errorf("%s is no bundle of mkube build node-image", file)
+		return BundleInfo{}, fmt.Errorf("%s is not a bundle of mkube build node-image", file)
 	}
 	var info BundleInfo
 	if err := json.NewDecoder(r).Decode(&info); err != nil {

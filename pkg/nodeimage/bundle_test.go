@@ -81,7 +81,7 @@ func TestBundleFails(t *testing.T) {
 		if err := os.WriteFile(b.Bundle, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadBundleInfo(b.Bundle); err == nil || !strings.Contains(err.Error(), "is no bundle") {
+		if _, err := ReadBundleInfo(b.Bundle); err == nil || !strings.Contains(err.Error(), "is not a bundle") {
 			t.Errorf("ReadBundleInfo of %q = %v", content, err)
 		}
 	}

@@ -49,7 +49,7 @@ func TestDeriveModOfNoMod(t *testing.T) {
 
 func TestCheckVersion(t *testing.T) {
 	t.Parallel()
-	const malformed, old = "Kubernetes version %q is not one: write it as v1.36.4", "Kubernetes %s is too old for mkube: the oldest that can be built is v1.34.0"
+	const malformed, old = "invalid Kubernetes version %q: use a version such as v1.36.4", "Kubernetes %s is too old for mkube: the oldest that can be built is v1.34.0"
 	for version, want := range map[string]string{
 		"v1.34.0": "", "v1.37.2": "", "v1.38.0-alpha.1": "", "v2.0.0": "",
 		"1.36.4": malformed, "v1.36": malformed, "v1": malformed, "": malformed, "latest": malformed, "v1.36.x": malformed,
@@ -89,7 +89,7 @@ func TestRequired(t *testing.T) {
 	if got, err := required(dir, "a.example/bc"); got != "v0.9.9" || err != nil {
 		t.Errorf("required = %s, %v", got, err)
 	}
-	if _, err := required(dir, "a.example"); fmt.Sprint(err) != dir+"/go.mod requires no a.example" {
+	if _, err := required(dir, "a.example"); fmt.Sprint(err) != dir+"/go.mod does not require a.example" {
 		t.Errorf("required = %v", err)
 	}
 	if _, err := required(dir+"/none", "a.example"); err == nil {

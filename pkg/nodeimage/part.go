@@ -129,7 +129,7 @@ func (b *builder) output(p part) (string, error) {
 func goVersion() (string, error) {
 	out, err := exec.Command("go", "env", "GOVERSION").Output()
 	if err != nil {
-		return "", fmt.Errorf("asking go for its version: %w", err)
+		return "", fmt.Errorf("reading the version of go: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -74,7 +74,7 @@ func required(dir, module string) (string, error) {
 			return r.Mod.Version, nil
 		}
 	}
-	return "", fmt.Errorf("%s requires no %s", filepath.Join(dir, "go.mod"), module)
+	return "", fmt.Errorf("%s does not require %s", filepath.Join(dir, "go.mod"), module)
 }
 
 func readMod(path string) (*modfile.File, error) {
@@ -141,7 +141,7 @@ func stamp(version string) string {
 
 func checkVersion(version string) error {
 	if !semver.IsValid(version) || strings.Count(version, ".") < 2 {
-		return fmt.Errorf("Kubernetes version %q is not one: write it as v1.36.4", version)
+		return fmt.Errorf("invalid Kubernetes version %q: use a version such as v1.36.4", version)
 	}
 	if semver.Compare(version, "v1.34.0") < 0 {
 		return fmt.Errorf("Kubernetes %s is too old for mkube: the oldest that can be built is v1.34.0", version)

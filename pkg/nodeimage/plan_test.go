@@ -41,7 +41,7 @@ func TestPlan(t *testing.T) {
 func TestPlanRefuses(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{
-		"1.36.4":  `Kubernetes version "1.36.4" is not one: write it as v1.36.4`,
+		"1.36.4":  `invalid Kubernetes version "1.36.4": use a version such as v1.36.4`,
 		"v1.20.0": "Kubernetes v1.20.0 is too old for mkube: the oldest that can be built is v1.34.0",
 	} {
 		b := &builder{Options: Options{Source: source, KubernetesVersion: version}}
@@ -61,7 +61,7 @@ func TestName(t *testing.T) {
 func TestNewBuilder(t *testing.T) {
 	t.Parallel()
 	_, err := newBuilder(Options{Source: t.TempDir()}, nil)
-	if err == nil || !strings.HasSuffix(err.Error(), "; run this in a clone of mkube, or name its node-image folder by --source") {
+	if err == nil || !strings.HasSuffix(err.Error(), "; run this in a clone of mkube, or set its node-image folder with --source") {
 		t.Errorf("newBuilder = %v", err)
 	}
 	b, err := newBuilder(Options{Source: source, BaseImage: "debian:12", Cache: "cache"}, nil)

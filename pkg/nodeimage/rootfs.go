@@ -60,7 +60,7 @@ func (r *rootfs) read(name string) ([]byte, error) {
 		return r.read(strings.Trim(path.Clean("/"+e.header.Linkname), "/"))
 	}
 	if !ok || e.header.Typeflag != tar.TypeReg {
-		return nil, fmt.Errorf("/%s is no file of the base", name)
+		return nil, fmt.Errorf("/%s is not a file of the base", name)
 	}
 	data := make([]byte, e.header.Size)
 	_, err := r.file.ReadAt(data, e.offset)

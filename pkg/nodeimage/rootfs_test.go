@@ -135,7 +135,7 @@ func TestToolsThatLack(t *testing.T) {
 		"a target":      {member{name: "usr/sbin/nft", link: "gone"}, "/usr/sbin/nft: file does not exist in the base"},
 		"the linker":    {member{name: "usr/sbin/nft", data: makeELF(t, "/lib64/gone.so")}, "/lib64/gone.so: file does not exist in the base"},
 		"an end":        {member{name: "usr/sbin/nft", link: "nft"}, "/usr/sbin/nft has too many symbolic links"},
-		"a folder's is": {member{name: "usr/sbin/nft/"}, "/usr/sbin/nft is no file of the base"},
+		"a folder's is": {member{name: "usr/sbin/nft/"}, "/usr/sbin/nft is not a file of the base"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +156,7 @@ func TestRootfsRead(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"soft", "none"} {
-		if _, err := r.read(name); fmt.Sprint(err) != "/"+name+" is no file of the base" {
+		if _, err := r.read(name); fmt.Sprint(err) != "/"+name+" is not a file of the base" {
 			t.Errorf("read(%s) = %v", name, err)
 		}
 	}

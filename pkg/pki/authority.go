@@ -102,10 +102,10 @@ func (a *Authority) KeyPEM() []byte { return bytes.Clone(a.keyPEM) }
 // 4.2.1.3 and 4.2.1.9.
 func checkAuthority(cert *x509.Certificate) error {
 	if !cert.IsCA {
-		return fmt.Errorf("the certificate of %q is no authority: its basic constraints do not say CA", cert.Subject)
+		return fmt.Errorf("the certificate of %q is not an authority: its basic constraints lack CA", cert.Subject)
 	}
 	if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageCertSign == 0 {
-		return fmt.Errorf("the certificate of %q is no authority: its key usage leaves out certificate sign", cert.Subject)
+		return fmt.Errorf("the certificate of %q is not an authority: its key usage lacks certificate sign", cert.Subject)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer cr
 func newSerial() (*big.Int, error) {
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 	if err != nil {
-		return nil, fmt.Errorf("drawing a serial number: %w", err)
+		return nil, fmt.Errorf("generating a serial number: %w", err)
 	}
 	return n.Add(n, big.NewInt(1)), nil
 }

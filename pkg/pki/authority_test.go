@@ -184,14 +184,14 @@ func TestParseAuthorityErrors(t *testing.T) {
 		cert, key []byte
 		want      string
 	}{
-		"nothing": {nil, nil, "reading an authority: the certificate is no PEM: it has no line -----BEGIN CERTIFICATE-----\n" +
-			"the private key is no PEM: it has no line -----BEGIN EC PRIVATE KEY-----"},
+		"nothing": {nil, nil, "reading an authority: the certificate is not PEM: the line -----BEGIN CERTIFICATE----- is missing\n" +
+			"the private key is not PEM: the line -----BEGIN EC PRIVATE KEY----- is missing"},
 		"swapped": {a.KeyPEM(), a.CertPEM(), "reading an authority: the certificate's PEM is \"EC PRIVATE KEY\", not \"CERTIFICATE\"\n" +
 			"the private key's PEM has no private key, only CERTIFICATE"},
 		"another's key": {a.CertPEM(), other.KeyPEM(), `reading an authority: the private key is not that of the certificate of "CN=kubernetes"`},
-		"a leaf":        {leaf.Cert, leaf.Key, `reading an authority: the certificate of "CN=leaf" is no authority: its basic constraints do not say CA`},
+		"a leaf":        {leaf.Cert, leaf.Key, `reading an authority: the certificate of "CN=leaf" is not an authority: its basic constraints lack CA`},
 		"may not sign": {noSign, block("RSA PRIVATE KEY", string(x509.MarshalPKCS1PrivateKey(noSignKey))),
-			`reading an authority: the certificate of "CN=corporate" is no authority: its key usage leaves out certificate sign`},
+			`reading an authority: the certificate of "CN=corporate" is not an authority: its key usage lacks certificate sign`},
 		"two certificates": {append(a.CertPEM(), other.CertPEM()...), a.KeyPEM(),
 			"reading an authority: the certificate's PEM has a second block, \"CERTIFICATE\", after the first certificate: give one certificate"},
 		"broken certificate": {block("CERTIFICATE", "x"), a.KeyPEM(), "reading an authority: parsing the certificate: x509: malformed certificate"},

@@ -30,7 +30,7 @@ func ParseCertificates(data []byte) ([]Certificate, error) {
 		list = append(list, Certificate{cert})
 	}
 	if len(list) == 0 {
-		return nil, errors.New("it has no certificate: no line -----BEGIN CERTIFICATE-----")
+		return nil, errors.New("it contains no certificate: the line -----BEGIN CERTIFICATE----- is missing")
 	}
 	return list, nil
 }
@@ -70,7 +70,7 @@ func (c Certificate) HasKey(keyPEM []byte) error {
 		return err
 	}
 	if !samePublicKey(c.cert.PublicKey, key.Public()) {
-		return errors.New("the private key is another's")
+		return errors.New("the private key belongs to another certificate")
 	}
 	return nil
 }

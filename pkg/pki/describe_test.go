@@ -33,7 +33,7 @@ func TestDescribeErrors(t *testing.T) {
 		in   []byte
 		want string
 	}{
-		"nothing": {nil, "describing a certificate: the certificate is no PEM: it has no line -----BEGIN CERTIFICATE-----"},
+		"nothing": {nil, "describing a certificate: the certificate is not PEM: the line -----BEGIN CERTIFICATE----- is missing"},
 		"a key":   {a.KeyPEM(), "describing a certificate: the certificate's PEM is \"EC PRIVATE KEY\", not \"CERTIFICATE\""},
 	} {
 		_, err := pki.Describe(test.in)

@@ -69,7 +69,7 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 func parseCertificate(data []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New("the certificate is no PEM: it has no line -----BEGIN CERTIFICATE-----")
+		return nil, errors.New("the certificate is not PEM: the line -----BEGIN CERTIFICATE----- is missing")
 	}
 	if block.Type != labelCertificate {
 		return nil, fmt.Errorf("the certificate's PEM is %q, not %q", block.Type, labelCertificate)
@@ -102,7 +102,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	if len(seen) > 0 {
 		return nil, fmt.Errorf("the private key's PEM has no private key, only %s", strings.Join(seen, " and "))
 	}
-	return nil, errors.New("the private key is no PEM: it has no line -----BEGIN EC PRIVATE KEY-----")
+	return nil, errors.New("the private key is not PEM: the line -----BEGIN EC PRIVATE KEY----- is missing")
 }
 
 func keyParser(label string) func([]byte) (any, error) {

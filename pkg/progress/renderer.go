@@ -71,7 +71,7 @@ func New(mode string, out io.Writer, opts Options) (Renderer, error) {
 	case "json":
 		return newJSON(out, opts), nil
 	}
-	return nil, fmt.Errorf("progress mode %q is unknown: choose %s", mode, Modes)
+	return nil, fmt.Errorf("unknown progress mode %q: choose %s", mode, Modes)
 }
 
 // filled returns o with nothing nil in it.

@@ -14,7 +14,7 @@ import (
 func TestNewRefusesAnUnknownMode(t *testing.T) {
 	t.Parallel()
 	_, err := New("fancy", &strings.Builder{}, Options{})
-	want := `progress mode "fancy" is unknown: choose auto, tty, plain or json`
+	want := `unknown progress mode "fancy": choose auto, tty, plain or json`
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}

@@ -10,7 +10,7 @@ import (
 
 // ErrExists is the error of a Create or an Add whose cluster or node exists already. Test
 // for it with errors.Is.
-var ErrExists = errors.New("exists already")
+var ErrExists = errors.New("already exists")
 
 // NewCreation identifies one run of a command among all others, on every machine. It is
 // a phrase for people as well: "mkube add node (process 4711 on devbox, since 21:30:05 UTC,

@@ -85,7 +85,7 @@ func ParseIgnored(values []string) (Ignored, error) {
 		case known >= 0:
 			ignored.names = append(ignored.names, Checks()[known])
 		default:
-			errs = append(errs, fmt.Errorf("--%s: there is no check %q: the checks are %s, and all", IgnoreFlag, value, strings.Join(Checks(), ", ")))
+			errs = append(errs, fmt.Errorf("--%s: unknown check %q: the checks are %s, and all", IgnoreFlag, value, strings.Join(Checks(), ", ")))
 		}
 	}
 	return ignored, errors.Join(errs...)

@@ -65,7 +65,7 @@ func TestUnknownChecks(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range append(provider.Checks(), `there is no check "swap"`, `there is no check "NumCPU"`, "--ignore-preflight-errors", "and all") {
+	for _, want := range append(provider.Checks(), `unknown check "swap"`, `unknown check "NumCPU"`, "--ignore-preflight-errors", "and all") {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing of %s in: %v", want, err)
 		}

@@ -18,11 +18,11 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	there := "there is no other cluster"
+	there := "no other cluster exists"
 	if len(e.Existing) > 0 {
-		there = "there are: " + strings.Join(e.Existing, ", ")
+		there = "existing clusters: " + strings.Join(e.Existing, ", ")
 	}
-	return fmt.Sprintf("cluster %q does not exist: mkube create cluster --name %s makes it; %s", e.Name, e.Name, there)
+	return fmt.Sprintf("cluster %q does not exist: mkube create cluster --name %s creates it; %s", e.Name, e.Name, there)
 }
 
 // Nodes are the nodes of a cluster, control planes first, at least one. Without a

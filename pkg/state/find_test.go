@@ -38,11 +38,11 @@ func TestNodes(t *testing.T) {
 	if !errors.As(err, &missing) || missing.Name != "green" {
 		t.Fatalf("got %v", err)
 	}
-	if want := `cluster "green" does not exist: mkube create cluster --name green makes it; there are: blue, red`; err.Error() != want {
+	if want := `cluster "green" does not exist: mkube create cluster --name green creates it; existing clusters: blue, red`; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 	_, err = Nodes(t.Context(), clusters{}, "green")
-	if err == nil || !strings.HasSuffix(err.Error(), "; there is no other cluster") {
+	if err == nil || !strings.HasSuffix(err.Error(), "; no other cluster exists") {
 		t.Errorf("got %v", err)
 	}
 	down := errors.New("down")

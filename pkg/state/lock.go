@@ -24,7 +24,7 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("%s is at work on cluster %q: wait until it has finished, or end it", e.By, e.Cluster)
+	return fmt.Sprintf("%s is at work on cluster %q: wait until it has finished, or stop it", e.By, e.Cluster)
 }
 
 // LockPath is where the lock of a cluster is on each of its control planes. The file itself says
@@ -140,7 +140,7 @@ func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 	}
 	release()
 	if err == nil {
-		err = fmt.Errorf("%s gave no lock", n.Name())
+		err = fmt.Errorf("%s did not grant the lock", n.Name())
 	}
 	return nil, err
 }

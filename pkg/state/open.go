@@ -92,7 +92,7 @@ func Open(ctx context.Context, p provider.Provider, name string) (*cluster.Clust
 	}
 	c, err := clusterOf(name, nodes, files)
 	if err != nil {
-		return nil, fmt.Errorf("reading cluster %q on %s: %w; mkube export logs --name %[1]s gathers what a report needs, mkube delete cluster --name %[1]s deletes it", name, n.Name(), err)
+		return nil, fmt.Errorf("reading cluster %q on %s: %w; mkube export logs --name %[1]s collects the logs for a report, mkube delete cluster --name %[1]s deletes it", name, n.Name(), err)
 	}
 	return c, nil
 }
@@ -162,7 +162,7 @@ func joined(files map[string][]byte, cfg config.Cluster, nodes []provider.Node) 
 // was valid then, perhaps by the rules of another release of mkube.
 func sound(name string, cfg config.Cluster) error {
 	if cfg.Name != name {
-		return fmt.Errorf("it is that of a cluster %q", cfg.Name)
+		return fmt.Errorf("it belongs to cluster %q", cfg.Name)
 	}
 	if _, err := netip.ParsePrefix(strings.Split(cfg.Networking.ServiceSubnet, ",")[0]); err != nil {
 		return fmt.Errorf("networking.serviceSubnet: %w", err)
@@ -205,15 +205,15 @@ func InOrder(cfg config.Cluster, nodes []provider.Node) (known, strays []provide
 func LeftoverWarnings(c *cluster.Cluster) []string {
 	var lines []string
 	for _, n := range c.Strays {
-		lines = append(lines, fmt.Sprintf("node %s is no part of cluster %q: a command that was ended has left it; mkube delete node %s --name %s deletes it",
+		lines = append(lines, fmt.Sprintf("node %s is not part of cluster %q: an interrupted command left it behind; mkube delete node %s --name %s deletes it",
 			n.Name(), c.Config.Name, n.Name(), c.Config.Name))
 	}
 	for _, name := range c.Gone {
-		remedy := fmt.Sprintf("mkube delete node %s --name %s deletes what the cluster still has of it", name, c.Config.Name)
+		remedy := fmt.Sprintf("mkube delete node %s --name %s deletes what is left of it in the cluster", name, c.Config.Name)
 		if RoleOf(c.Config, name) == config.LoadBalancer {
-			remedy = "without it nobody finds the API servers: create the cluster again"
+			remedy = "without it, the API servers are unreachable: create the cluster again"
 		}
-		lines = append(lines, fmt.Sprintf("node %s of cluster %q does not exist any more; %s", name, c.Config.Name, remedy))
+		lines = append(lines, fmt.Sprintf("node %s of cluster %q no longer exists; %s", name, c.Config.Name, remedy))
 	}
 	return lines
 }

@@ -85,7 +85,7 @@ func tagged(names []string) ([]string, error) {
 	for _, name := range names {
 		ref, err := reference.ParseAnyReference(name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%q is no image's name: %w", name, err))
+			errs = append(errs, fmt.Errorf("invalid image name %q: %w", name, err))
 			continue
 		}
 		if named, ok := ref.(reference.Named); ok {
@@ -191,7 +191,7 @@ func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) 
 			reason := exit.Reason()
 			err = errors.New(reason[strings.LastIndexByte(reason, '\n')+1:])
 			if strings.Contains(reason, noPlatform) {
-				err = fmt.Errorf("%w: the image is for another platform than the node: docker build and docker pull take --platform", err)
+				err = fmt.Errorf("%w: the platform of the image is not that of the node: set --platform of docker build or docker pull", err)
 			}
 		}
 		if err != nil {
@@ -225,7 +225,7 @@ func fanOut(source io.Reader, nodes []provider.Node, f func(provider.Node, io.Re
 		copied, copies[i] = io.Pipe()
 		wait.Go(func() {
 			errs[i] = f(n, copied)
-			copied.CloseWithError(errEnough)
+			copied.CloseWithError(errReaderGone)
 		})
 	}
 	err := copyToAll(copies, source)
@@ -240,8 +240,8 @@ func fanOut(source io.Reader, nodes []provider.Node, f func(provider.Node, io.Re
 	return errors.Join(errs...)
 }
 
-// errEnough is what a writer gets to hear when its reader has gone.
-var errEnough = errors.New("nobody reads on")
+// errReaderGone is the error of a write when the reader of its data has ended.
+var errReaderGone = errors.New("the reader has ended")
 
 // copyToAll copies until the source ends or no writer wants more. Its error is the
 // source's.

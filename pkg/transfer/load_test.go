@@ -91,7 +91,7 @@ func TestPlanLoadTellsAllThatIsWrong(t *testing.T) {
 	t.Parallel()
 	for names, want := range map[string][]string{
 		"a b":     {"no a:latest", "no b:latest"},
-		"A a B:c": {`"A" is no image's name`, `"B:c" is no image's name`},
+		"A a B:c": {`invalid image name "A"`, `invalid image name "B:c"`},
 	} {
 		_, err := PlanLoad(t.Context(), engine{}, strings.Fields(names), nil)
 		for _, w := range want {
@@ -179,7 +179,7 @@ func TestLoadSaysWhatCtrSaid(t *testing.T) {
 		"level=warning msg=old\nctr: unexpected EOF\n": "loading into n: ctr: unexpected EOF",
 		"": "loading into n: exit code 1",
 		"ctr: no match for platform in manifest sha256:1: not found\n": "loading into n: ctr: no match for platform in manifest sha256:1: not found: " +
-			"the image is for another platform than the node: docker build and docker pull take --platform",
+			"the platform of the image is not that of the node: set --platform of docker build or docker pull",
 	} {
 		n := fake.Scripted{NodeName: "n", RunFunc: fake.Fails(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
 		err := LoadArchive(t.Context(), strings.NewReader("x"), []provider.Node{n})

@@ -168,7 +168,7 @@ func (x *exporter) pods(ctx context.Context, n provider.Node) {
 	if err := x.unpack(ctx, archive, dir); err != nil {
 		x.failed(dir, err)
 	}
-	archive.CloseWithError(errEnough)
+	archive.CloseWithError(errReaderGone)
 }
 
 // unpack writes the plain files of an archive into a folder.

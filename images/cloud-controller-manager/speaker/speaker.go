@@ -1,11 +1,11 @@
-// Package speaker decides, on each node, which addresses of Services the node holds. All
-// nodes decide by the same rule from what they know, so no one has to be asked: an
-// address is moved while there is no API server.
+// Package speaker assigns the addresses of Services to nodes. On each node, a speaker decides
+// which addresses its node holds: adds to its interface and answers for. All speakers apply
+// the same rule to what they know, without a leader, so failover works without an API server.
 //
-// Nodes tell each other that they live, by a packet each half second. Of the living,
-// each address has its own order (a hash of both names), and the first holds it. When
-// a node falls silent the next in order of each of its addresses takes over; no other
-// address moves.
+// Nodes send each other a heartbeat every half second. The assignment is rendezvous hashing:
+// for each address, the live nodes are ranked by a hash of node name and address, and the
+// first one holds the address. When the heartbeats of a node stop, the next node in the
+// ranking of each of its addresses takes over. No other address moves.
 package speaker
 
 import (
@@ -19,67 +19,73 @@ import (
 // Member is a node that may hold addresses.
 type Member struct {
 	Name string
-	// Address is where its heartbeats come from and go to.
+	// Address is the address that sends and receives its heartbeats.
 	Address netip.Addr
-	// Excluded says that it holds no addresses, though it lives.
+	// Excluded is set if it must not hold addresses, even while it is alive.
 	Excluded bool
 }
 
-// Claim is an address that a node is to hold.
+// Claim is an address that one of the nodes must hold.
 type Claim struct {
 	Address netip.Addr
-	// On are the nodes that may. Nil means all.
+	// On contains the nodes that may hold it. If unset, all may.
 	On map[string]bool
 }
 
-// View is what the cluster wants. Its methods are called from one goroutine.
+// View is the desired state of the cluster. Its methods are called from one goroutine.
 type View interface {
 	Members() []Member
 	Claims() []Claim
-	// Changed yields after members or claims have changed.
+	// Changed returns a channel that receives a value after members or claims have changed.
 	Changed() <-chan struct{}
 }
 
-// Air carries heartbeats between nodes.
+// Air is the transport of heartbeats between nodes.
 type Air interface {
-	// Send sends one. What does not arrive is not told.
+	// Send sends a heartbeat. It does not report whether the heartbeat arrives.
 	Send(to netip.Addr, b Beat)
 	Received() <-chan Heard
 }
 
-// Beat is what a heartbeat says.
+// Beat is the content of a heartbeat.
 type Beat struct {
-	// Ready says that the node knows the others, and holds what is its.
+	// Ready is set if the node knows its peers, and holds the addresses that are assigned to it.
 	Ready bool
 }
 
-// Heard is a heartbeat that arrived.
+// Heard is a received heartbeat.
 type Heard struct {
 	From netip.Addr
 	Beat Beat
 }
 
-// Link is the node's interface.
+// Link is the network interface of the node.
 type Link interface {
-	// Hold adds an address, or prolongs it; it must be called again within seconds.
+	// Hold adds an address, or extends its lifetime of a few seconds. It must be called again
+	// before that ends.
 	Hold(netip.Addr) error
+	// Release removes an address.
 	Release(netip.Addr) error
+	// Announce announces to the neighbors on the network that the address is here.
 	Announce(netip.Addr) error
+	// Held returns the addresses of Services that the interface has.
 	Held() ([]netip.Addr, error)
 }
 
 const (
 	// beat is the time between two heartbeats.
 	beat = 500 * time.Millisecond
-	// silence is how long a node is not heard of until it counts as dead: long enough
-	// for a busy machine, short enough that an address moves within three seconds.
+	// silence is the failure timeout: a node without a heartbeat for this long counts as dead. It
+	// is long enough for a busy machine, and short enough that an address moves within three
+	// seconds.
 	silence = 5 * beat
-	// grace is how long a node that begins listens for others before it holds what
-	// would be its if they were not there.
+	// grace is the listen-only period: a node that starts waits this long for heartbeats of its
+	// peers before it holds addresses. Otherwise it would take those of peers that it does not
+	// know yet.
 	grace = 3 * beat
 )
 
-// Speaker is one node's. Make it by New.
+// Speaker is the speaker of one node. Use New to create it.
 type Speaker struct {
 	self  string
 	view  View
@@ -87,28 +93,29 @@ type Speaker struct {
 	link  Link
 	peers peers
 	held  map[netip.Addr]bool
-	// busy says that there are addresses to hold, here or elsewhere.
+	// busy is set if there are addresses to hold, on this node or others.
 	busy bool
-	// others are the addresses of all other nodes.
+	// others contains the addresses of all other nodes.
 	others map[netip.Addr]bool
-	// since is when it began to listen, zero while there is nobody to listen to or
-	// nothing to hold.
+	// since is the time when it started to listen for peers. It is zero while no address has
+	// to be held.
 	since time.Time
+	// ready is set if it knows its peers, or has waited for them for grace.
 	ready bool
-	// now is when it last woke: what it does until it sleeps it does at that time,
-	// also if the whole program is stopped in the midst of it.
+	// now is the time of the last wakeup. One iteration of Run uses only this time, even if the
+	// process is suspended during the iteration.
 	now time.Time
 }
 
-// New is the speaker of the node called self.
+// New returns the speaker of the node with the name self.
 func New(self string, view View, air Air, link Link) *Speaker {
 	return &Speaker{self: self, view: view, air: air, link: link, peers: peers{}, held: map[netip.Addr]bool{}}
 }
 
-// Run decides until the context ends; then it tells the others and lets go of all
-// addresses. It fails when it cannot find out what the node holds.
+// Run adds and removes addresses until the context ends. It then notifies its peers and releases
+// all addresses. It returns an error only if it cannot read the addresses of the interface.
 func (s *Speaker) Run(ctx context.Context) error {
-	left, err := s.link.Held() // by a former life
+	left, err := s.link.Held() // left by an earlier process on this node
 	if err != nil {
 		return err
 	}
@@ -121,7 +128,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 		if s.wake(time.Now()) || news {
 			s.decide()
 		}
-		var tick <-chan time.Time // an idle speaker is woken by nothing
+		var tick <-chan time.Time // nil: without addresses, no ticks wake the speaker
 		if s.busy {
 			tick = ticker.C
 		}
@@ -141,7 +148,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 	}
 }
 
-// decide takes and releases addresses.
+// decide takes and releases addresses until the node holds those that are assigned to it.
 func (s *Speaker) decide() {
 	members, claims := s.view.Members(), s.view.Claims()
 	s.busy = len(claims) > 0
@@ -162,8 +169,8 @@ func (s *Speaker) decide() {
 	}
 }
 
-// listen begins to listen to the others when there is something to hold, and ends
-// that. The node is ready when it has heard of all others, or waited for long enough.
+// listen starts to listen for peers as soon as there is an address to hold, and stops when there
+// is none. The node is ready once it has a heartbeat of each peer, or has waited for grace.
 func (s *Speaker) listen(members []Member) {
 	s.others = map[netip.Addr]bool{}
 	for _, m := range members {
@@ -188,26 +195,27 @@ func (s *Speaker) listen(members []Member) {
 	}
 }
 
-// forget is what it does before it listens anew.
+// forget resets the state of all peers, before the next time that it listens.
 func (s *Speaker) forget() {
 	s.since, s.ready, s.peers = time.Time{}, false, peers{}
 }
 
-// wake begins anew, and reports so, when this program did not run for so long that the
-// others took it for dead: what it knows of them is as old.
-func (s *Speaker) wake(now time.Time) (anew bool) {
+// wake sets now. If the process was suspended for longer than the failure timeout, it also
+// resets the state of the peers, and returns true: they count this node as dead by now, and
+// its knowledge of them is just as old.
+func (s *Speaker) wake(now time.Time) (reset bool) {
 	slept := now.Sub(s.now)
 	s.now = now
 	if !s.busy || slept <= silence {
 		return false
 	}
-	klog.InfoS("Did not run for a while: others hold the addresses by now", "seconds", slept.Seconds())
+	klog.InfoS("The process was suspended: other nodes hold the addresses by now", "seconds", slept.Seconds())
 	s.forget()
 	return true
 }
 
-// hear notes a heartbeat of another node, and reports whether it is news. Who was not
-// heard of before is answered at once.
+// hear records a heartbeat of a peer, and reports whether it can change the assignment. It answers
+// a peer that it does not know yet immediately.
 func (s *Speaker) hear(h Heard) (news bool) {
 	if s.since.IsZero() || !s.others[h.From] {
 		return false
@@ -219,7 +227,7 @@ func (s *Speaker) hear(h Heard) (news bool) {
 	return news
 }
 
-// tell tells all others that this node lives.
+// tell sends a heartbeat to all peers.
 func (s *Speaker) tell() {
 	if s.since.IsZero() {
 		return
@@ -229,38 +237,40 @@ func (s *Speaker) tell() {
 	}
 }
 
-// keep prolongs what is held. It is announced again, since the network may have
-// learned something else from a node that held it by mistake.
+// keep extends the lifetime of all held addresses. It also announces them again: another node
+// may have held an address by mistake, and the network may have learned that node's location.
 func (s *Speaker) keep() {
 	for a := range s.held {
 		s.take(a)
 	}
 }
 
+// take adds an address to the interface, or extends its lifetime, and announces it.
 func (s *Speaker) take(a netip.Addr) {
 	if err := s.link.Hold(a); err != nil {
-		klog.ErrorS(err, "An address is not held") // it is tried again with the next tick
+		klog.ErrorS(err, "Failed to add an address to the interface", "address", a) // the next tick tries again
 		delete(s.held, a)
 		return
 	}
 	if !s.held[a] {
-		klog.InfoS("Holding an address", "address", a)
+		klog.InfoS("Added an address to the interface", "address", a)
 	}
 	s.held[a] = true
 	if err := s.link.Announce(a); err != nil {
-		klog.ErrorS(err, "Neighbours find the address only when they ask")
+		klog.ErrorS(err, "Failed to announce an address: neighbors find it only when they ask for it", "address", a)
 	}
 }
 
+// release removes an address from the interface.
 func (s *Speaker) release(a netip.Addr) {
 	if err := s.link.Release(a); err != nil {
-		klog.ErrorS(err, "An address is still held") // the kernel lets go of it in seconds
+		klog.ErrorS(err, "Failed to remove an address from the interface", "address", a) // the kernel removes it within seconds
 	}
-	klog.InfoS("Released an address", "address", a)
+	klog.InfoS("Removed an address from the interface", "address", a)
 	delete(s.held, a)
 }
 
-// leave hands everything over to the others.
+// leave lets the peers take over: its last heartbeat is not ready, and it releases all addresses.
 func (s *Speaker) leave() {
 	s.ready = false
 	s.tell()

@@ -95,6 +95,11 @@ func (a *API) Serve(t *testing.T, cert, key, clientCA []byte) (string, error) {
 func (a *API) Object(path, object string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.put(path, object)
+}
+
+// put keeps an object. The caller holds mu.
+func (a *API) put(path, object string) {
 	if a.objects == nil {
 		a.objects = map[string]string{}
 	}
@@ -194,8 +199,9 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	at := path.Join(r.URL.Path, object.Metadata.Name)
 	a.mu.Lock()
 	_, found := a.objects[at]
-	if !found {
+	if !found { // decided and kept under one lock: clients create several at the same time
 		a.created = append(a.created, at)
+		a.put(at, string(body))
 	}
 	a.mu.Unlock()
 	if found {
@@ -203,7 +209,6 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409,"message":"exists"}`)
 		return
 	}
-	a.Object(at, string(body))
 	w.WriteHeader(http.StatusCreated)
 	w.Write(body)
 }

@@ -28,7 +28,7 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 	if err != nil {
 		return err
 	}
-	if err := n.put(files[n.name]); err != nil {
+	if err := n.writeFiles(files[n.name]); err != nil {
 		return err
 	}
 	return p.begin(ctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})

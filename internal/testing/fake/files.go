@@ -14,8 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// put puts files on the node the way that a provider does, as an archive.
-func (n *Node) put(files []provider.File) error {
+// writeFiles writes files on the node as a provider does, from an archive.
+func (n *Node) writeFiles(files []provider.File) error {
 	var archive bytes.Buffer
 	if err := provider.Archive(&archive, files); err != nil {
 		return err

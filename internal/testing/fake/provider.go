@@ -122,7 +122,7 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 	g, gctx := errgroup.WithContext(ctx)
 	for _, n := range made {
 		g.Go(func() error {
-			if err := n.put(files[n.name]); err != nil {
+			if err := n.writeFiles(files[n.name]); err != nil {
 				return err
 			}
 			return p.begin(gctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})

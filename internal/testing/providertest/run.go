@@ -20,7 +20,7 @@ func (s *suite) run(t *testing.T) {
 		run  func(*testing.T, provider.Node)
 	}{
 		{"an exit code is an ExitError", exitCode},
-		{"stdout and stderr are kept apart", apart},
+		{"stdout and stderr are kept apart", separateStreams},
 		{"stdin reaches the command and ends", stdin},
 		{"a command may leave its stdin", unread},
 		{"without stdin a command reads nothing", noStdin},
@@ -53,7 +53,7 @@ func exitCode(t *testing.T, n provider.Node) {
 	}
 }
 
-func apart(t *testing.T, n provider.Node) {
+func separateStreams(t *testing.T, n provider.Node) {
 	var stdout, stderr bytes.Buffer
 	err := n.Run(within(t), provider.Cmd{
 		Args: []string{"sh", "-c", "echo out; echo err >&2; exit 1"}, Stdout: &stdout, Stderr: &stderr,

@@ -122,7 +122,7 @@ func Objects(*cluster.Cluster) ([]byte, error) {
 }
 
 // telling restarts a kubelet that does not know of the cloud, and says that it did.
-const telling = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value kubelet)/cmdline" | grep -q -e --cloud-provider=external ||
+const restartKubeletScript = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value kubelet)/cmdline" | grep -q -e --cloud-provider=external ||
 { systemctl restart kubelet && echo restarted; }`
 
 // start brings the list of nodes into the cluster, once for all nodes. A kubelet that
@@ -130,9 +130,9 @@ const telling = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value
 // initialised, see
 // https://kubernetes.io/docs/tasks/administer-cluster/running-cloud-controller/.
 func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
-	out, err := provider.Output(ctx, n, "sh", "-c", telling)
+	out, err := provider.Output(ctx, n, "sh", "-c", restartKubeletScript)
 	if err != nil {
-		return fmt.Errorf("telling the kubelet of the cloud: %w", err)
+		return fmt.Errorf("configuring the kubelet for the cloud: %w", err)
 	}
 	if len(out) > 0 {
 		if err := taint(ctx, c, n); err != nil {
@@ -192,7 +192,7 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	taints, _, _ := unstructured.NestedSlice(node.Object, "spec", "taints")
 	for _, t := range taints {
 		if taint, _ := t.(map[string]any); taint["key"] == uninitialized {
-			return fmt.Errorf("node %s is not initialised", n.Name())
+			return fmt.Errorf("node %s is not initialized", n.Name())
 		}
 	}
 	return nil

@@ -118,7 +118,7 @@ func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 		return nil
 	}
 	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
-		return fmt.Errorf("connecting the pods: %w", err)
+		return fmt.Errorf("starting the pod network: %w", err)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ ip link delete cni0 2>/dev/null
 ip route | sed -n 's/^\([^ ]* via [^ ]*\) dev .*/\1/p' | grep -v ^default | while read -r route; do ip route delete $route; done
 rm -rf /var/lib/cni/networks /var/lib/cni/results`
 	if _, err := provider.Output(ctx, n, "sh", "-c", script); err != nil {
-		return fmt.Errorf("taking the pod network away: %w", err)
+		return fmt.Errorf("removing the pod network: %w", err)
 	}
 	return nil
 }
@@ -162,11 +162,11 @@ func network(ctx context.Context, c *cluster.Cluster) error {
 			}
 		}
 		if err := json.Unmarshal(out, &info); err != nil {
-			return fmt.Errorf("reading what the runtime of %s says: %w", n.Name(), err)
+			return fmt.Errorf("reading the status of the runtime of %s: %w", n.Name(), err)
 		}
 		for _, c := range info.Status.Conditions {
 			if c.Type == "NetworkReady" && !c.Status {
-				return fmt.Errorf("the runtime of %s says: %s", n.Name(), c.Message)
+				return fmt.Errorf("the runtime of %s reports: %s", n.Name(), c.Message)
 			}
 		}
 	}

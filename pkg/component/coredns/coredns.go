@@ -77,7 +77,7 @@ func resolve(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	host := "kubernetes.default.svc." + c.Config.Networking.DNSDomain
 	server := c.Config.Networking.DNSServiceIP().String()
 	if err := n.Run(ctx, provider.Cmd{Args: []string{"mkube-resolve", server, host}}); err != nil {
-		return fmt.Errorf("asking %s for %s: %w", server, host, err)
+		return fmt.Errorf("querying %s for %s: %w", server, host, err)
 	}
 	return nil
 }

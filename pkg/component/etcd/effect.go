@@ -19,7 +19,7 @@ func remembers(ctx context.Context, c *cluster.Cluster) error {
 	var got struct{ Kvs []struct{ Value []byte } }
 	err := ask(ctx, via, "kv/range", map[string]any{"key": key}, &got)
 	if err == nil && (len(got.Kvs) != 1 || string(got.Kvs[0].Value) != "1") {
-		err = errors.New("what was stored is not there")
+		err = errors.New("the stored value is missing")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -30,7 +30,7 @@ func AddMember(ctx context.Context, via []provider.Node, n provider.Node) error 
 		return nil // done, or no reason to wait
 	})
 	if err != nil {
-		return fmt.Errorf("announcing %s to etcd: %w", n.Name(), err)
+		return fmt.Errorf("adding %s to etcd: %w", n.Name(), err)
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func RemoveMember(ctx context.Context, via []provider.Node, n provider.Node) err
 	// One that has never started has no name yet.
 	err := removeMembers(ctx, via, func(urls []string) bool { return slices.Contains(urls, peerURL(n)) })
 	if err != nil {
-		return fmt.Errorf("taking %s out of etcd: %w", n.Name(), err)
+		return fmt.Errorf("removing %s from etcd: %w", n.Name(), err)
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func RemoveUnknown(ctx context.Context, nodes []provider.Node) error {
 		return !slices.ContainsFunc(urls, func(u string) bool { return slices.Contains(known, u) })
 	})
 	if err != nil {
-		return fmt.Errorf("taking members without a node out of etcd: %w", err)
+		return fmt.Errorf("removing members without a node from etcd: %w", err)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func removeMembers(ctx context.Context, via []provider.Node, gone func(peerURLs 
 		}
 	}
 	if err := ask(ctx, via, "cluster/member/list", map[string]any{}, &list); err != nil {
-		return fmt.Errorf("asking etcd for its members: %w", err)
+		return fmt.Errorf("listing the members of etcd: %w", err)
 	}
 	for _, m := range list.Members {
 		if !gone(m.PeerURLs) {

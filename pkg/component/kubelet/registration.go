@@ -121,7 +121,7 @@ func patchOf(c *cluster.Cluster, n provider.Node) ([]byte, error) {
 // unregister leaves the kubelet to its static pods, and takes the node's object away.
 func unregister(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
-		return fmt.Errorf("starting the kubelet anew: %w", err)
+		return fmt.Errorf("restarting the kubelet: %w", err)
 	}
 	if err := c.API.Delete(ctx, cluster.Nodes, n.Name()); err != nil {
 		return fmt.Errorf("deleting the object of node %s: %w", n.Name(), err)

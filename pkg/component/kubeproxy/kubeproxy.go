@@ -55,7 +55,7 @@ func New() component.Component {
 // stop takes away the rules that outlive the process.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, name, "--cleanup"); err != nil {
-		return fmt.Errorf("taking the rules of kube-proxy away: %w", err)
+		return fmt.Errorf("removing the rules of kube-proxy: %w", err)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func New() component.Component {
 func Objects(c *cluster.Cluster) ([]byte, error) {
 	version := c.Nodes[0].Versions().MetricsServer
 	if version == "" {
-		return nil, fmt.Errorf("the node image of Kubernetes %s has no metrics-server: that is built with v1.36 and newer", c.Nodes[0].Versions().Kubernetes)
+		return nil, fmt.Errorf("the node image of Kubernetes %s has no metrics-server: it requires v1.36 or newer", c.Nodes[0].Versions().Kubernetes)
 	}
 	// The API server calls it by the name of its Service, see
 	// https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/.

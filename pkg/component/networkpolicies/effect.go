@@ -59,7 +59,7 @@ func withPod(ctx context.Context, c *cluster.Cluster, name string, do func(addre
 	return component.Scratch(ctx, c, cluster.Pods, manifest, func(pod *unstructured.Unstructured) error {
 		address, _, _ := unstructured.NestedString(pod.Object, "status", "podIP")
 		if address == "" || component.Condition(pod, "Ready") != "True" {
-			return errors.New("a pod to visit is not Ready")
+			return errors.New("a server pod is not Ready")
 		}
 		return do(address)
 	})
@@ -72,12 +72,12 @@ func visit(ctx context.Context, c *cluster.Cluster, reached, shut string) error 
 		err := component.Scratch(ctx, c, cluster.Pods, manifest, func(pod *unstructured.Unstructured) error {
 			phase, _, _ = unstructured.NestedString(pod.Object, "status", "phase")
 			if phase != "Succeeded" && phase != "Failed" {
-				return errors.New("the visiting pod has not ended")
+				return errors.New("the client pod has not ended")
 			}
 			return nil
 		})
 		if err == nil && phase == "Failed" {
-			err = errors.New("a pod that a NetworkPolicy closes was reached, or one that none closes was not")
+			err = errors.New("the pod that a NetworkPolicy isolates was reached, or the other pod was not")
 		}
 		return err
 	})

@@ -82,7 +82,7 @@ func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
   $t --wait --table mangle --flush "$1" && $t --wait --table mangle --delete-chain "$1"
 done`
 	if _, err := provider.Output(ctx, n, "sh", "-c", script, "sh", "MKUBE-POLICIES"); err != nil {
-		return fmt.Errorf("taking the rules of %s away: %w", name, err)
+		return fmt.Errorf("removing the rules of %s: %w", name, err)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func anyClass(ctx context.Context, c *cluster.Cluster) error {
 	}
 	list, err := client.List(ctx, metav1.ListOptions{Limit: 1})
 	if err == nil && len(list.Items) == 0 {
-		err = errors.New("there is no StorageClass")
+		err = errors.New("the StorageClass is missing")
 	}
 	return err
 }

@@ -88,11 +88,11 @@ const (
 func (f Fault) Break(ctx context.Context, c *cluster.Cluster, g component.Graph) error {
 	e := f.env(c, g)
 	if err := f.breaks(ctx, e); err != nil {
-		return fmt.Errorf("breaking by %s: %w", f.Name, err)
+		return fmt.Errorf("causing fault %s: %w", f.Name, err)
 	}
 	return until(ctx, func(ctx context.Context) error {
 		if f.well(ctx, e) == nil {
-			return fmt.Errorf("%s does not show yet", f.Name)
+			return fmt.Errorf("fault %s does not show yet", f.Name)
 		}
 		return nil
 	})
@@ -134,7 +134,7 @@ func (f Fault) Fix(ctx context.Context, c *cluster.Cluster, g component.Graph) e
 		mends = anew
 	}
 	if err := mends(ctx, e); err != nil {
-		return fmt.Errorf("mending %s: %w", f.Name, err)
+		return fmt.Errorf("fixing fault %s: %w", f.Name, err)
 	}
 	return until(ctx, func(ctx context.Context) error { return f.well(ctx, e) })
 }

@@ -27,17 +27,17 @@ func ofNodes() []Fault {
 			Symptom: "The node is NotReady, and new pods stay in ContainerCreating.",
 			Hints: []string{
 				"What does the node's condition Ready say? kubectl describe node",
-				"The runtime looks for a pod network in a folder: crictl info tells which.",
+				"The runtime looks for a pod network in a folder: crictl info prints its path.",
 				"/etc/cni/net.d on the node is empty; something was moved to /root.",
 			},
 			breaks: script("mv /etc/cni/net.d/10-mkube.conflist /root/"), well: works,
 		},
 		{
 			Name: "wrong-pod-range", Component: "cni",
-			Symptom: "New pods run, but their addresses are of no part of the pod network that the node has: others do not reach them.",
+			Symptom: "New pods run, but their addresses are outside the part of the pod network that belongs to the node: other pods cannot reach them.",
 			Hints: []string{
 				"Compare the address of a new pod with the node's podCIDR: kubectl get node -o yaml",
-				"Who gives a pod its address? The plugin host-local, from the range in its configuration.",
+				"Which program gives a pod its address? The plugin host-local, from the range in its configuration.",
 				"The range in /etc/cni/net.d/10-mkube.conflist is not the node's.",
 			},
 			breaks: script(`sed -i 's/"subnet": "[^"]*"/"subnet": "10.99.0.0\/24"/' /etc/cni/net.d/10-mkube.conflist`),
@@ -51,30 +51,30 @@ func ofKubelets() []Fault {
 	return []Fault{
 		{
 			Name: "kubelet-stopped", Component: "kubelet",
-			Symptom: "The node becomes NotReady after a while, and nothing that is asked of its pods happens.",
+			Symptom: "The node becomes NotReady after a while, and no change to its pods takes effect.",
 			Hints: []string{
-				"Who reports for a node? kubectl describe node says since when nobody does.",
-				"It is a service of systemd on the node: systemctl status kubelet.",
+				"Which program reports the status of a node? kubectl describe node shows when the reports stopped.",
+				"It is a systemd service on the node: systemctl status kubelet.",
 			},
 			breaks: script("systemctl stop kubelet"), well: ready,
 		},
 		{
 			Name: "kubelet-misconfigured", Component: "kubelet",
-			Symptom: "The node becomes NotReady, and its agent starts again and again.",
+			Symptom: "The node becomes NotReady, and its agent keeps restarting.",
 			Hints: []string{
-				"journalctl --unit kubelet on the node has the reason, each time.",
-				"A field of /var/lib/kubelet/config.yaml is not one of the kubelet's.",
+				"journalctl --unit kubelet on the node shows the reason for each restart.",
+				"/var/lib/kubelet/config.yaml has a field that the kubelet does not know.",
 			},
 			breaks: script("sed -i 's/^clusterDomain:/clusterDomian:/; s/^failSwapOn:.*/failSwapOn: perhaps/' /var/lib/kubelet/config.yaml && systemctl restart kubelet"),
 			well:   ready, mends: and(kubeletFiles, script("systemctl reset-failed kubelet; systemctl restart kubelet")),
 		},
 		{
 			Name: "kubelet-certificate-expired", Component: "node-registration",
-			Symptom: "The node becomes NotReady; its kubelet runs, but the API server does not let it in.",
+			Symptom: "The node becomes NotReady. Its kubelet runs, but the API server rejects it.",
 			Hints: []string{
 				"journalctl --unit kubelet on the node: Unauthorized.",
-				"Until when is the certificate in /etc/kubernetes/kubelet.conf? mkube pki shows it.",
-				"Its certificate must be issued anew, by the authority in /etc/kubernetes/pki/ca.crt.",
+				"When does the certificate in /etc/kubernetes/kubelet.conf expire? mkube pki shows it.",
+				"The authority in /etc/kubernetes/pki/ca.crt must issue a new certificate.",
 			},
 			breaks: expireKubelet, well: kubeletIsLetIn,
 			mends: and(anew, script("systemctl restart kubelet")),
@@ -87,30 +87,30 @@ func ofTheControlPlane() []Fault {
 	return []Fault{
 		{
 			Name: "etcd-full", Component: "etcd",
-			Symptom: "Everything can be read, and nothing can be changed.",
+			Symptom: "Everything can be read, but nothing can be changed.",
 			Hints: []string{
-				"What does kubectl create say? It names the database.",
-				"etcd raises an alarm when its database is larger than it may be: --quota-backend-bytes in its manifest.",
-				"Once there is room again the alarm still has to be disarmed, by etcd's API (/v3/maintenance/alarm).",
+				"What does kubectl create print? Its error names the database.",
+				"etcd raises an alarm when its database exceeds its quota: --quota-backend-bytes in its manifest.",
+				"After you free space, you must also disarm the alarm, with etcd's API (/v3/maintenance/alarm).",
 			},
 			breaks: fillEtcd, well: works, mends: emptyEtcd,
 		},
 		{
 			Name: "wrong-etcd-address", Component: "kube-apiserver",
-			Symptom: "kubectl gets no answer: the API server starts again and again.",
+			Symptom: "kubectl gets no answer: the API server keeps restarting.",
 			Hints: []string{
-				"Whose container ends? crictl ps --all on the control plane.",
-				"What is the last thing that it says? crictl logs",
-				"It asks for etcd at a port where nobody listens: see --etcd-servers in its manifest.",
+				"Which container exits? crictl ps --all on the control plane.",
+				"What is its last log message? crictl logs",
+				"It connects to etcd at a port where nothing listens: see --etcd-servers in its manifest.",
 			},
 			breaks: script("sed -i 's/127.0.0.1:2379/127.0.0.1:2378/' /etc/kubernetes/manifests/kube-apiserver.yaml"), well: answers,
 		},
 		{
 			Name: "wrong-certificate", Component: "kube-apiserver",
-			Symptom: "kubectl refuses to speak to the API server: it is not who it should be.",
+			Symptom: "kubectl refuses to talk to the API server: the server's certificate is for another name.",
 			Hints: []string{
-				"Which names are in the certificate that it shows? mkube pki",
-				"/etc/kubernetes/pki/apiserver.crt is for somebody else.",
+				"Which names are in the certificate that the API server presents? mkube pki",
+				"/etc/kubernetes/pki/apiserver.crt is for another name and address.",
 			},
 			breaks: wrongCertificate, well: answers, mends: and(anew, restart),
 		},
@@ -122,39 +122,39 @@ func ofDecisions() []Fault {
 	return []Fault{
 		{
 			Name: "controller-manager-crashes", Component: "kube-controller-manager",
-			Symptom: "A new Deployment makes no pods, and a deleted pod is not replaced.",
+			Symptom: "A new Deployment gets no pods, and a deleted pod is not replaced.",
 			Hints: []string{
-				"Which component makes ReplicaSets? mkube explain",
-				"Why does it end? crictl ps --all, then crictl logs, on the control plane.",
-				"A file that it is told to read is not there: look at its flags.",
+				"Which component creates ReplicaSets? mkube explain",
+				"Why does it exit? crictl ps --all, then crictl logs, on the control plane.",
+				"A file that one of its flags names does not exist: look at its flags.",
 			},
 			breaks: script("sed -i 's/controller-manager.conf\"/controller-manger.conf\"/' /etc/kubernetes/manifests/kube-controller-manager.yaml"), well: ready,
 		},
 		{
 			Name: "scheduler-stopped", Component: "kube-scheduler",
-			Symptom: "New pods stay Pending, and no event says why.",
+			Symptom: "New pods stay Pending, and no event gives a reason.",
 			Hints: []string{
-				"Who gives a pod its node? mkube explain",
+				"Which component gives a pod its node? mkube explain",
 				"Does it run? crictl ps on the control plane.",
-				"What the kubelet runs lies in /etc/kubernetes/manifests. Something was moved to /root.",
+				"The kubelet runs the manifests in /etc/kubernetes/manifests. Something was moved to /root.",
 			},
 			breaks: script("mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/"), well: ready,
 		},
 		{
 			Name: "scheduler-has-no-rights", Component: "kube-scheduler",
-			Symptom: "New pods stay Pending, though the scheduler runs.",
+			Symptom: "New pods stay Pending, although the scheduler runs.",
 			Hints: []string{
-				"What does it say? kubectl -n kube-system logs",
-				"It is forbidden what a scheduler does: who grants it that? kubectl get clusterrolebindings",
+				"What does it log? kubectl -n kube-system logs",
+				"It is not allowed to do its work. Which object grants the permissions? kubectl get clusterrolebindings",
 				"The ClusterRoleBinding system:kube-scheduler is missing.",
 			},
 			breaks: dropRights, well: rights, mends: grantRights,
 		},
 		{
 			Name: "node-cordoned", Component: "kube-scheduler",
-			Symptom: "New pods stay Pending: no node takes them.",
+			Symptom: "New pods stay Pending: no node accepts them.",
 			Hints: []string{
-				"What do the pod's events say of the nodes? kubectl describe pod",
+				"What do the pod's events report about the nodes? kubectl describe pod",
 				"kubectl get nodes: SchedulingDisabled.",
 			},
 			breaks: cordon(true), well: open, mends: cordon(false),
@@ -167,26 +167,26 @@ func ofServices() []Fault {
 	return []Fault{
 		{
 			Name: "policies-not-enforced", Component: "kube-network-policies",
-			Symptom: "NetworkPolicies are there, and connections that they forbid are made.",
+			Symptom: "NetworkPolicies exist, but connections that they forbid succeed.",
 			Hints: []string{
-				"A NetworkPolicy is but a wish: who enforces it on a node? mkube explain",
-				"It is a service of systemd: systemctl status kube-network-policies.",
+				"A NetworkPolicy is only an object in the API. Which component enforces it on a node? mkube explain",
+				"It is a systemd service: systemctl status kube-network-policies.",
 			},
 			breaks: script("systemctl stop kube-network-policies"), well: ready,
 		},
 		{
 			Name: "services-lead-nowhere", Component: "kube-proxy",
-			Symptom: "New Services do not answer, while their pods do.",
+			Symptom: "New Services do not answer, although their pods do.",
 			Hints: []string{
-				"Who writes the rules for Services on a node? mkube explain",
+				"Which component writes the rules for Services on a node? mkube explain",
 				"Does it run? crictl ps, on the node.",
-				"Its manifest is not in /etc/kubernetes/manifests; it was moved to /root.",
+				"Its manifest is not in /etc/kubernetes/manifests: it was moved to /root.",
 			},
 			breaks: script("mv /etc/kubernetes/manifests/kube-proxy.yaml /root/"), well: ready,
 		},
 		{
 			Name: "dns-knows-another-domain", Component: "coredns",
-			Symptom: "Names of Services do not resolve; names of the world outside do.",
+			Symptom: "Names of Services do not resolve, but names outside the cluster do.",
 			Hints: []string{
 				"Which domain does CoreDNS answer for? Its configuration is in a ConfigMap.",
 				"kubectl -n kube-system get configmap coredns -o yaml: compare the domain with the search list of a pod's /etc/resolv.conf.",
@@ -195,10 +195,10 @@ func ofServices() []Fault {
 		},
 		{
 			Name: "dns-has-no-pods", Component: "coredns",
-			Symptom: "No name resolves, though CoreDNS runs.",
+			Symptom: "No name resolves, although CoreDNS runs.",
 			Hints: []string{
-				"Pods ask the Service kube-dns. Whom does that lead to? kubectl -n kube-system get endpointslices",
-				"The Service's selector and the pods' labels do not agree.",
+				"Pods send their queries to the Service kube-dns. Which pods does it lead to? kubectl -n kube-system get endpointslices",
+				"The Service's selector does not match the pods' labels.",
 			},
 			breaks: selectNobody, well: works, mends: selectPods,
 		},

@@ -23,7 +23,7 @@ func rangeIsTheNodes(ctx context.Context, e env) error {
 	}
 	for _, cidr := range e.PodCIDRs(e.node) {
 		if !strings.Contains(string(out), `"`+cidr.String()+`"`) {
-			return fmt.Errorf("pods of %s get addresses that are not of %s", e.node.Name(), cidr)
+			return fmt.Errorf("pods on %s get addresses outside %s", e.node.Name(), cidr)
 		}
 	}
 	return nil
@@ -62,7 +62,7 @@ func expireKubelet(ctx context.Context, e env) error {
 func kubeletIsLetIn(ctx context.Context, e env) error {
 	_, err := provider.Output(ctx, e.node, "kubectl", "--kubeconfig", "/etc/kubernetes/kubelet.conf", "get", "node", e.node.Name())
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("the kubelet of %s is not let in: %s", e.node.Name(), exit.Reason())
+		return fmt.Errorf("the API server refuses the kubelet of %s: %s", e.node.Name(), exit.Reason())
 	}
 	return err
 }

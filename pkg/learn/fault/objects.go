@@ -30,7 +30,7 @@ func dropRights(ctx context.Context, e env) error {
 func rights(ctx context.Context, e env) error {
 	_, err := e.API.Get(ctx, bindings, "", binding)
 	if err != nil {
-		return fmt.Errorf("the scheduler has no rights: %w", err)
+		return fmt.Errorf("the scheduler lacks permissions: %w", err)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func open(ctx context.Context, e env) error {
 			return nil
 		}
 	}
-	return errors.New("no node takes pods: all are cordoned")
+	return errors.New("no node accepts pods: all are cordoned")
 }
 
 const system = "kube-system"

@@ -143,7 +143,7 @@ func (s *survey) file(node, path string, files map[string][]byte) error {
 		case has:
 			c.checkKey(parsed, key, path, node)
 		case c.Usage != usageAuthority: // an authority's lies only where it is to sign
-			c.problem("%s on %s has no key beside it", path, node)
+			c.problem("%s on %s has no private key next to it", path, node)
 		}
 	}
 	return nil
@@ -242,7 +242,7 @@ func (s *survey) finish() *PKI {
 		s.checkUse(c)
 		at := slices.IndexFunc(p.Authorities, func(a *Certificate) bool { return c.parsed.SignedBy(a.parsed) })
 		if at < 0 {
-			c.problem("it is signed by none of the authorities on the nodes, whatever it says (%s)", c.parsed.Info().Issuer)
+			c.problem("no authority on the nodes has signed it; it names %s as its issuer", c.parsed.Info().Issuer)
 			p.Strangers = append(p.Strangers, c)
 			continue
 		}
@@ -255,7 +255,7 @@ func (s *survey) finish() *PKI {
 	}
 	if len(s.keys) > 1 {
 		for _, k := range s.keys {
-			k.Problems = append(k.Problems, "there is another pair: a token that one signs the other refuses")
+			k.Problems = append(k.Problems, "there is another key pair: each pair rejects the tokens that the other one signed")
 		}
 	}
 	return p
@@ -280,7 +280,7 @@ func rank(c *Certificate) int {
 func (s *survey) checkAuthority(c *Certificate) {
 	for _, other := range s.certs {
 		if other != c && other.Usage == usageAuthority && other.Name == c.Name {
-			c.problem("another authority is called %s too", c.Name)
+			c.problem("another authority has the same name, %s", c.Name)
 		}
 	}
 }

@@ -109,7 +109,7 @@ type owner struct {
 func findPod(ctx context.Context, api API, namespace, name string) (*item, error) {
 	var list struct{ Items []item }
 	if err := get(ctx, api, "/api/v1/namespaces/"+namespace+"/pods", &list); err != nil {
-		return nil, fmt.Errorf("listing the pods of the namespace %q: %w", namespace, err)
+		return nil, fmt.Errorf("listing the pods of namespace %q: %w", namespace, err)
 	}
 	var names []string
 	for i := range list.Items {
@@ -118,7 +118,7 @@ func findPod(ctx context.Context, api API, namespace, name string) (*item, error
 		}
 		names = append(names, list.Items[i].Metadata.Name)
 	}
-	message := fmt.Sprintf("there is no pod %q in the namespace %q", name, namespace)
+	message := fmt.Sprintf("pod %q does not exist in namespace %q", name, namespace)
 	if len(names) > 0 && len(names) <= 10 {
 		message += ", which has " + strings.Join(names, ", ")
 	}

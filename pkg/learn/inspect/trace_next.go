@@ -84,9 +84,9 @@ func (t *Trace) Text() string {
 	if t.Next != "" {
 		fmt.Fprintf(&out, "Next: %s\n", t.Next)
 	}
-	fmt.Fprintf(&out, "Told by %s.\n", strings.Join(append([]string{"the objects"}, t.Sources...), ", "))
+	fmt.Fprintf(&out, "Sources: %s.\n", strings.Join(append([]string{"the objects"}, t.Sources...), ", "))
 	for _, m := range t.Missing {
-		fmt.Fprintf(&out, "Not known: %s\n", m)
+		fmt.Fprintf(&out, "Not available: %s\n", m)
 	}
 	return out.String()
 }

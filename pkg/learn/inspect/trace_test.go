@@ -98,7 +98,7 @@ func TestTracePodErrors(t *testing.T) {
 	t.Parallel()
 	_, err := inspect.TracePod(t.Context(), newServer(t, "trace.yaml"), nil, "default", "los")
 	var unknown *inspect.UnknownError
-	const want = `there is no pod "los" in the namespace "default", which has lost, nopull, web-5d44f75545-r72vx`
+	const want = `pod "los" does not exist in namespace "default", which has lost, nopull, web-5d44f75545-r72vx`
 	if !errors.As(err, &unknown) || err.Error() != want || unknown.Word != "los" {
 		t.Errorf("got %v; want %s", err, want)
 	}

@@ -65,9 +65,9 @@ func Tree(ctx context.Context, api API, kind, name, namespace string) (root *Obj
 }
 
 func unknownObject(k Kind, name, namespace string, there []*Object) error {
-	message := fmt.Sprintf("there is no %s %q", k.Singular, name)
+	message := fmt.Sprintf("%s %q does not exist", k.Singular, name)
 	if k.Namespaced {
-		message += fmt.Sprintf(" in the namespace %q", namespace)
+		message += fmt.Sprintf(" in namespace %q", namespace)
 	}
 	var names []string
 	for _, o := range there {
@@ -118,7 +118,7 @@ func missingKinds(stale []string, failed map[string]error) string {
 	if len(names) > 0 {
 		reason = failed[names[0]].Error()
 	}
-	return fmt.Sprintf("not listed, so what they have may be missing: %s (%s)", strings.Join(all, ", "), reason)
+	return fmt.Sprintf("these kinds could not be listed, so their objects may be missing: %s (%s)", strings.Join(all, ", "), reason)
 }
 
 // owned is an object and the UIDs of its owners.

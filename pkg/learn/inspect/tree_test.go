@@ -100,7 +100,7 @@ func TestTreeWithoutSome(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "tree-deployment.golden", root.Text())
-	const want = "not listed, so what they have may be missing: metrics.k8s.io/v1beta1, services of v1, widgets of example.com/v1 (so is this)"
+	const want = "these kinds could not be listed, so their objects may be missing: metrics.k8s.io/v1beta1, services of v1, widgets of example.com/v1 (so is this)"
 	if missing != want {
 		t.Errorf("got %q; want %q", missing, want)
 	}
@@ -111,8 +111,8 @@ func TestTreeErrors(t *testing.T) {
 	for _, test := range []struct{ kind, name, want, candidate string }{
 		{"deploymnt", "web", `the cluster has no kind "deploymnt" that can be listed`, "deployment"},
 		{"deploy.batch", "web", `the cluster has no kind "deploy.batch" that can be listed`, "deployment"},
-		{"deploy", "wbe", `there is no deployment "wbe" in the namespace "default"`, "web"},
-		{"node", "n2", `there is no node "n2"`, "n1"},
+		{"deploy", "wbe", `deployment "wbe" does not exist in namespace "default"`, "web"},
+		{"node", "n2", `node "n2" does not exist`, "n1"},
 		{"binding", "b", `the cluster has no kind "binding" that can be listed`, ""},
 	} {
 		_, _, err := inspect.Tree(t.Context(), newServer(t, "objects.yaml"), test.kind, test.name, "default")

@@ -56,7 +56,7 @@ var uses = map[string]use{
 func (s *survey) kubeconfig(node, path string, data []byte) error {
 	authorities, users, err := kubeconfig.Embedded(data)
 	if err != nil {
-		return errors.New("it is no kubeconfig") // what is wrong may quote a key
+		return errors.New("it is not a kubeconfig") // what is wrong may quote a key
 	}
 	var errs []error
 	for _, ca := range authorities {

@@ -90,21 +90,21 @@ func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
 		}
 		names = append(names, comp.Name)
 	}
-	there := "there are " + strings.Join(names, ", ")
+	there := "the static pods are " + strings.Join(names, ", ")
 	if len(names) == 0 {
-		there = "there is none yet"
+		there = "no static pod is up yet"
 	}
-	return component.Component{}, fmt.Errorf("%s is no static pod of cluster %q, whose program can be another: %s", name, c.Config.Name, there)
+	return component.Component{}, fmt.Errorf("%s is not a static pod of cluster %q, and only the program of a static pod can be replaced: %s", name, c.Config.Name, there)
 }
 
 // runsAlone refuses a program that would not start in an image without libraries.
 func runsAlone(binary []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(binary))
 	if err != nil {
-		return fmt.Errorf("the binary is no program for Linux: %w", err)
+		return fmt.Errorf("the binary is not a program for Linux: %w", err)
 	}
 	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
-		return errors.New("the binary wants libraries that its container has not: build it with CGO_ENABLED=0")
+		return errors.New("the binary is dynamically linked, and its container has no libraries: build it with CGO_ENABLED=0")
 	}
 	return nil
 }

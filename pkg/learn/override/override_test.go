@@ -191,9 +191,9 @@ func TestRunOwnRefuses(t *testing.T) {
 		own  *override.Own
 		want string
 	}{
-		{"kubelet", nil, "kubelet is no static pod"},
-		{"kube-scheduler", &override.Own{Binary: []byte("#!/bin/sh")}, "the binary is no program for Linux"},
-		{"kube-scheduler", &override.Own{Binary: nil}, "the binary is no program for Linux"},
+		{"kubelet", nil, "kubelet is not a static pod"},
+		{"kube-scheduler", &override.Own{Binary: []byte("#!/bin/sh")}, "the binary is not a program for Linux"},
+		{"kube-scheduler", &override.Own{Binary: nil}, "the binary is not a program for Linux"},
 		{"kube-scheduler", &override.Own{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
 	} {
 		if err := r.run(t, test.what, test.own); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -54,7 +54,7 @@ func snapshotNote(stage string) string { return "snapshot-" + stage }
 func snapshot(ctx context.Context, p provider.Provider, c *cluster.Cluster, stage string) error {
 	out, err := provider.Output(ctx, c.ControlPlanes()[0], "sh", "-c", snapshotScript)
 	if err != nil {
-		return fmt.Errorf("looking at what there is by %s: %w", stage, err)
+		return fmt.Errorf("recording the stage %s: %w", stage, err)
 	}
 	data, err := json.Marshal(readSnapshot(string(out)))
 	if err != nil {
@@ -111,7 +111,7 @@ func SnapshotAt(ctx context.Context, p provider.Provider, name, stage string) (S
 		return Snapshot{}, err
 	}
 	if note == "" {
-		return Snapshot{}, fmt.Errorf("cluster %q was never seen at the stage of %s: mkube stage back and mkube stage next lead there", name, stage)
+		return Snapshot{}, fmt.Errorf("cluster %q has no record of the stage %s: mkube stage back and mkube stage next lead there", name, stage)
 	}
 	var s Snapshot
 	err = json.Unmarshal([]byte(note), &s)

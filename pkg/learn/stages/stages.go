@@ -19,31 +19,32 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// State is how a component of a cluster stands.
+// State is the state of a component of a cluster.
 type State string
 
 // The states of a component.
 const (
-	// Ready does all that it should.
+	// Ready means that it does all its work.
 	Ready State = "ready"
-	// NotReady should, and does not.
+	// NotReady means that it is up, and does not do all its work.
 	NotReady State = "not ready"
-	// Later has not come up yet.
+	// Later means that it has not come up yet.
 	Later State = "later"
 )
 
-// A Status is a component of a cluster and how it stands.
+// A Status is a component of a cluster and its state.
 type Status struct {
 	component.Component
 	State State
-	// Reason is why it is not ready.
+	// Reason is the reason why it is not ready, "" in the other states.
 	Reason string
 }
 
-// probeLimit is how long a component may take to say how it is.
+// probeLimit is the maximum time for the probes of one component.
 const probeLimit = 5 * time.Second
 
-// List returns all components of a cluster with how each stands now, all asked at once.
+// List returns all components of a cluster with their current states. It probes them at the
+// same time.
 func List(ctx context.Context, c *cluster.Cluster) ([]Status, error) {
 	there := len(bootstrap.Built(c))
 	var list []Status
@@ -64,7 +65,7 @@ func List(ctx context.Context, c *cluster.Cluster) ([]Status, error) {
 	return list, ctx.Err()
 }
 
-// stands is nil for a component that is ready on all its nodes.
+// stands returns nil if a component is ready on all its nodes.
 func stands(ctx context.Context, c *cluster.Cluster, comp component.Component) error {
 	if comp.Ready == nil {
 		return nil
@@ -95,17 +96,18 @@ func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o boot
 	return c, err
 }
 
-// CompleteError says that a cluster has all its components.
+// CompleteError is the error of Next if the cluster already has all its components. Last is the
+// name of the last one.
 type CompleteError struct{ Cluster, Last string }
 
 func (e *CompleteError) Error() string {
-	return fmt.Sprintf("cluster %q is complete: %s was its last component, and none comes after it; mkube stage back --name %[1]s takes that away again", e.Cluster, e.Last)
+	return fmt.Sprintf("cluster %q is complete: %s is its last component; mkube stage back --name %[1]s removes it again", e.Cluster, e.Last)
 }
 
-// Next brings up the components of a cluster that come after those it has, until and
-// with one of them, "" for the next one alone, and returns their names. What came up
-// before an error stays. While another command changes the cluster, the error is a
-// *state.BusyError.
+// Next brings up the components of a cluster after its stage, up to and including until, or
+// only the next one if until is "". It returns their names. Components that came up before
+// an error stay. If no component is left, the error is a *CompleteError. While another
+// command changes the cluster, it is a *state.BusyError.
 func Next(ctx context.Context, p provider.Provider, name, until string, o bootstrap.Options) ([]string, error) {
 	release, err := state.Hold(ctx, p, name, "stage next")
 	if err != nil {
@@ -141,7 +143,8 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o bootst
 	return names, nil
 }
 
-// following are the components after those that a cluster has, until one.
+// following returns the components after the stage of a cluster, up to and including until, or
+// only the next one if until is "".
 func following(c *cluster.Cluster, until string) (component.Graph, error) {
 	all := bootstrap.Components(c.Config)
 	there := len(bootstrap.Built(c))
@@ -156,21 +159,22 @@ func following(c *cluster.Cluster, until string) (component.Graph, error) {
 		return nil, err
 	}
 	if len(g) <= there {
-		return nil, fmt.Errorf("%s is there already: the next component is %s", until, all[there].Name)
+		return nil, fmt.Errorf("%s is already up: the next component is %s", until, all[there].Name)
 	}
 	return g[there:], nil
 }
 
-// setStage writes down on all control planes which component is the last one.
+// setStage records on all control planes which component is the last one.
 func setStage(ctx context.Context, c *cluster.Cluster, last string) error {
 	if all := bootstrap.Components(c.Config); last == all[len(all)-1].Name {
-		last = ""
+		last = "" // a complete cluster has no stage file
 	}
 	return state.SetStage(ctx, c, last)
 }
 
-// Back takes the last component of a cluster away again, with its files, its objects
-// and what it has left, and returns its name. After an error it may be tried again.
+// Back removes the last component of a cluster, with its files, its objects and what it has
+// left on the nodes, and returns its name. After an error, it may be called again. While
+// another command changes the cluster, the error is a *BusyError.
 func Back(ctx context.Context, p provider.Provider, name string) (string, error) {
 	release, err := state.Hold(ctx, p, name, "stage back")
 	if err != nil {
@@ -184,11 +188,11 @@ func Back(ctx context.Context, p provider.Provider, name string) (string, error)
 	there := bootstrap.Built(c)
 	last := there[len(there)-1]
 	if len(there) == 1 {
-		return "", fmt.Errorf("%s is the first component: mkube delete cluster --name %s takes the nodes away", last.Name, name)
+		return "", fmt.Errorf("%s is the first component: mkube delete cluster --name %s deletes the nodes", last.Name, name)
 	}
 	rest := there[:len(there)-1]
 	if err := (component.Down{Cluster: c, Rest: rest}).Do(ctx, last); err != nil {
-		return "", fmt.Errorf("taking %s away: %w", last.Name, err)
+		return "", fmt.Errorf("removing %s: %w", last.Name, err)
 	}
 	return last.Name, setStage(ctx, c, rest[len(rest)-1].Name)
 }

@@ -47,7 +47,7 @@ func TestUntil(t *testing.T) {
 		t.Error("the API server was a step")
 	}
 	_, err := r.CreateCluster(t.Context(), config.Cluster{Name: "b"}, bootstrap.Options{Until: "nothing"})
-	if err == nil || !strings.Contains(err.Error(), `no component is called "nothing"`) {
+	if err == nil || !strings.Contains(err.Error(), `unknown component "nothing"`) {
 		t.Errorf("Create = %v", err)
 	}
 }
@@ -74,7 +74,7 @@ func TestNextAndBack(t *testing.T) {
 		t.Errorf("the kubelet does not register: %s", got)
 	}
 	bootstraptest.WantStaticPods(t, r.First(t), "etcd.yaml kube-apiserver.yaml kube-controller-manager.yaml kube-scheduler.yaml")
-	if _, err := stages.Next(t.Context(), r, "mkube", "etcd", bootstrap.Options{}); err == nil || err.Error() != "etcd is there already: the next component is kube-network-policies" {
+	if _, err := stages.Next(t.Context(), r, "mkube", "etcd", bootstrap.Options{}); err == nil || err.Error() != "etcd is already up: the next component is kube-network-policies" {
 		t.Errorf("Next = %v", err)
 	}
 	back("kube-scheduler")
@@ -105,7 +105,7 @@ func TestNextOfAll(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "")
 	_, err := stages.Next(t.Context(), r, "mkube", "", bootstrap.Options{})
-	if complete := (*stages.CompleteError)(nil); !errors.As(err, &complete) || !strings.Contains(err.Error(), `cluster "mkube" is complete: local-path-provisioner was its last component`) {
+	if complete := (*stages.CompleteError)(nil); !errors.As(err, &complete) || !strings.Contains(err.Error(), `cluster "mkube" is complete: local-path-provisioner is its last component`) {
 		t.Errorf("Next = %v", err)
 	}
 }

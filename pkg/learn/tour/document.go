@@ -14,7 +14,7 @@ func Document(steps []Step, printed map[string][]string, pictures string) (strin
 	for i, s := range steps {
 		outputs := printed[s.Name]
 		if len(outputs) != len(s.Commands()) {
-			return "", fmt.Errorf("step %s has %d commands, and the output of %d: record them anew", s.Name, len(s.Commands()), len(outputs))
+			return "", fmt.Errorf("step %s has %d commands, and the output of %d: record them again", s.Name, len(s.Commands()), len(outputs))
 		}
 		fmt.Fprintf(&b, "\n## %d. %s\n\n![The components by now](%s/%s.svg)\n", i+1, s.Title, pictures, s.Name)
 		for _, block := range s.Blocks {

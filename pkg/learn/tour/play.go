@@ -55,18 +55,18 @@ func (c *Command) Play(ctx context.Context, sh Shell, on func(Result)) (Result, 
 func (c *Command) wrong(output string, code int) string {
 	switch {
 	case c.Fails && code == 0:
-		return "it was to fail, and did not"
+		return "it must fail, but it succeeded"
 	case !c.Fails && code != 0:
 		return fmt.Sprintf("it failed with exit code %d", code)
 	}
 	for _, re := range c.Wants {
 		if !re.MatchString(output) {
-			return fmt.Sprintf("nothing in its output is like %q", pattern(re.String()))
+			return fmt.Sprintf("its output does not match %q", pattern(re.String()))
 		}
 	}
 	for _, re := range c.Bars {
 		if re.MatchString(output) {
-			return fmt.Sprintf("something in its output is like %q", pattern(re.String()))
+			return fmt.Sprintf("its output must not match %q, but does", pattern(re.String()))
 		}
 	}
 	return ""

@@ -135,7 +135,7 @@ func (s *Step) block(language []string, body string) error {
 	case slices.Equal(language, []string{"want"}):
 		commands := s.Commands()
 		if len(commands) == 0 {
-			return errors.New("something is wanted before there is a command")
+			return errors.New("an expectation comes before the first command")
 		}
 		return commands[len(commands)-1].want(body)
 	}

@@ -58,7 +58,7 @@ func TestParseMistakes(t *testing.T) {
 		"# Title\n\nStage\n":                                       "it does not begin with a title and a stage",
 		"# T\nStage: x\n\n```console\n$ a\n":                       "a block is not closed",
 		"# T\nStage: x\n\n```sh\na\n```\n":                         `a block of the language ["sh"]`,
-		"# T\nStage: x\n\n```want\na\n```\n":                       "something is wanted before there is a command",
+		"# T\nStage: x\n\n```want\na\n```\n":                       "an expectation comes before the first command",
 		"# T\nStage: x\n\n```console\na\n```\n":                    `line "a" of a command does not begin with "$ "`,
 		"# T\nStage: x\n\n```console\n$ a\nb\n```\n":               `line "b" of a command does not begin with "> "`,
 		"# T\nStage: x\n\n```console\n$ a\n```\n```want\n(\n```\n": "error parsing regexp: missing closing ): `(?m)(`",
@@ -81,13 +81,13 @@ func TestPlay(t *testing.T) {
 		runs           int
 	}{
 		"as it must be": {"console", "^b$", []string{"a\nb\n"}, 0, "", 1},
-		"not at once":   {"console", "b", []string{"a", "b"}, 0, `nothing in its output is like "b"`, 1},
+		"not at once":   {"console", "b", []string{"a", "b"}, 0, `its output does not match "b"`, 1},
 		"watched":       {"console watch", "b\n!a", []string{"", "a\nb", "b"}, 0, "", 3},
-		"never":         {"console watch", "b", []string{"a"}, 0, `nothing in its output is like "b"`, 182},
-		"too much":      {"console", "!a", []string{"a"}, 0, `something in its output is like "a"`, 1},
+		"never":         {"console watch", "b", []string{"a"}, 0, `its output does not match "b"`, 182},
+		"too much":      {"console", "!a", []string{"a"}, 0, `its output must not match "a", but does`, 1},
 		"failed":        {"console", "a", []string{"a"}, 3, "it failed with exit code 3", 1},
 		"to fail":       {"console fails", "a", []string{"a"}, 3, "", 1},
-		"to fail, alas": {"console fails", "a", []string{"a"}, 0, "it was to fail, and did not", 1},
+		"to fail, alas": {"console fails", "a", []string{"a"}, 0, "it must fail, but it succeeded", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

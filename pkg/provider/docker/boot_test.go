@@ -77,7 +77,7 @@ func TestBoot(t *testing.T) {
 		"a port is lost":      {0, []func(string) string{taken}, slices.Concat(once, again(true)), ""},
 		"capabilities":        {0, []func(string) string{noCaps}, slices.Concat(once, again(false)), ""},
 		"both":                {0, []func(string) string{taken, noCaps, taken}, slices.Concat(once, again(true), again(false), again(false)), ""},
-		"the user's own port": {23456, []func(string) string{taken}, once, "booting n: Error response from daemon: " + taken("23456") + ": choose another host port, or end what listens there"},
+		"the user's own port": {23456, []func(string) string{taken}, once, "booting n: Error response from daemon: " + taken("23456") + ": choose another host port, or stop the program that listens there"},
 		"always":              {0, slices.Repeat([]func(string) string{taken}, bootAttempts), nil, "booting n: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,9 +51,9 @@ func (p *Provider) nameFree(ctx context.Context, cluster, name string) error {
 	case errdefs.IsNotFound(err):
 		return nil
 	case err != nil:
-		return fmt.Errorf("looking for a container %s: %w", name, err)
+		return fmt.Errorf("looking for container %s: %w", name, err)
 	case found.Config.Labels[labelCluster] != cluster:
-		return fmt.Errorf("container %s %w and is no node of cluster %s: remove that container first", name, provider.ErrExists, cluster)
+		return fmt.Errorf("container %s %w and is not a node of cluster %s: remove that container first", name, provider.ErrExists, cluster)
 	}
 	return fmt.Errorf("node %s %w", name, provider.ErrExists)
 }
@@ -62,7 +62,7 @@ func (p *Provider) nameFree(ctx context.Context, cluster, name string) error {
 func (p *Provider) subnets(ctx context.Context, cluster string) ([]netip.Prefix, error) {
 	found, err := p.client.NetworkInspect(ctx, networkName(cluster), network.InspectOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("looking at network %s: %w", networkName(cluster), err)
+		return nil, fmt.Errorf("inspecting network %s: %w", networkName(cluster), err)
 	}
 	var list []netip.Prefix
 	for _, ipam := range found.IPAM.Config {

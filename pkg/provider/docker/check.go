@@ -49,10 +49,10 @@ func (p *Provider) info(ctx context.Context) (system.Info, error) {
 	}
 	info, err := p.client.Info(ctx)
 	if err != nil {
-		return info, fmt.Errorf("asking the Docker daemon about itself: %w", err)
+		return info, fmt.Errorf("reading the state of the Docker daemon: %w", err)
 	}
 	if info.OSType != "linux" {
-		return info, fmt.Errorf("the Docker daemon runs %s containers: nodes need Linux ones; switch it over", info.OSType)
+		return info, fmt.Errorf("the Docker daemon runs %s containers, but nodes need Linux containers: switch the daemon to Linux containers", info.OSType)
 	}
 	return info, nil
 }
@@ -64,7 +64,7 @@ func checkAddons(cfg config.Cluster, images map[string]nodeImage) error {
 	}
 	for name, i := range images {
 		if i.versions.MetricsServer == "" {
-			return fmt.Errorf("addon metrics-server is not in node image %s: it can be built with Kubernetes v1.36 and newer", name)
+			return fmt.Errorf("addon metrics-server is not in node image %s: it requires Kubernetes v1.36 or newer", name)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func checkAddresses(cfg config.Cluster) error {
 	var errs []error
 	for i, n := range cfg.Nodes {
 		if n.Address != "" {
-			errs = append(errs, fmt.Errorf("nodes[%d].address: a container's address is not to be chosen: leave it out, or make virtual machines by --provider vagrant", i))
+			errs = append(errs, fmt.Errorf("nodes[%d].address: the address of a container cannot be chosen: remove this field, or use virtual machines (--provider vagrant)", i))
 		}
 	}
 	return errors.Join(errs...)

@@ -49,7 +49,7 @@ func checkMounts(cfg config.Cluster) error {
 			}
 			// What only root may look at is left to the daemon.
 			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				errs = append(errs, fmt.Errorf("nodes[%d].extraMounts[%d].hostPath: %s does not exist: create it, or choose another", i, j, path))
+				errs = append(errs, fmt.Errorf("nodes[%d].extraMounts[%d].hostPath: %s does not exist: create it, or choose another path", i, j, path))
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func (p *Provider) checkMemory(info system.Info, cfg config.Cluster) error {
 		have = uint64(info.MemTotal)
 	}
 	if need := neededMemory(cfg); have < need {
-		return fmt.Errorf("%d MiB of memory are free and the cluster needs about %d, or its pods are killed: end other programs, or give the Docker daemon more", have>>20, need>>20)
+		return fmt.Errorf("%d MiB of memory are free, and the cluster needs about %d MiB, or its pods are killed: stop other programs, or give the Docker daemon more memory", have>>20, need>>20)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (p *Provider) checkMemory(info system.Info, cfg config.Cluster) error {
 func (p *Provider) checkDisk(info system.Info, cfg config.Cluster) error {
 	have, ok := p.machine.free(info.DockerRootDir)
 	if need := uint64(len(cfg.Nodes)) * nodeDisk; ok && have < need {
-		return fmt.Errorf("%d MiB are free in %s and the cluster needs about %d, or its pods are evicted: docker system prune makes room", have>>20, info.DockerRootDir, need>>20)
+		return fmt.Errorf("%d MiB are free in %s, and the cluster needs about %d MiB, or its pods are evicted: docker system prune frees space", have>>20, info.DockerRootDir, need>>20)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (p *Provider) checkInotify(info system.Info, cfg config.Cluster) error {
 		user, used = "the Docker daemon's user", 0
 	}
 	if need := neededInstances(cfg); limit-used < need {
-		return fmt.Errorf("%d of the %d inotify instances that %s may have are free and the cluster needs about %d, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=%d",
+		return fmt.Errorf("%d of the %d inotify instances that %s may have are free, and the cluster needs about %d, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=%d",
 			max(0, limit-used), limit, user, need, max(1024, limit*4))
 	}
 	return nil

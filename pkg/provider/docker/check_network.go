@@ -50,9 +50,9 @@ func tryPort(field, protocol, address string, port int32) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s: port %d of %s is taken: choose another, or end what listens there", field, port, address)
+		return fmt.Errorf("%s: port %d of %s is taken: choose another port, or stop the program that listens there", field, port, address)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s: %s is no address of this host", field, address)
+		return fmt.Errorf("%s: %s is not an address of this host", field, address)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (t occupied) place(cfg config.Cluster) []provider.Problem {
 	if t.there {
 		return nil
 	}
-	subnets, ok := t.first(six(cfg))
+	subnets, ok := t.first(ipv6(cfg))
 	if !ok {
 		return provider.Refuse(provider.CheckSubnet, errNoSubnet)
 	}
@@ -102,5 +102,5 @@ func (t occupied) place(cfg config.Cluster) []provider.Problem {
 	if routed == nil {
 		return nil
 	}
-	return provider.Warn(provider.CheckSubnet, fmt.Errorf("routes of this host lead to all subnets that a cluster's network can have: it gets %s, and this host reaches nothing else there while the cluster exists; delete those routes if you need them not", strings.Join(routed, " and ")))
+	return provider.Warn(provider.CheckSubnet, fmt.Errorf("this host has routes to all subnets that a cluster's network can have: the network gets %s, where this host can reach nothing else while the cluster exists; delete the routes if you do not need them", strings.Join(routed, " and ")))
 }

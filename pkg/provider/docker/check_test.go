@@ -101,18 +101,18 @@ func TestCheck(t *testing.T) {
 	}{
 		"nothing is wrong": {func(*checked, *machine, *config.Cluster) {}, ""},
 		"another system": {func(e *checked, _ *machine, _ *config.Cluster) { e.info.(object)["OSType"] = "windows" },
-			"Provider: the Docker daemon runs windows containers: nodes need Linux ones; switch it over"},
+			"Provider: the Docker daemon runs windows containers, but nodes need Linux containers: switch the daemon to Linux containers"},
 		"no image": {func(e *checked, _ *machine, _ *config.Cluster) { e.image = nil },
-			"Image: node image mkube/node:v1.37.2 is not on the Docker daemon: mkube build node-image --kubernetes-version v1.37.2 makes it"},
+			"Image: node image mkube/node:v1.37.2 is not on the Docker daemon: mkube build node-image --kubernetes-version v1.37.2 builds it"},
 		"another image": {func(e *checked, _ *machine, _ *config.Cluster) { e.image = object{"Config": object{}} },
-			"Image: image mkube/node:v1.37.2 is no node image of mkube: mkube build node-image makes one"},
+			"Image: image mkube/node:v1.37.2 is not a node image of mkube: mkube build node-image builds one"},
 		"an addon that the image lacks": {func(e *checked, _ *machine, cfg *config.Cluster) {
 			cfg.Addons = []string{"metrics-server"}
 			e.image = object{"Config": object{"Labels": object{labelKubernetes: "v1.35.8"}}}
-		}, "Image: addon metrics-server is not in node image mkube/node:v1.37.2: it can be built with Kubernetes v1.36 and newer"},
+		}, "Image: addon metrics-server is not in node image mkube/node:v1.37.2: it requires Kubernetes v1.36 or newer"},
 		"an addon that the image has": {func(_ *checked, _ *machine, cfg *config.Cluster) { cfg.Addons = []string{"metrics-server"} }, ""},
 		"an address": {func(_ *checked, _ *machine, cfg *config.Cluster) { cfg.Nodes[1].Address = "192.168.1.9" },
-			"Config: nodes[1].address: a container's address is not to be chosen: leave it out, or make virtual machines by --provider vagrant"},
+			"Config: nodes[1].address: the address of a container cannot be chosen: remove this field, or use virtual machines (--provider vagrant)"},
 
 		"pods where a Docker network is": {func(e *checked, _ *machine, _ *config.Cluster) { e.networks = networks("10.244.7.0/24") },
 			"Subnet warning: networking.podSubnet 10.244.0.0/16 overlaps 10.244.7.0/24 of Docker network n0" + hides},
@@ -128,7 +128,7 @@ func TestCheck(t *testing.T) {
 		"routes to both pools": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.networks.Routes = uses("10.88.0.0/13", "198.16.0.0/12")
 		},
-			"Subnet warning: routes of this host lead to all subnets that a cluster's network can have: it gets 10.89.0.0/24 (10.88.0.0/13 of this host's eth0), and this host reaches nothing else there while the cluster exists; delete those routes if you need them not"},
+			"Subnet warning: this host has routes to all subnets that a cluster's network can have: the network gets 10.89.0.0/24 (10.88.0.0/13 of this host's eth0), where this host can reach nothing else while the cluster exists; delete the routes if you do not need them"},
 		"no place, and none is needed": {func(e *checked, _ *machine, _ *config.Cluster) {
 			e.networks = append(networks("10.88.0.0/13", "198.18.0.0/15"), object{"Name": "mkube-mkube"})
 		}, ""},
@@ -136,17 +136,17 @@ func TestCheck(t *testing.T) {
 		"little memory": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.memory = func() (uint64, bool) { return 1299 << 20, true }
 		},
-			"Memory warning: 1299 MiB of memory are free and the cluster needs about 1300, or its pods are killed: end other programs, or give the Docker daemon more"},
+			"Memory warning: 1299 MiB of memory are free, and the cluster needs about 1300 MiB, or its pods are killed: stop other programs, or give the Docker daemon more memory"},
 		"just enough memory": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.memory = func() (uint64, bool) { return 1300 << 20, true }
 		}, ""},
 		"little memory in a virtual machine": {func(e *checked, m *machine, _ *config.Cluster) {
 			e.info = object{"OSType": "linux", "KernelVersion": "5.15.0-vm", "MemTotal": 1 << 30}
-		}, "Memory warning: 1024 MiB of memory are free and the cluster needs about 1300, or its pods are killed: end other programs, or give the Docker daemon more"},
+		}, "Memory warning: 1024 MiB of memory are free, and the cluster needs about 1300 MiB, or its pods are killed: stop other programs, or give the Docker daemon more memory"},
 		"little disk": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.free = func(string) (uint64, bool) { return 2<<30 - 1, true }
 		},
-			"Disk warning: 2047 MiB are free in /var/lib/docker and the cluster needs about 2048, or its pods are evicted: docker system prune makes room"},
+			"Disk warning: 2047 MiB are free in /var/lib/docker, and the cluster needs about 2048 MiB, or its pods are evicted: docker system prune frees space"},
 		"just enough disk": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.free = func(string) (uint64, bool) { return 2 << 30, true }
 		}, ""},
@@ -156,7 +156,7 @@ func TestCheck(t *testing.T) {
 		"few inotify instances": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.inotify = func() (int, int, bool) { return 128, 65, true }
 		},
-			"Inotify warning: 63 of the 128 inotify instances that root may have are free and the cluster needs about 64, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=1024"},
+			"Inotify warning: 63 of the 128 inotify instances that root may have are free, and the cluster needs about 64, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=1024"},
 		"just enough inotify instances": {func(_ *checked, m *machine, _ *config.Cluster) {
 			m.inotify = func() (int, int, bool) { return 128, 64, true }
 		}, ""},
@@ -170,12 +170,12 @@ func TestCheck(t *testing.T) {
 		"a low limit of a rootless daemon": {func(e *checked, m *machine, _ *config.Cluster) {
 			e.info.(object)["SecurityOptions"] = []string{"name=rootless"}
 			m.inotify = func() (int, int, bool) { return 63, 9, true }
-		}, "Inotify warning: 63 of the 63 inotify instances that the Docker daemon's user may have are free and the cluster needs about 64, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=1024"},
+		}, "Inotify warning: 63 of the 63 inotify instances that the Docker daemon's user may have are free, and the cluster needs about 64, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=1024"},
 
 		"a path that is not there": {func(_ *checked, _ *machine, cfg *config.Cluster) { mountAt(cfg, "/no/such/path") },
-			"Mount: nodes[1].extraMounts[0].hostPath: /no/such/path does not exist: create it, or choose another"},
+			"Mount: nodes[1].extraMounts[0].hostPath: /no/such/path does not exist: create it, or choose another path"},
 		"a path below a file": {func(_ *checked, _ *machine, cfg *config.Cluster) { mountAt(cfg, "/dev/null/x") },
-			"Mount: nodes[1].extraMounts[0].hostPath: /dev/null/x does not exist: create it, or choose another"},
+			"Mount: nodes[1].extraMounts[0].hostPath: /dev/null/x does not exist: create it, or choose another path"},
 		"a path that is there": {func(_ *checked, _ *machine, cfg *config.Cluster) { mountAt(cfg, ".") }, ""},
 		"the limits and paths of a virtual machine's host": {func(_ *checked, m *machine, cfg *config.Cluster) {
 			mountAt(cfg, "/no/such/path")
@@ -189,7 +189,7 @@ func TestCheck(t *testing.T) {
 			mountAt(cfg, "/no/such/path")
 		}, ""},
 		"an address that is no host's": {func(_ *checked, _ *machine, cfg *config.Cluster) { cfg.Networking.APIServerAddress = "192.0.2.1" },
-			"Port: networking.apiServerPort: 192.0.2.1 is no address of this host"},
+			"Port: networking.apiServerPort: 192.0.2.1 is not an address of this host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,7 +203,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-const hides = ": pods cannot reach what is there; if they have to, choose another subnet in the configuration file"
+const hides = ": pods cannot reach the addresses there; if they must, choose another subnet in the configuration file"
 
 func mountAt(cfg *config.Cluster, path string) {
 	cfg.Nodes[1].ExtraMounts = []config.Mount{{HostPath: path, ContainerPath: "/data"}}
@@ -246,8 +246,8 @@ func TestCheckPorts(t *testing.T) {
 		"UDP":                {"UDP", "127.0.0.1", udpPort, "is taken"},
 		"UDP of a TCP port":  {"UDP", "127.0.0.2", tcpPort, ""},
 		"SCTP":               {"SCTP", "127.0.0.1", tcpPort, ""},
-		"no host's":          {"TCP", "192.0.2.1", tcpPort, "is no address of this host"},
-		"no host's, no port": {"UDP", "192.0.2.1", 0, "is no address of this host"},
+		"no host's":          {"TCP", "192.0.2.1", tcpPort, "is not an address of this host"},
+		"no host's, no port": {"UDP", "192.0.2.1", 0, "is not an address of this host"},
 		"any port":           {"TCP", "127.0.0.1", 0, ""},
 		"no address":         {"TCP", "localhost", tcpPort, ""},
 	} {

@@ -138,7 +138,7 @@ func reach(ctx context.Context, c *client.Client) error {
 	if said, ok := sshSaid(err); ok {
 		return fmt.Errorf("the Docker daemon at %s does not answer: make sure that the docker command reaches it, and that it is installed on that host (%s)", c.DaemonHost(), said)
 	}
-	return fmt.Errorf("the Docker daemon at %s does not answer: start it, or name another by DOCKER_HOST or docker context use (%w)", c.DaemonHost(), err)
+	return fmt.Errorf("the Docker daemon at %s does not answer: start it, or choose another with DOCKER_HOST or docker context use (%w)", c.DaemonHost(), err)
 }
 
 // local reports whether the daemon runs on this machine, so that its ports,

@@ -124,7 +124,7 @@ func TestReach(t *testing.T) {
 	}
 	socket := filepath.Join(t.TempDir(), "none")
 	err := reach(t.Context(), clientOf(t, socket))
-	want := "the Docker daemon at unix://" + socket + " does not answer: start it, or name another by DOCKER_HOST or docker context use ("
+	want := "the Docker daemon at unix://" + socket + " does not answer: start it, or choose another with DOCKER_HOST or docker context use ("
 	if !strings.HasPrefix(fmt.Sprint(err), want) {
 		t.Errorf("reach = %v; want %s", err, want)
 	}

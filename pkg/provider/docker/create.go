@@ -23,8 +23,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Create makes the cluster's network and its containers, puts the seed into them
-// before their first process runs, and starts them all at once.
+// Create creates the cluster's network and its containers, copies the files of seed into each
+// container before its first process runs, and starts all containers at the same time.
 func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	images, err := p.nodeImages(ctx, cfg)
 	if err != nil {
@@ -58,7 +58,7 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 	return nodes, g.Wait()
 }
 
-// newNode is the i-th node, which does not exist yet.
+// newNode returns the i-th node, which has no container yet.
 func (p *Provider) newNode(cfg config.Cluster, i int, creation string, subnets []netip.Prefix, images map[string]nodeImage) *node {
 	image := images[cfg.Nodes[i].Image]
 	return &node{
@@ -68,7 +68,7 @@ func (p *Provider) newNode(cfg config.Cluster, i int, creation string, subnets [
 	}
 }
 
-// nodeImages looks at each node image of a configuration.
+// nodeImages inspects each node image of a configuration, and returns them by name.
 func (p *Provider) nodeImages(ctx context.Context, cfg config.Cluster) (map[string]nodeImage, error) {
 	images := map[string]nodeImage{}
 	for _, n := range cfg.Nodes {
@@ -77,21 +77,21 @@ func (p *Provider) nodeImages(ctx context.Context, cfg config.Cluster) (map[stri
 		}
 		inspect, err := p.client.ImageInspect(ctx, n.Image)
 		if errdefs.IsNotFound(err) {
-			return nil, fmt.Errorf("node image %s is not on the Docker daemon: %s makes it", n.Image, buildCommand(n.Image))
+			return nil, fmt.Errorf("node image %s is not on the Docker daemon: %s builds it", n.Image, buildCommand(n.Image))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("looking at node image %s: %w", n.Image, err)
+			return nil, fmt.Errorf("inspecting node image %s: %w", n.Image, err)
 		}
 		i := nodeImage{versions: versionsFrom(inspect.Config.Labels), parts: partsFolder(inspect)}
 		if i.versions.Kubernetes == "" {
-			return nil, fmt.Errorf("image %s is no node image of mkube: mkube build node-image makes one", n.Image)
+			return nil, fmt.Errorf("image %s is not a node image of mkube: mkube build node-image builds one", n.Image)
 		}
 		images[n.Image] = i
 	}
 	return images, nil
 }
 
-// buildCommand is what builds a node image of mkube's own naming.
+// buildCommand returns the command that builds a node image with this name.
 func buildCommand(image string) string {
 	if version, ok := strings.CutPrefix(image, "mkube/node:"); ok {
 		return "mkube build node-image --kubernetes-version " + version
@@ -99,21 +99,21 @@ func buildCommand(image string) string {
 	return "mkube build node-image --image " + image
 }
 
-// nodeImage is what is known of a node image.
+// nodeImage is what mkube needs to know about a node image.
 type nodeImage struct {
 	versions provider.Versions
-	// parts is the folder of the daemon's host that holds the image's parts, "" where
-	// they are best read through the image.
+	// parts is the folder on the daemon's host with the parts of the image, "" if it is best
+	// to read them through the image.
 	parts string
 }
 
-// partsDir is where a node image keeps all that is large or often run.
+// partsDir is the folder of a node image for everything that is large or often run.
 const partsDir = "/usr/share/mkube"
 
-// partsFolder finds the layer of the image's parts on the daemon's host, for the
-// storage driver that is slow to read through: every node of fuse-overlayfs is a
-// FUSE mount with a page cache of its own, and the first start of the 160 MB binary
-// costs a second. Mounted from the layer, all nodes share the host's page cache.
+// partsFolder returns the folder of the parts on the daemon's host if the storage driver is
+// fuse-overlayfs, otherwise "". With fuse-overlayfs, each node is a FUSE mount with its own
+// page cache, and the first start of the 160 MB binary takes a second. If the folder of the
+// layer is mounted into the nodes instead, all nodes share the page cache of the host.
 func partsFolder(inspect image.InspectResponse) string {
 	if inspect.GraphDriver.Name != "fuse-overlayfs" {
 		return ""
@@ -128,16 +128,17 @@ func partsFolder(inspect image.InspectResponse) string {
 	return dirs[i] + partsDir
 }
 
-// bootAttempts is how often a node is made until the engine starts it.
+// bootAttempts is the maximum number of times that a node is created until the engine starts it.
 const bootAttempts = 10
 
-// boot makes and starts one node.
+// boot creates and starts one node. It tries again after an error that other privileges or ports
+// can avoid.
 func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
 	err := p.bootAs(ctx, cfg, i, n, granted, files)
 	for attempt := 1; err != nil && attempt < bootAttempts; attempt++ {
 		switch {
 		case len(granted.missing) == 0 && strings.Contains(err.Error(), "unable to apply caps"):
-			granted = withoutSysResource() // the daemon's own limits could not be seen beforehand
+			granted = withoutSysResource() // mkube could not read the daemon's limits before
 		case n.free.lost(err):
 		default:
 			return fmt.Errorf("booting %s: %w", n.name, explain(err))
@@ -153,6 +154,7 @@ func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node,
 	return nil
 }
 
+// bootAs creates and starts one node with these privileges.
 func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
 	spec, host, err := nodeSpec(cfg, i, n, granted)
 	if err != nil {
@@ -164,8 +166,8 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// The daemon carries out a cancelled request all the same, after Delete has looked:
-	// what makes something is waited for.
+	// The daemon may finish a canceled request after Delete has listed the containers. So
+	// the requests that create or start something are not canceled.
 	making := context.WithoutCancel(ctx)
 	made, err := p.client.ContainerCreate(making, spec, host, endpoint, nil, n.name)
 	if err != nil {
@@ -177,7 +179,7 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 		return err
 	}
 	if err := p.client.CopyToContainer(ctx, n.id, "/", &archive, container.CopyToContainerOptions{}); err != nil {
-		return fmt.Errorf("putting files in: %w", err)
+		return fmt.Errorf("copying files to the container: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -185,22 +187,22 @@ func (p *Provider) bootAs(ctx context.Context, cfg config.Cluster, i int, n *nod
 	return p.client.ContainerStart(making, n.id, container.StartOptions{})
 }
 
-// explain adds the next step to errors of the daemon that users meet.
+// explain adds the next step to common errors of the daemon.
 func explain(err error) error {
 	switch {
 	case portTaken(err):
-		return fmt.Errorf("%w: choose another host port, or end what listens there", err)
+		return fmt.Errorf("%w: choose another host port, or stop the program that listens there", err)
 	case strings.Contains(err.Error(), "cannot assign requested address"):
-		return fmt.Errorf("%w: the Docker daemon's host has no such address, choose another", err)
+		return fmt.Errorf("%w: the Docker daemon's host does not have this address, choose another", err)
 	case strings.Contains(err.Error(), "protocol not supported"):
-		return fmt.Errorf("%w: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or leave the SCTP port out", err)
+		return fmt.Errorf("%w: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or remove the SCTP port", err)
 	case errdefs.IsConflict(err) && strings.Contains(err.Error(), "name"):
-		return fmt.Errorf("%w: remove that container, or choose another cluster name by --name", err)
+		return fmt.Errorf("%w: remove that container, or choose another cluster name with --name", err)
 	}
 	return err
 }
 
-// nodeSpec is the container of the i-th node.
+// nodeSpec returns the configuration of the container of the i-th node.
 func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*container.Config, *container.HostConfig, error) {
 	exposed, bindings, err := ports(cfg, i, n.free)
 	if err != nil {
@@ -210,8 +212,9 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	if err != nil {
 		return nil, nil, err
 	}
-	// An overlay cannot be stacked on an overlay: containers' layers need a volume.
-	// mkube-node-init fills it: the daemon, copying the image's, would take a second.
+	// An overlay cannot be stacked on an overlay, so the layers of containers need a volume.
+	// It starts empty (NoCopy), and mkube-node-init fills it: if the daemon copied the /var of
+	// the image, that would take a second.
 	made := map[string]string{labelCluster: cfg.Name}
 	if n.creation != "" {
 		made[labelCreation] = n.creation
@@ -224,35 +227,36 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	}
 	spec := &container.Config{
 		Hostname:     n.name,
-		Tty:          true, // a console for systemd to say how the boot goes, see Logs
+		Tty:          true, // a console to which systemd writes the progress of the boot, see Logs
 		Image:        cfg.Nodes[i].Image,
 		Labels:       maps.Clone(made),
 		ExposedPorts: exposed,
 	}
 	spec.Labels[labelRole], spec.Labels[labelIP], spec.Labels[labelIndex] = string(n.role), joinAddrs(n.ips), strconv.Itoa(i)
 	host := &container.HostConfig{
-		// systemd wants these in memory.
+		// systemd expects these in memory.
 		Tmpfs:        map[string]string{"/run": "exec", "/tmp": "exec"},
 		PortBindings: bindings,
 		Mounts:       mounts,
 		// The kubelet's cgroups must not mix with the host's.
 		CgroupnsMode: container.CgroupnsModePrivate,
-		// A node comes back with its daemon, as kind's do; once only, so that one
-		// that cannot boot does not try for ever.
+		// A node restarts with its daemon, as kind's nodes do. It restarts only once, so that
+		// a node that cannot boot does not try forever.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: 1},
 		Binds:         []string{"/lib/modules:/lib/modules:ro"},
 	}
 	limits := cfg.Nodes[i].Resources
 	host.NanoCPUs, host.Memory = limits.MilliCPUs()*1e6, limits.MemoryBytes()
-	host.MemorySwap = host.Memory // no swap beyond it
+	host.MemorySwap = host.Memory // the sum of memory and swap: no swap
 	if n.attached != nil && n.attached.IPv6Address != "" {
-		// Docker switches IPv6 off in a container whose other networks have none.
+		// Docker disables IPv6 in a container if its other networks have no IPv6.
 		host.Sysctls = map[string]string{"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.all.forwarding": "1"}
 	}
 	granted.apply(host)
 	return spec, host, nil
 }
 
+// mounts returns the extra mounts of a node for Docker.
 func mounts(extra []config.Mount) ([]mount.Mount, error) {
 	var list []mount.Mount
 	for _, m := range extra {
@@ -272,7 +276,7 @@ func mounts(extra []config.Mount) ([]mount.Mount, error) {
 	return list, nil
 }
 
-// propagation translates Kubernetes' words, see
+// propagation returns Docker's name for a mount propagation of Kubernetes, see
 // https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation.
 func propagation(s string) (mount.Propagation, error) {
 	switch s {

@@ -165,11 +165,11 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{errors.New("bind: port is already allocated"), "bind: port is already allocated: choose another host port, or end what listens there"},
-		{errors.New("listen tcp4 127.0.0.1:80: bind: address already in use"), "listen tcp4 127.0.0.1:80: bind: address already in use: choose another host port, or end what listens there"},
-		{errors.New("listen tcp4 192.0.2.9:80: bind: cannot assign requested address"), "listen tcp4 192.0.2.9:80: bind: cannot assign requested address: the Docker daemon's host has no such address, choose another"},
-		{errors.New("Error starting userland proxy: protocol not supported"), "Error starting userland proxy: protocol not supported: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or leave the SCTP port out"},
-		{conflict, conflict.Error() + ": remove that container, or choose another cluster name by --name"},
+		{errors.New("bind: port is already allocated"), "bind: port is already allocated: choose another host port, or stop the program that listens there"},
+		{errors.New("listen tcp4 127.0.0.1:80: bind: address already in use"), "listen tcp4 127.0.0.1:80: bind: address already in use: choose another host port, or stop the program that listens there"},
+		{errors.New("listen tcp4 192.0.2.9:80: bind: cannot assign requested address"), "listen tcp4 192.0.2.9:80: bind: cannot assign requested address: the Docker daemon's host does not have this address, choose another"},
+		{errors.New("Error starting userland proxy: protocol not supported"), "Error starting userland proxy: protocol not supported: load the kernel module for SCTP on the Docker daemon's host (sudo modprobe sctp), or remove the SCTP port"},
+		{conflict, conflict.Error() + ": remove that container, or choose another cluster name with --name"},
 		{fmt.Errorf("something else: %w", errdefs.ErrConflict), "something else: conflict"},
 		{errors.New("no space left on device"), "no space left on device"},
 	} {

@@ -49,9 +49,9 @@ func (i Images) IDs(ctx context.Context, names []string) ([]string, error) {
 		inspect, err := i.client.ImageInspect(ctx, name)
 		switch {
 		case errdefs.IsNotFound(err):
-			errs = append(errs, fmt.Errorf("image %s is not on the Docker daemon: docker pull %[1]s fetches it, docker build -t %[1]s makes it", name))
+			errs = append(errs, fmt.Errorf("image %s is not on the Docker daemon: docker pull %[1]s pulls it, docker build -t %[1]s builds it", name))
 		case err != nil:
-			errs = append(errs, fmt.Errorf("looking at image %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("inspecting image %s: %w", name, err))
 		}
 		ids = append(ids, inspect.ID)
 	}
@@ -68,7 +68,7 @@ func (i Images) Label(ctx context.Context, name, label string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("looking at image %s: %w", name, err)
+		return "", fmt.Errorf("inspecting image %s: %w", name, err)
 	}
 	return inspect.Config.Labels[label], nil
 }

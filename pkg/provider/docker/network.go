@@ -74,7 +74,7 @@ func claimed(ctx context.Context, c *client.Client, cluster, id string) (bool, e
 		return true, nil
 	}
 	if err := c.NetworkRemove(context.WithoutCancel(ctx), id); err != nil && !errdefs.IsNotFound(err) {
-		return false, fmt.Errorf("removing network %s, of whose name there are two: %w", id, err)
+		return false, fmt.Errorf("removing network %s, one of two with the same name: %w", id, err)
 	}
 	return false, nil
 }
@@ -88,7 +88,7 @@ func tryNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Clu
 	if err != nil {
 		return "", nil, err
 	}
-	withIPv6 := six(cfg)
+	withIPv6 := ipv6(cfg)
 	for subnets := range taken.free(withIPv6) {
 		if err := ctx.Err(); err != nil {
 			return "", nil, err
@@ -128,8 +128,8 @@ func existing(ctx context.Context, c *client.Client, cluster string) error {
 // errNoSubnet says that all of the pool is taken.
 var errNoSubnet = fmt.Errorf("no free subnet in %s, %s or, for IPv6, %s: delete clusters (mkube get clusters) or Docker networks (docker network prune)", pools[0], pools[1], pool6)
 
-// six says whether a cluster's nodes have IPv6 addresses.
-func six(cfg config.Cluster) bool {
+// ipv6 reports whether the nodes of a cluster have IPv6 addresses.
+func ipv6(cfg config.Cluster) bool {
 	return cfg.Networking.IPFamily == config.IPv6 || cfg.Networking.IPFamily == config.DualStack
 }
 
@@ -144,7 +144,7 @@ func networkOptions(ctx context.Context, c *client.Client) (map[string]string, e
 		return nil, nil // the daemon was told to have none
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking at network bridge: %w", err)
+		return nil, fmt.Errorf("inspecting network bridge: %w", err)
 	}
 	if mtu := bridge.Options[optionMTU]; mtu != "" {
 		return map[string]string{optionMTU: mtu}, nil

@@ -69,7 +69,7 @@ func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 		AttachStdin: cmd.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if errdefs.IsConflict(err) {
-		return fmt.Errorf("node %s %w: mkube start cluster starts all that its cluster has (%w)", n.name, provider.ErrNotRunning, err)
+		return fmt.Errorf("node %s %w: mkube start cluster starts all nodes of its cluster (%w)", n.name, provider.ErrNotRunning, err)
 	}
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (t *tail) Write(p []byte) (int, error) {
 func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	inspect, err := n.client.ContainerInspect(ctx, n.id)
 	if err != nil {
-		return "", fmt.Errorf("looking at %s: %w", n.name, err)
+		return "", fmt.Errorf("inspecting %s: %w", n.name, err)
 	}
 	key := nat.Port(strconv.Itoa(port) + "/tcp")
 	for _, ports := range []nat.PortMap{inspect.HostConfig.PortBindings, inspect.NetworkSettings.Ports} {

@@ -113,15 +113,15 @@ func certifiable(host string) bool {
 func (p place) unreachable(cfg config.Cluster) (warnings []string, errs []error) {
 	if n := cfg.Networking; isLoopback(n.APIServerAddress) {
 		if n.APIServerPort == 0 {
-			errs = append(errs, fmt.Errorf("networking.apiServerAddress: %s is the loopback of the Docker daemon's host %s, which this machine does not reach: leave it out, or set apiServerPort and forward that port (ssh -L)", n.APIServerAddress, p.host))
+			errs = append(errs, fmt.Errorf("networking.apiServerAddress: %s is the loopback address of the Docker daemon's host %s, which this machine cannot reach: remove this field, or set apiServerPort and forward that port (ssh -L)", n.APIServerAddress, p.host))
 		} else {
-			warnings = append(warnings, fmt.Sprintf("networking.apiServerAddress: %s is the loopback of the Docker daemon's host %s: the cluster only comes up if port %d of this machine is forwarded there (ssh -L)", n.APIServerAddress, p.host, n.APIServerPort))
+			warnings = append(warnings, fmt.Sprintf("networking.apiServerAddress: %s is the loopback address of the Docker daemon's host %s: the cluster only comes up if port %d of this machine is forwarded there (ssh -L)", n.APIServerAddress, p.host, n.APIServerPort))
 		}
 	}
 	for i, n := range cfg.Nodes {
 		for j, m := range n.ExtraPortMappings {
 			if isLoopback(m.ListenAddress) {
-				warnings = append(warnings, fmt.Sprintf("nodes[%d].extraPortMappings[%d].listenAddress: %s is the loopback of the Docker daemon's host %s: this machine does not reach it", i, j, m.ListenAddress, p.host))
+				warnings = append(warnings, fmt.Sprintf("nodes[%d].extraPortMappings[%d].listenAddress: %s is the loopback address of the Docker daemon's host %s: this machine cannot reach it", i, j, m.ListenAddress, p.host))
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func (p place) relative(cfg config.Cluster) (errs []error) {
 	for i, n := range cfg.Nodes {
 		for j, m := range n.ExtraMounts {
 			if !filepath.IsAbs(m.HostPath) {
-				errs = append(errs, fmt.Errorf("nodes[%d].extraMounts[%d].hostPath: %q is relative, and the files are those of the Docker daemon's host %s: write an absolute path of that host", i, j, m.HostPath, p.host))
+				errs = append(errs, fmt.Errorf("nodes[%d].extraMounts[%d].hostPath: %q is relative, but the files are on the Docker daemon's host %s: use an absolute path of that host", i, j, m.HostPath, p.host))
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func TestPlace(t *testing.T) {
 	}
 	remote := New(at(t, "tcp://192.0.2.1:2375"))
 	placed, warnings, err = remote.Place(t.Context(), cfg)
-	if want := `nodes[0].extraMounts[0].hostPath: "data" is relative, and the files are those of the Docker daemon's host 192.0.2.1: write an absolute path of that host`; fmt.Sprint(err) != want || warnings != nil {
+	if want := `nodes[0].extraMounts[0].hostPath: "data" is relative, but the files are on the Docker daemon's host 192.0.2.1: use an absolute path of that host`; fmt.Sprint(err) != want || warnings != nil {
 		t.Errorf("Place = %q, %v; want %s", warnings, err, want)
 	}
 	n := placed.Networking
@@ -137,10 +137,10 @@ func TestPlaceOnALoopback(t *testing.T) {
 		Nodes:      []config.Node{{ExtraPortMappings: []config.PortMapping{{ContainerPort: 80, ListenAddress: "::1"}}}},
 	}.Default()
 	_, warnings, err := remote.Place(t.Context(), cfg)
-	if want := "networking.apiServerAddress: 127.0.0.1 is the loopback of the Docker daemon's host 192.0.2.1, which this machine does not reach: leave it out, or set apiServerPort and forward that port (ssh -L)"; fmt.Sprint(err) != want {
+	if want := "networking.apiServerAddress: 127.0.0.1 is the loopback address of the Docker daemon's host 192.0.2.1, which this machine cannot reach: remove this field, or set apiServerPort and forward that port (ssh -L)"; fmt.Sprint(err) != want {
 		t.Errorf("Place = %v; want %s", err, want)
 	}
-	if want := []string{"nodes[0].extraPortMappings[0].listenAddress: ::1 is the loopback of the Docker daemon's host 192.0.2.1: this machine does not reach it"}; !slices.Equal(warnings, want) {
+	if want := []string{"nodes[0].extraPortMappings[0].listenAddress: ::1 is the loopback address of the Docker daemon's host 192.0.2.1: this machine cannot reach it"}; !slices.Equal(warnings, want) {
 		t.Errorf("the warnings are %q; want %q", warnings, want)
 	}
 	cfg.Networking.APIServerPort = 7443

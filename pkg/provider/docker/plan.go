@@ -35,7 +35,7 @@ func (p *Provider) Plan(ctx context.Context, cfg config.Cluster) (provider.Plan,
 	if err != nil {
 		return provider.Plan{}, err
 	}
-	subnets, ok := taken.first(six(cfg))
+	subnets, ok := taken.first(ipv6(cfg))
 	if !ok {
 		return provider.Plan{}, errNoSubnet
 	}
@@ -67,7 +67,7 @@ func networkCommand(cfg config.Cluster, subnets []netip.Prefix, options map[stri
 	for _, s := range subnets {
 		args = append(args, "--subnet", s.String(), "--gateway", s.Addr().Next().String())
 	}
-	if six(cfg) {
+	if ipv6(cfg) {
 		args = append(args, "--ipv6")
 	}
 	for _, key := range slices.Sorted(maps.Keys(options)) {

@@ -148,7 +148,7 @@ func (f *freePorts) choose(protocol, address string) (int32, error) {
 		f.chosen[strconv.Itoa(int(port))] = true
 		return port, nil
 	}
-	return 0, fmt.Errorf("no free %s port from %d to %d on %s: choose one by hostPort", protocol, firstFreePort, lastFreePort, address)
+	return 0, fmt.Errorf("no free %s port from %d to %d on %s: choose a port with hostPort", protocol, firstFreePort, lastFreePort, address)
 }
 
 // listens reports whether something has the port of this machine. Go cannot ask for SCTP,

@@ -77,7 +77,7 @@ func TestChoose(t *testing.T) {
 	}
 	for _, protocol := range []string{"tcp", "udp"} {
 		_, err := f.choose(protocol, "127.0.0.1")
-		want := "no free " + protocol + " port from 20000 to 29999 on 127.0.0.1: choose one by hostPort"
+		want := "no free " + protocol + " port from 20000 to 29999 on 127.0.0.1: choose a port with hostPort"
 		if fmt.Sprint(err) != want {
 			t.Errorf("choose = %v; want %s", err, want)
 		}

@@ -226,7 +226,7 @@ func TestRemoveRefusesWhatIsNotTheClusters(t *testing.T) {
 		e, p := newEngine(t)
 		e.foreign("blue-worker", labels)
 		before := e.state()
-		if err := p.Remove(t.Context(), "blue", "blue-worker"); fmt.Sprint(err) != "blue-worker is no node of cluster blue" {
+		if err := p.Remove(t.Context(), "blue", "blue-worker"); fmt.Sprint(err) != "blue-worker is not a node of cluster blue" {
 			t.Errorf("%s: Remove = %v", name, err)
 		}
 		e.wants(t, before...)
@@ -241,7 +241,7 @@ func TestNodesThatAreTaken(t *testing.T) {
 	e.foreign("blue-worker2", nil)
 	before := e.state()
 	err := addOn(t.Context(), p, threeNodes, seedOf)
-	want := "container blue-worker2 exists already and is no node of cluster blue: remove that container first"
+	want := "container blue-worker2 already exists and is not a node of cluster blue: remove that container first"
 	if !errors.Is(err, provider.ErrExists) || err.Error() != want {
 		t.Errorf("Add = %v", err)
 	}
@@ -264,7 +264,7 @@ func TestANetworkThatIsThere(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
 	err := createOn(t.Context(), p, twoNodes, seedOf)
-	if err == nil || !strings.Contains(err.Error(), "network mkube-blue exists already") {
+	if err == nil || !strings.Contains(err.Error(), "network mkube-blue already exists") {
 		t.Errorf("Create = %v", err)
 	}
 	e.wants(t, blue...)

@@ -200,10 +200,10 @@ func (p *Provider) Remove(ctx context.Context, cluster, node string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking at %s: %w", node, err)
+		return fmt.Errorf("inspecting %s: %w", node, err)
 	}
 	if inspect.Config.Labels[labelCluster] != cluster {
-		return fmt.Errorf("%s is no node of cluster %s", node, cluster)
+		return fmt.Errorf("%s is not a node of cluster %s", node, cluster)
 	}
 	if err := p.removeContainer(ctx, inspect.ID); err != nil {
 		return fmt.Errorf("removing %s: %w", node, err)

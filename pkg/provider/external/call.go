@@ -74,7 +74,7 @@ func (p *Provider) exchange(ctx context.Context, r Request, input io.Reader, on 
 	}
 	if most := p.limit(r.Method); most > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, most, fmt.Errorf("the program did not end within %s, and was ended", most))
+		ctx, cancel = context.WithTimeoutCause(ctx, most, fmt.Errorf("the program did not end within %s, and was stopped", most))
 		defer cancel()
 	}
 	s, err := p.start(ctx, r.Method)

@@ -18,7 +18,7 @@ const creationPrefix = ".creation-"
 func (p *Provider) note(cluster, node, creation string) error {
 	file := filepath.Join(p.folder(cluster), creationPrefix+node)
 	if err := os.WriteFile(file, []byte(creation), 0o600); err != nil {
-		return fmt.Errorf("writing down who makes cluster %s: %w", cluster, err)
+		return fmt.Errorf("recording which command creates cluster %s: %w", cluster, err)
 	}
 	return nil
 }
@@ -42,7 +42,7 @@ func (p *Provider) claim(cluster, node string) (release func(), err error) {
 func (p *Provider) noted(cluster, creation string) (node string, ok bool, err error) {
 	entries, err := os.ReadDir(p.folder(cluster))
 	if err != nil {
-		return "", false, fmt.Errorf("reading who made cluster %s: %w", cluster, err)
+		return "", false, fmt.Errorf("reading which command created cluster %s: %w", cluster, err)
 	}
 	for _, e := range entries {
 		name, ours := strings.CutPrefix(e.Name(), creationPrefix)
@@ -51,7 +51,7 @@ func (p *Provider) noted(cluster, creation string) (node string, ok bool, err er
 		}
 		data, err := os.ReadFile(filepath.Join(p.folder(cluster), e.Name()))
 		if err != nil {
-			return "", false, fmt.Errorf("reading who made cluster %s: %w", cluster, err)
+			return "", false, fmt.Errorf("reading which command created cluster %s: %w", cluster, err)
 		}
 		if string(data) == creation {
 			return name, true, nil

@@ -148,7 +148,7 @@ func TestReplies(t *testing.T) {
 		"port by name":             {`echo '{"endpoint":"10.0.0.2:https"}'`, endpoint, `endpoint: its endpoint "10.0.0.2:https" has no port between 1 and 65535`},
 		"no host":                  {`echo '{"endpoint":":6443"}'`, endpoint, `endpoint: its endpoint ":6443" has no valid host`},
 		"a host with a space":      {`echo '{"endpoint":"a b:6443"}'`, endpoint, `endpoint: its endpoint "a b:6443" has no valid host`},
-		"an unspecified host":      {`echo '{"endpoint":"0.0.0.0:6443"}'`, endpoint, `endpoint: its endpoint "0.0.0.0:6443" is no address to connect to`},
+		"an unspecified host":      {`echo '{"endpoint":"0.0.0.0:6443"}'`, endpoint, `endpoint: its endpoint "0.0.0.0:6443" is not an address to connect to`},
 		"an endpoint":              {`echo '{"endpoint":"host.example:6443"}'`, endpoint, ""},
 		"an endpoint in IPv6":      {`echo '{"endpoint":"[fd00::2]:6443"}'`, endpoint, ""},
 		"no exit code":             {`echo '{"stdout":"eA=="}'`, run, "run: it ended without an exit code"},
@@ -220,10 +220,10 @@ func TestNodesAreValidated(t *testing.T) {
 		"in another order":  {worker + "," + control, ""},
 		"none":              {"", `node "red-control-plane" is missing|node "red-worker" is missing`},
 		"one is missing":    {control, `node "red-worker" is missing`},
-		"one too many":      {control + "," + worker + "," + node("red-worker2", "worker", `"10.0.0.4"`), `node "red-worker2" was not asked for`},
-		"another name":      {control + "," + node("worker", "worker", `"10.0.0.3"`), `node "red-worker" is missing|node "worker" was not asked for`},
-		"no name":           {control + "," + node("", "worker", `"10.0.0.3"`), `a node has the invalid name ""|node "red-worker" is missing|node "" was not asked for`},
-		"one twice":         {control + "," + worker + "," + worker, `node "red-worker" is there twice`},
+		"one too many":      {control + "," + worker + "," + node("red-worker2", "worker", `"10.0.0.4"`), `node "red-worker2" was not requested`},
+		"another name":      {control + "," + node("worker", "worker", `"10.0.0.3"`), `node "red-worker" is missing|node "worker" was not requested`},
+		"no name":           {control + "," + node("", "worker", `"10.0.0.3"`), `a node has the invalid name ""|node "red-worker" is missing|node "" was not requested`},
+		"one twice":         {control + "," + worker + "," + worker, `node "red-worker" is listed twice`},
 		"another role":      {control + "," + node("red-worker", "control-plane", `"10.0.0.3"`), `node "red-worker" has the role "control-plane" instead of "worker"`},
 		"an unknown role":   {control + "," + node("red-worker", "boss", `"10.0.0.3"`), `node "red-worker" has the unknown role "boss"|node "red-worker" has the role "boss" instead of "worker"`},
 		"no address":        {control + "," + node("red-worker", "worker", ``), `node "red-worker" has no address`},
@@ -341,7 +341,7 @@ func TestHangs(t *testing.T) {
 		},
 	} {
 		err := soon(t, 15*time.Second, call)
-		if want := "mkube-provider-test: " + method + ": the program did not end within 100ms, and was ended"; fmt.Sprint(err) != want {
+		if want := "mkube-provider-test: " + method + ": the program did not end within 100ms, and was stopped"; fmt.Sprint(err) != want {
 			t.Errorf("%s: %v; want %s", method, err, want)
 		}
 		if external.Limit(method) <= 0 {

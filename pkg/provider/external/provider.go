@@ -84,7 +84,7 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 		return nil, fmt.Errorf("cluster %s %w: mkube delete cluster --name %[1]s deletes what is left of it", cfg.Name, provider.ErrExists)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("making the cluster's folder: %w", err)
+		return nil, fmt.Errorf("creating the cluster's folder: %w", err)
 	}
 	if err := p.note(cfg.Name, "", creation); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(p.folder(cfg.Name)))

@@ -54,7 +54,7 @@ func asWanted(list []Node, want []wanted, networking config.Networking) ([]Node,
 	}
 	for _, n := range list {
 		if !slices.ContainsFunc(want, func(w wanted) bool { return w.name == n.Name }) {
-			errs = append(errs, fmt.Errorf("node %q was not asked for", n.Name))
+			errs = append(errs, fmt.Errorf("node %q was not requested", n.Name))
 		}
 	}
 	return ordered, errs
@@ -94,7 +94,7 @@ func plausible(list []Node) []error {
 			errs = append(errs, fmt.Errorf("a node has the invalid name %q", n.Name))
 		}
 		if names[n.Name] {
-			errs = append(errs, fmt.Errorf("node %q is there twice", n.Name))
+			errs = append(errs, fmt.Errorf("node %q is listed twice", n.Name))
 			continue
 		}
 		names[n.Name] = true
@@ -160,7 +160,7 @@ func endpointError(text string) error {
 		return fmt.Errorf("its endpoint %q has no port between 1 and 65535", text)
 	}
 	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
-		return fmt.Errorf("its endpoint %q is no address to connect to", text)
+		return fmt.Errorf("its endpoint %q is not an address to connect to", text)
 	} else if err != nil && !hostName.MatchString(host) {
 		return fmt.Errorf("its endpoint %q has no valid host", text)
 	}

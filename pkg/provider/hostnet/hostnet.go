@@ -92,7 +92,7 @@ func Hidden(field string, subnets []netip.Prefix, uses []Use) error {
 	var errs []error
 	for _, s := range subnets {
 		if others := overlapping(s, uses); others != "" {
-			errs = append(errs, fmt.Errorf("%s %s overlaps %s: pods cannot reach what is there; if they have to, choose another subnet in the configuration file", field, s, others))
+			errs = append(errs, fmt.Errorf("%s %s overlaps %s: pods cannot reach the addresses there; if they must, choose another subnet in the configuration file", field, s, others))
 		}
 	}
 	return errors.Join(errs...)

@@ -16,7 +16,7 @@ func TestHidden(t *testing.T) {
 		{netip.MustParsePrefix("172.16.1.0/24"), "a"}, {netip.MustParsePrefix("172.16.2.0/24"), "b"},
 		{netip.MustParsePrefix("172.16.3.0/24"), "c"}, {netip.MustParsePrefix("172.16.4.0/24"), "d"}, {netip.MustParsePrefix("172.16.5.0/24"), "e"},
 	}
-	const rest = ": pods cannot reach what is there; if they have to, choose another subnet in the configuration file"
+	const rest = ": pods cannot reach the addresses there; if they must, choose another subnet in the configuration file"
 	for _, test := range []struct {
 		subnets []string
 		want    string

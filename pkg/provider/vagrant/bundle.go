@@ -31,7 +31,7 @@ func (p *Provider) bundle(image string) (file string, info bundleInfo, err error
 	}
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", info, fmt.Errorf("there is no bundle %s: %s makes it", file, buildCommand(image, file))
+		return "", info, fmt.Errorf("bundle %s does not exist: %s creates it", file, buildCommand(image, file))
 	}
 	if err != nil {
 		return "", info, fmt.Errorf("reading the bundle of the node image: %w", err)
@@ -40,7 +40,7 @@ func (p *Provider) bundle(image string) (file string, info bundleInfo, err error
 	r := tar.NewReader(f)
 	h, err := r.Next()
 	if err != nil || h.Name != infoPath || json.NewDecoder(r).Decode(&info) != nil {
-		return "", info, fmt.Errorf("%s is no bundle of a node image: mkube build node-image --bundle FILE makes one", file)
+		return "", info, fmt.Errorf("%s is not a bundle of a node image: mkube build node-image --bundle FILE creates one", file)
 	}
 	return file, info, nil
 }

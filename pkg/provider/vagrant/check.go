@@ -90,7 +90,7 @@ func (p *Provider) hypervisor() (string, error) {
 			return h.name, nil
 		}
 	}
-	return "", errors.New("neither VirtualBox nor libvirt is installed: install one of them, or name another hypervisor that Vagrant knows by --vagrant-provider")
+	return "", errors.New("neither VirtualBox nor libvirt is installed: install one of them, or choose another Vagrant provider with --vagrant-provider")
 }
 
 // containersOnly names what the configuration asks for that machines do not have.
@@ -98,17 +98,17 @@ func containersOnly(cfg config.Cluster) error {
 	var errs []error
 	refuse := func(field, why string) { errs = append(errs, fmt.Errorf("%s: %s", field, why)) }
 	if cfg.Networking.IPFamily != config.IPv4 && cfg.Networking.IPFamily != "" {
-		refuse("networking.ipFamily", "virtual machines have IPv4 addresses only: leave it out, or make containers by --provider docker")
+		refuse("networking.ipFamily", "virtual machines have only IPv4 addresses: remove this field, or use containers (--provider docker)")
 	}
 	if cfg.Networking.APIServerPort != 0 {
-		refuse("networking.apiServerPort", "a virtual machine's API server is reached at its own address, port 6443: leave it out")
+		refuse("networking.apiServerPort", "the API server of a virtual machine is reachable at its own address, port 6443: remove this field")
 	}
 	for i, n := range cfg.Nodes {
 		if len(n.ExtraMounts) > 0 {
-			refuse(fmt.Sprintf("nodes[%d].extraMounts", i), "a virtual machine sees no folder of the host: leave it out, or make containers by --provider docker")
+			refuse(fmt.Sprintf("nodes[%d].extraMounts", i), "a virtual machine cannot mount folders of the host: remove this field, or use containers (--provider docker)")
 		}
 		if len(n.ExtraPortMappings) > 0 {
-			refuse(fmt.Sprintf("nodes[%d].extraPortMappings", i), "a virtual machine's ports are reached at its own address: leave it out")
+			refuse(fmt.Sprintf("nodes[%d].extraPortMappings", i), "the ports of a virtual machine are reachable at its own address: remove this field")
 		}
 	}
 	return errors.Join(errs...)
@@ -126,5 +126,5 @@ func hostOnly(subnet netip.Prefix) error {
 	if _, err := os.Stat(networksFile); err == nil {
 		return nil // its owner has given it a thought
 	}
-	return fmt.Errorf("nodes[].address: VirtualBox makes no network %s: echo '* %[1]s' | sudo tee %[2]s allows it, or choose addresses in %[3]s", subnet, networksFile, pool)
+	return fmt.Errorf("nodes[].address: VirtualBox does not create network %s: echo '* %[1]s' | sudo tee %[2]s allows it, or choose addresses in %[3]s", subnet, networksFile, pool)
 }

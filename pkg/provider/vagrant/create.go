@@ -129,7 +129,7 @@ func (p *Provider) reserve(ctx context.Context, cfg config.Cluster, creation str
 		return r, fmt.Errorf("%s %w: mkube delete cluster --name %s deletes what is left of that cluster", dir, provider.ErrExists, r.Cluster)
 	}
 	if err != nil {
-		return r, fmt.Errorf("making the cluster's folder: %w", err)
+		return r, fmt.Errorf("creating the cluster's folder: %w", err)
 	}
 	if err := p.write(r); err != nil {
 		return r, errors.Join(err, os.RemoveAll(dir)) // without a record, no Delete knows whose it is
@@ -145,13 +145,13 @@ func (p *Provider) furnish(ctx context.Context, image string, n provider.Node, f
 		return err
 	}
 	if err := unpack(ctx, n, bundle, info); err != nil {
-		return fmt.Errorf("putting %s on %s: %w", filepath.Base(bundle), n.Name(), err)
+		return fmt.Errorf("copying %s to %s: %w", filepath.Base(bundle), n.Name(), err)
 	}
 	if err := provider.WriteFiles(ctx, n, files); err != nil {
 		return err
 	}
 	if err := n.Run(ctx, provider.Cmd{Args: []string{"mkube-vm-setup", n.Name(), n.IP().String()}}); err != nil {
-		return fmt.Errorf("making a node of %s: %w", n.Name(), err)
+		return fmt.Errorf("turning %s into a node: %w", n.Name(), err)
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func (p *Provider) furnish(ctx context.Context, image string, n provider.Node, f
 // unpack puts a bundle on a machine, unless its box holds that very one.
 func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo) error {
 	var have bundleInfo
-	said, err := provider.Output(ctx, n, "cat", "/"+infoPath)
-	if err == nil && json.Unmarshal(said, &have) == nil && have == info {
+	output, err := provider.Output(ctx, n, "cat", "/"+infoPath)
+	if err == nil && json.Unmarshal(output, &have) == nil && have == info {
 		return nil
 	}
 	if provider.ExitCode(err) == -1 {

@@ -29,9 +29,9 @@ type link struct {
 	name string
 	// target says where the machine is; anew makes vagrant look again, since addresses
 	// change when a machine is started.
-	target func() (target, error)
-	anew   func(context.Context) error
-	slots  chan struct{}
+	target         func() (target, error)
+	refreshAddress func(context.Context) error
+	slots          chan struct{}
 	// dialing is held by the one who opens the connection.
 	dialing chan struct{}
 
@@ -63,8 +63,8 @@ func (p *Provider) link(cluster, name string) *link {
 	if p.links[key] == nil {
 		p.links[key] = &link{
 			name: name, slots: make(chan struct{}, sessions), dialing: make(chan struct{}, 1),
-			target: func() (target, error) { return p.target(cluster, name) },
-			anew:   func(ctx context.Context) error { return p.learn(ctx, cluster) },
+			target:         func() (target, error) { return p.target(cluster, name) },
+			refreshAddress: func(ctx context.Context) error { return p.learn(ctx, cluster) },
 		}
 	}
 	return p.links[key]
@@ -200,12 +200,12 @@ func (l *link) open(ctx context.Context) (*client, error) {
 	}
 	c, err := l.dial(ctx)
 	if err != nil && ctx.Err() == nil {
-		if anewErr := l.anew(ctx); anewErr == nil {
+		if refreshErr := l.refreshAddress(ctx); refreshErr == nil {
 			c, err = l.dial(ctx)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("node %s is not reached, and may not run: mkube start cluster starts it (%w)", l.name, errors.Join(ctx.Err(), err))
+		return nil, fmt.Errorf("node %s is not reachable, and may not be running: mkube start cluster starts it (%w)", l.name, errors.Join(ctx.Err(), err))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +219,7 @@ func (l *link) current() (*client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
-		return nil, fmt.Errorf("node %s is there no more", l.name)
+		return nil, fmt.Errorf("node %s was deleted", l.name)
 	}
 	return l.client, nil
 }

@@ -61,7 +61,7 @@ func (t taken) first() (netip.Prefix, error) {
 			a = netip.AddrFrom4(next)
 		}
 	}
-	return netip.Prefix{}, fmt.Errorf("no free subnet in %s: delete clusters (mkube get clusters), or give the nodes addresses of another", pool)
+	return netip.Prefix{}, fmt.Errorf("no free subnet in %s: delete clusters (mkube get clusters), or give the nodes addresses of another subnet", pool)
 }
 
 // place is what is wrong with the place of a new cluster's network.
@@ -72,7 +72,7 @@ func (t taken) place() []provider.Problem {
 	}
 	for _, r := range t.routes {
 		if subnet.Overlaps(r.Subnet) {
-			return provider.Warn(provider.CheckSubnet, fmt.Errorf("routes of this host lead to all free subnets of %s: the cluster's network is %s, and this host reaches nothing else of %s of %s there while the cluster exists; delete that route, or give the nodes addresses of another subnet", pool, subnet, r.Subnet, r.By))
+			return provider.Warn(provider.CheckSubnet, fmt.Errorf("this host has routes to all free subnets of %s: the cluster's network is %s, where this host cannot reach other addresses of %s of %s while the cluster exists; delete that route, or give the nodes addresses of another subnet", pool, subnet, r.Subnet, r.By))
 		}
 	}
 	return nil
@@ -91,9 +91,9 @@ func givenSubnet(cfg config.Cluster) (netip.Prefix, error) {
 		}
 		switch last := a.As4()[3]; {
 		case !subnet.Contains(a):
-			return netip.Prefix{}, fmt.Errorf("nodes[%d].address: %s is not in %s, as the others' are: the nodes of a cluster share one network", i, a, subnet)
+			return netip.Prefix{}, fmt.Errorf("nodes[%d].address: %s is not in %s, the subnet of the other nodes: the nodes of a cluster share one network", i, a, subnet)
 		case last <= 1, last == 255:
-			return netip.Prefix{}, fmt.Errorf("nodes[%d].address: %s is the network's own or the host's: choose one from %s on", i, a, subnet.Addr().Next().Next())
+			return netip.Prefix{}, fmt.Errorf("nodes[%d].address: %s belongs to the network or the host: choose an address from %s on", i, a, subnet.Addr().Next().Next())
 		}
 	}
 	return subnet, nil

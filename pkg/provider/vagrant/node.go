@@ -109,7 +109,7 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	case errors.As(err, &exit):
 		return &provider.ExitError{Node: n.Name(), Args: cmd.Args, Code: exit.ExitStatus(), Stderr: string(stderr.data)}
 	case errors.As(err, &missing):
-		return errors.New("the connection was lost; what the command has done is not known")
+		return errors.New("the connection was lost; it is unknown what the command has done")
 	}
 	return err
 }
@@ -222,7 +222,7 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 func (n *node) Logs(ctx context.Context, w io.Writer) error {
 	f, err := os.Open(filepath.Join(n.provider.folder(n.cluster), logFile))
 	if err != nil {
-		return fmt.Errorf("reading what vagrant said of %s: %w", n.Name(), err)
+		return fmt.Errorf("reading the log of vagrant for %s: %w", n.Name(), err)
 	}
 	defer f.Close()
 	if _, err := io.Copy(w, f); err != nil {

@@ -154,18 +154,18 @@ func TestCheck(t *testing.T) {
 		want       string
 	}{
 		"a plain cluster": {blue(2), "", nil, "<nil>"},
-		"what only containers have": {containers, "", nil, "networking.ipFamily: virtual machines have IPv4 addresses only: leave it out, or make containers by --provider docker\n" +
-			"networking.apiServerPort: a virtual machine's API server is reached at its own address, port 6443: leave it out\n" +
-			"nodes[1].extraMounts: a virtual machine sees no folder of the host: leave it out, or make containers by --provider docker\n" +
-			"nodes[1].extraPortMappings: a virtual machine's ports are reached at its own address: leave it out"},
-		"nodes on two networks":  {apart, "", nil, "nodes[1].address: 192.168.57.10 is not in 192.168.56.0/24, as the others' are: the nodes of a cluster share one network"},
-		"the host's address":     {host, "", nil, "nodes[0].address: 192.168.56.1 is the network's own or the host's: choose one from 192.168.56.2 on"},
+		"what only containers have": {containers, "", nil, "networking.ipFamily: virtual machines have only IPv4 addresses: remove this field, or use containers (--provider docker)\n" +
+			"networking.apiServerPort: the API server of a virtual machine is reachable at its own address, port 6443: remove this field\n" +
+			"nodes[1].extraMounts: a virtual machine cannot mount folders of the host: remove this field, or use containers (--provider docker)\n" +
+			"nodes[1].extraPortMappings: the ports of a virtual machine are reachable at its own address: remove this field"},
+		"nodes on two networks":  {apart, "", nil, "nodes[1].address: 192.168.57.10 is not in 192.168.56.0/24, the subnet of the other nodes: the nodes of a cluster share one network"},
+		"the host's address":     {host, "", nil, "nodes[0].address: 192.168.56.1 belongs to the network or the host: choose an address from 192.168.56.2 on"},
 		"no vagrant":             {blue(0), "", []string{"vagrant"}, "vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt"},
-		"no hypervisor":          {blue(0), "", []string{"VBoxManage", "VBoxManage.exe", "virsh", "libvirtd"}, "neither VirtualBox nor libvirt is installed: install one of them, or name another hypervisor that Vagrant knows by --vagrant-provider"},
+		"no hypervisor":          {blue(0), "", []string{"VBoxManage", "VBoxManage.exe", "virsh", "libvirtd"}, "neither VirtualBox nor libvirt is installed: install one of them, or choose another Vagrant provider with --vagrant-provider"},
 		"a hypervisor by name":   {blue(0), "vmware_desktop", []string{"VBoxManage"}, "<nil>"},
-		"no bundle of a version": {version, "", nil, "there is no bundle BUNDLES/v1.36.4.tar: mkube build node-image --bundle BUNDLES/v1.36.4.tar --kubernetes-version v1.36.4 makes it"},
-		"no bundle of a path":    {path, "", nil, "there is no bundle /nowhere/node.tar: mkube build node-image --bundle /nowhere/node.tar makes it"},
-		"the story's address with VirtualBox": {story(), virtualbox, nil, "nodes[].address: VirtualBox makes no network 192.168.50.0/24: " +
+		"no bundle of a version": {version, "", nil, "bundle BUNDLES/v1.36.4.tar does not exist: mkube build node-image --bundle BUNDLES/v1.36.4.tar --kubernetes-version v1.36.4 creates it"},
+		"no bundle of a path":    {path, "", nil, "bundle /nowhere/node.tar does not exist: mkube build node-image --bundle /nowhere/node.tar creates it"},
+		"the story's address with VirtualBox": {story(), virtualbox, nil, "nodes[].address: VirtualBox does not create network 192.168.50.0/24: " +
 			"echo '* 192.168.50.0/24' | sudo tee /etc/vbox/networks.conf allows it, or choose addresses in 192.168.56.0/21"},
 		"the story's address with libvirt": {story(), libvirt, nil, "<nil>"},
 	} {
@@ -201,9 +201,9 @@ func TestCheckSubnets(t *testing.T) {
 		"nothing":              {blue(0), nil, nil, "192.168.56.0/24", ""},
 		"a link":               {blue(0), []string{"192.168.56.0/24"}, nil, "192.168.57.0/24", ""},
 		"a route":              {blue(0), nil, []string{"192.168.56.0/22"}, "192.168.60.0/24", ""},
-		"a route to all":       {blue(0), []string{"192.168.56.0/24"}, []string{"192.168.0.0/16"}, "192.168.57.0/24", "Subnet warning: routes of this host lead to all free subnets of 192.168.56.0/21: the cluster's network is 192.168.57.0/24, and this host reaches nothing else of 192.168.0.0/16 of this host's eth0 there while the cluster exists; delete that route, or give the nodes addresses of another subnet"},
-		"links in all":         {blue(0), []string{"192.168.0.0/16"}, nil, "invalid Prefix", "Subnet: no free subnet in 192.168.56.0/21: delete clusters (mkube get clusters), or give the nodes addresses of another"},
-		"pods where a link is": {pods, []string{"10.99.0.0/16"}, nil, "192.168.56.0/24", "Subnet warning: networking.podSubnet 10.99.0.0/16 overlaps 10.99.0.0/16 of this host's eth0: pods cannot reach what is there; if they have to, choose another subnet in the configuration file"},
+		"a route to all":       {blue(0), []string{"192.168.56.0/24"}, []string{"192.168.0.0/16"}, "192.168.57.0/24", "Subnet warning: this host has routes to all free subnets of 192.168.56.0/21: the cluster's network is 192.168.57.0/24, where this host cannot reach other addresses of 192.168.0.0/16 of this host's eth0 while the cluster exists; delete that route, or give the nodes addresses of another subnet"},
+		"links in all":         {blue(0), []string{"192.168.0.0/16"}, nil, "invalid Prefix", "Subnet: no free subnet in 192.168.56.0/21: delete clusters (mkube get clusters), or give the nodes addresses of another subnet"},
+		"pods where a link is": {pods, []string{"10.99.0.0/16"}, nil, "192.168.56.0/24", "Subnet warning: networking.podSubnet 10.99.0.0/16 overlaps 10.99.0.0/16 of this host's eth0: pods cannot reach the addresses there; if they must, choose another subnet in the configuration file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,7 @@ func (p *Provider) read(cluster string) (record, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return r, fmt.Errorf("reading about cluster %s: %w", cluster, err)
+		return r, fmt.Errorf("reading the record of cluster %s: %w", cluster, err)
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("reading %s: %w", file, err)

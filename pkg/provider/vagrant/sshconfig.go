@@ -69,7 +69,7 @@ func (t target) client() (*ssh.ClientConfig, error) {
 		errs = append(errs, fmt.Errorf("reading the key %s: %w", file, err))
 	}
 	if len(signers) == 0 {
-		return nil, errors.Join(append(errs, errors.New("vagrant names no key that can be read"))...)
+		return nil, errors.Join(append(errs, errors.New("vagrant reports no readable SSH key"))...)
 	}
 	return &ssh.ClientConfig{
 		User: t.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signers...)},
