@@ -249,7 +249,7 @@ func updateOtherNodes(ctx context.Context, c *cluster.Cluster, graph component.G
 	}
 	up := component.Up{Cluster: c}
 	for _, comp := range graph {
-		if !comp.Neighbours {
+		if !comp.Neighbors {
 			continue
 		}
 		comp.Manifest = nil // the kubelet would restart a running pod

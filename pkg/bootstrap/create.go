@@ -233,7 +233,7 @@ func announce(g component.Graph, o Options) {
 // other is there.
 func Announce(g component.Graph, o Options) {
 	for _, c := range g {
-		needs := slices.Concat(c.Needs, c.After, c.Uses)
+		needs := c.Waits()
 		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
 		if len(needs) == 0 && g[0].Name == first {
 			needs = []string{stepNodes}

@@ -95,7 +95,7 @@ func TestEventsTellTheStory(t *testing.T) {
 	}
 	uses := func(name, other string) bool {
 		return slices.ContainsFunc(bootstrap.Components(config.Cluster{}), func(c component.Component) bool {
-			return c.Name == name && slices.Contains(c.Uses, other)
+			return c.Name == name && slices.Contains(c.Waits(component.BeforeReady), other)
 		})
 	}
 	events := r.Recorder.Events()

@@ -24,12 +24,12 @@ func order(graph component.Graph, c component.Component) []string {
 			lines = append(lines, "  "+what+"\t"+strings.Join(names, ", "))
 		}
 	}
-	add("once these serve:", c.Needs)
-	add("once these are ready:", c.After)
-	add("is ready only with:", c.Uses)
+	add("once these serve:", c.Waits(component.UntilServing))
+	add("once these are ready:", c.Waits(component.UntilReady))
+	add("is ready only with:", c.Waits(component.BeforeReady))
 	var before []string
 	for _, other := range graph {
-		if slices.Contains(slices.Concat(other.Needs, other.After), c.Name) {
+		if slices.Contains(other.Waits(component.UntilServing, component.UntilReady), c.Name) {
 			before = append(before, other.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/mkube/mkube/pkg/suggest"
@@ -79,7 +80,7 @@ func stageItems(list []stages.Status) []stageItem {
 	for _, s := range list {
 		there[s.Name] = s.State != stages.Later
 		i := stageItem{Name: s.Name, State: s.State, Short: s.Short, Reason: s.Reason}
-		for _, need := range slices.Concat(s.Needs, s.After) {
+		for _, need := range s.Waits(component.UntilServing, component.UntilReady) {
 			if s.State == stages.Later && !there[need] {
 				i.WaitsFor = append(i.WaitsFor, need)
 			}

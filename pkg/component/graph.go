@@ -31,7 +31,7 @@ func (g Graph) Check() error {
 		if seen[c.Name] {
 			errs = append(errs, fmt.Errorf("component %s is listed twice", c.Name))
 		}
-		for _, need := range slices.Concat(c.Needs, c.After) {
+		for _, need := range c.Waits(UntilServing, UntilReady) {
 			if !seen[need] {
 				errs = append(errs, fmt.Errorf("component %s needs %s, which is not listed before it", c.Name, need))
 			}
@@ -94,13 +94,13 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 		turn := Turn{
 			// Closed only on success: after a failure, what needs this must not start.
 			Serves:  sync.OnceFunc(func() { close(serving[c.Name]) }),
-			Settled: func() bool { return closed(c.Needs, ready) },
+			Settled: func() bool { return closed(c.Waits(UntilServing), ready) },
 		}
 		wait.Go(func() {
-			if errs[i] = await(ctx, c.Needs, serving); errs[i] != nil {
+			if errs[i] = await(ctx, c.Waits(UntilServing), serving); errs[i] != nil {
 				return
 			}
-			if errs[i] = await(ctx, c.After, ready); errs[i] != nil {
+			if errs[i] = await(ctx, c.Waits(UntilReady), ready); errs[i] != nil {
 				return
 			}
 			if errs[i] = f(ctx, c, turn); errs[i] != nil {

@@ -21,13 +21,27 @@ func graph(lines ...string) component.Graph {
 	var g component.Graph
 	for _, line := range lines {
 		name, needs, _ := strings.Cut(line, ":")
-		c := component.Component{Name: name}
+		c := called(name)
 		if needs != "" {
-			c.Needs = strings.Split(needs, ",")
+			c.DependsOn = until(component.UntilServing, strings.Split(needs, ",")...)
 		}
 		g = append(g, c)
 	}
 	return g
+}
+
+// called returns a component of a name that depends on others.
+func called(name string, on ...component.Dependency) component.Component {
+	return component.Component{About: component.About{Name: name}, Lifecycle: component.Lifecycle{DependsOn: on}}
+}
+
+// until returns dependencies with one moment.
+func until(m component.Moment, names ...string) []component.Dependency {
+	var list []component.Dependency
+	for _, name := range names {
+		list = append(list, component.Dependency{Name: name, Until: m})
+	}
+	return list
 }
 
 // trail keeps what happened, with the seconds since it began.
@@ -130,7 +144,7 @@ func TestRunGoesAfterWhatIsReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		trail := &trail{start: time.Now()}
-		g := component.Graph{{Name: "a"}, {Name: "needs", Needs: []string{"a"}}, {Name: "after", After: []string{"a"}}}
+		g := component.Graph{called("a"), called("needs", until(component.UntilServing, "a")...), called("after", until(component.UntilReady, "a")...)}
 		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
 			trail.add("+" + c.Name)
 			turn.Serves()
@@ -150,7 +164,7 @@ func TestRunTellsWhatIsSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		trail := &trail{start: time.Now()}
-		g := component.Graph{{Name: "a"}, {Name: "b", Needs: []string{"a"}}}
+		g := component.Graph{called("a"), called("b", until(component.UntilServing, "a")...)}
 		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
 			turn.Serves()
 			trail.add(fmt.Sprintf("%s %v", c.Name, turn.Settled()))

@@ -106,7 +106,7 @@ func TestNodesAndInert(t *testing.T) {
 		return list
 	}
 	want(t, "nodes of a component everywhere", names(component.Component{}), []string{"mkube-worker", "mkube-control-plane"})
-	want(t, "nodes of the control plane", names(component.Component{On: component.ControlPlanes}), []string{"mkube-control-plane"})
+	want(t, "nodes of the control plane", names(component.Component{Content: component.Content{On: component.ControlPlanes}}), []string{"mkube-control-plane"})
 	if files, err := (component.Component{}).Inert(cl, cl.Nodes[0]); files != nil || err != nil {
 		t.Errorf("Inert of nothing = %v, %v", files, err)
 	}

@@ -67,15 +67,21 @@ func want(t *testing.T, what string, got, want []string) {
 // thing is a component with a file, a manifest and a start.
 func thing() component.Component {
 	return component.Component{
-		Name: "thing",
-		Files: func(*cluster.Cluster, provider.Node) ([]provider.File, error) {
-			return []provider.File{{Path: "/etc/thing", Data: []byte("x")}}, nil
+		About: component.About{
+			Name: "thing",
 		},
-		Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) {
-			return component.StaticPod("thing", "kind: Pod\n", nil)
+		Content: component.Content{
+			Files: func(*cluster.Cluster, provider.Node) ([]provider.File, error) {
+				return []provider.File{{Path: "/etc/thing", Data: []byte("x")}}, nil
+			},
+			Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) {
+				return component.StaticPod("thing", "kind: Pod\n", nil)
+			},
 		},
-		Start: func(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
-			return n.Run(ctx, provider.Cmd{Args: []string{"begin", "thing"}})
+		Lifecycle: component.Lifecycle{
+			Start: func(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
+				return n.Run(ctx, provider.Cmd{Args: []string{"begin", "thing"}})
+			},
 		},
 	}
 }

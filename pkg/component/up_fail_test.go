@@ -73,7 +73,7 @@ func TestUpGivesUp(t *testing.T) {
 		want      string
 	}{
 		"a unit": {
-			never(component.Component{Unit: "thing.service"}), withLog("one\ntwo\n\n", "wrong"),
+			never(component.Component{Lifecycle: component.Lifecycle{Unit: "thing.service"}}), withLog("one\ntwo\n\n", "wrong"),
 			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)\nthe end of its log:\none\ntwo",
 		},
 		"a pod": {
@@ -94,10 +94,17 @@ func TestUpGivesUp(t *testing.T) {
 			"thing on mkube-control-plane: not ready: /readyz answers 500 (gave up after 30s)",
 		},
 		"a probe that hangs": {
-			component.Component{Name: "thing", Ready: func(ctx context.Context, _ *cluster.Cluster, _ provider.Node) error {
-				<-ctx.Done()
-				return ctx.Err()
-			}}, yes,
+			component.Component{
+				About: component.About{
+					Name: "thing",
+				},
+				Lifecycle: component.Lifecycle{
+					Ready: func(ctx context.Context, _ *cluster.Cluster, _ provider.Node) error {
+						<-ctx.Done()
+						return ctx.Err()
+					},
+				},
+			}, yes,
 			"thing on mkube-control-plane: not ready: no probe completed (gave up after 30s)",
 		},
 	} {
@@ -163,12 +170,20 @@ func TestUpSeesACrash(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				start := time.Now()
-				c := component.Component{Name: "thing", Unit: test.unit, Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-					if time.Since(start) > 10*time.Second {
-						return nil
-					}
-					return errors.New("connection refused")
-				}}
+				c := component.Component{
+					About: component.About{
+						Name: "thing",
+					},
+					Lifecycle: component.Lifecycle{
+						Unit: test.unit,
+						Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
+							if time.Since(start) > 10*time.Second {
+								return nil
+							}
+							return errors.New("connection refused")
+						},
+					},
+				}
 				err := r.up.Do(ctx, c, component.Turn{})
 				if got := componenttest.Message(err); got != test.want {
 					t.Errorf("Do = %s; want %s", got, test.want)
@@ -210,12 +225,20 @@ func TestUpExcusesCrashes(t *testing.T) {
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
-				c := component.Component{Name: "thing", Unit: "thing.service", Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-					if time.Since(start) > 5*time.Minute {
-						return nil
-					}
-					return errors.New("connection refused")
-				}}
+				c := component.Component{
+					About: component.About{
+						Name: "thing",
+					},
+					Lifecycle: component.Lifecycle{
+						Unit: "thing.service",
+						Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
+							if time.Since(start) > 5*time.Minute {
+								return nil
+							}
+							return errors.New("connection refused")
+						},
+					},
+				}
 				err := r.up.Do(ctx, c, component.Turn{Settled: func() bool { return time.Since(start) >= test.settled }})
 				var crash *component.CrashError
 				if errors.As(err, &crash) != (test.want > 0) {
@@ -229,20 +252,25 @@ func TestUpExcusesCrashes(t *testing.T) {
 	}
 }
 
+// failing returns a component that fails after a second.
+func failing() component.Component {
+	c := called("fails")
+	c.Start = func(context.Context, *cluster.Cluster, provider.Node) error {
+		time.Sleep(time.Second)
+		return errors.New("no")
+	}
+	return c
+}
+
 // TestUpUnderRun: what only ends because another failed is skipped, not failed.
 func TestUpUnderRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, config.Cluster{}, yes)
 		never := func(context.Context, *cluster.Cluster, provider.Node) error { return errors.New("not yet") }
-		g := component.Graph{
-			{Name: "waits", Ready: never},
-			{Name: "fails", Start: func(context.Context, *cluster.Cluster, provider.Node) error {
-				time.Sleep(time.Second)
-				return errors.New("no")
-			}},
-			{Name: "needs", Needs: []string{"waits"}},
-		}
+		waits := called("waits")
+		waits.Ready = never
+		g := component.Graph{waits, failing(), called("needs", until(component.UntilServing, "waits")...)}
 		if got, want := componenttest.Message(g.Run(t.Context(), r.up.Do)), "fails: no"; got != want {
 			t.Errorf("Run = %s; want %s", got, want)
 		}
@@ -279,13 +307,7 @@ func TestUpDoesNotBlameWhatWasEnded(t *testing.T) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		}}
-		g := component.Graph{
-			thing(),
-			{Name: "fails", Start: func(context.Context, *cluster.Cluster, provider.Node) error {
-				time.Sleep(time.Second)
-				return errors.New("no")
-			}},
-		}
+		g := component.Graph{thing(), failing()}
 		if got, want := componenttest.Message(g.Run(t.Context(), r.up.Do)), "fails: no"; got != want {
 			t.Errorf("Run = %s; want %s", got, want)
 		}

@@ -60,12 +60,19 @@ func TestUpWritesAndStarts(t *testing.T) {
 // and then is ready.
 func waitsFor(details ...string) component.Component {
 	start := time.Now()
-	return component.Component{Name: "slow", Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-		if i := int(time.Since(start) / time.Second); i < len(details) {
-			return errors.New(details[i])
-		}
-		return nil
-	}}
+	return component.Component{
+		About: component.About{
+			Name: "slow",
+		},
+		Lifecycle: component.Lifecycle{
+			Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
+				if i := int(time.Since(start) / time.Second); i < len(details) {
+					return errors.New(details[i])
+				}
+				return nil
+			},
+		},
+	}
 }
 
 func TestUpTellsWhatItWaitsFor(t *testing.T) {
@@ -157,19 +164,23 @@ func TestUpServesBeforeItIsReady(t *testing.T) {
 					moments = append(moments, what)
 				}
 				c := component.Component{
-					Name: "thing",
-					Serves: func(_ context.Context, cl *cluster.Cluster, n provider.Node) error {
-						if n.Role() == config.Worker && time.Since(start) < time.Second {
-							return errors.New("not yet")
-						}
-						add("serves on " + n.Name())
-						return nil
+					About: component.About{
+						Name: "thing",
 					},
-					Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-						if test.ready == nil {
-							add("ready")
-						}
-						return test.ready
+					Lifecycle: component.Lifecycle{
+						Serves: func(_ context.Context, cl *cluster.Cluster, n provider.Node) error {
+							if n.Role() == config.Worker && time.Since(start) < time.Second {
+								return errors.New("not yet")
+							}
+							add("serves on " + n.Name())
+							return nil
+						},
+						Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
+							if test.ready == nil {
+								add("ready")
+							}
+							return test.ready
+						},
 					},
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

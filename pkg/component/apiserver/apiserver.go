@@ -42,19 +42,27 @@ var lesson string
 // New is the API server, one on each control plane.
 func New() component.Component {
 	return component.Component{
-		Name:     name,
-		Needs:    []string{"etcd"},
-		Short:    "the single point of contact: checks, admits and stores every object",
-		Lesson:   lesson,
-		On:       component.ControlPlanes,
-		Flags:    Flags,
-		Ports:    []component.Port{{Number: cluster.APIServerPort, Protocol: "TCP", For: "everybody: kubectl, kubelets, controllers, the scheduler, pods"}},
-		Data:     []string{auditDir},
-		Files:    files,
-		Manifest: staticPod,
-		Effect:   component.Effect{Claim: "an object can be stored and read back", Try: stores},
-		Serves:   serves,
-		Ready:    ready,
+		About: component.About{
+			Name:   name,
+			Short:  "the single point of contact: checks, admits and stores every object",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports:  []component.Port{{Number: cluster.APIServerPort, Protocol: "TCP", For: "everybody: kubectl, kubelets, controllers, the scheduler, pods"}},
+			Effect: component.Effect{Claim: "an object can be stored and read back", Try: stores},
+		},
+		Content: component.Content{
+			On:       component.ControlPlanes,
+			Data:     []string{auditDir},
+			Files:    files,
+			Manifest: staticPod,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "etcd", Until: component.UntilServing},
+			},
+			Serves: serves,
+			Ready:  ready,
+		},
 	}
 }
 

@@ -44,33 +44,40 @@ var lesson string
 // knows of a cloud.
 func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error)) component.Component {
 	return component.Component{
-		Name: name,
-		// Nothing that the cluster starts with waits for it; until then it would be in
-		// the way.
-		After:      []string{"kube-apiserver"},
-		Uses:       []string{"node-registration"},
-		Short:      "initialises nodes, and gives Services of type LoadBalancer addresses",
-		Lesson:     lesson,
-		Neighbours: true,
-		Flags:      Flags,
-		Ports: []component.Port{
-			{Number: 10258, Protocol: "TCP", For: "health and metrics, for the node itself"},
-			{Number: 10258, Protocol: "UDP", For: "the speakers hear from each other that their nodes are alive"},
+		About: component.About{
+			Name:   name,
+			Short:  "initialises nodes, and gives Services of type LoadBalancer addresses",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports: []component.Port{
+				{Number: 10258, Protocol: "TCP", For: "health and metrics, for the node itself"},
+				{Number: 10258, Protocol: "UDP", For: "the speakers hear from each other that their nodes are alive"},
+			},
+			Effect: component.Effect{Claim: "a Service of type LoadBalancer gets an address", Try: gives},
 		},
-		Files: func(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-			list, err := files(c, n)
-			if err != nil {
-				return nil, err
-			}
-			others, err := kubelet(c, n)
-			return append(list, others...), err
+		Content: component.Content{
+			Files: func(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+				list, err := files(c, n)
+				if err != nil {
+					return nil, err
+				}
+				others, err := kubelet(c, n)
+				return append(list, others...), err
+			},
+			Objects:  Objects,
+			Manifest: staticPod,
 		},
-		Objects:  Objects,
-		Manifest: staticPod,
-		Start:    start,
-		Stop:     stop,
-		Effect:   component.Effect{Claim: "a Service of type LoadBalancer gets an address", Try: gives},
-		Ready:    ready,
+		Lifecycle: component.Lifecycle{
+			// No other component waits for it. If it started earlier, it would compete for the CPU.
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilReady},
+				{Name: "node-registration", Until: component.BeforeReady},
+			},
+			Neighbors: true,
+			Start:     start,
+			Stop:      stop,
+			Ready:     ready,
+		},
 	}
 }
 

@@ -35,18 +35,26 @@ var lesson string
 // that a node is Ready without waiting for a pod.
 func New() component.Component {
 	return component.Component{
-		Name:       name,
-		Needs:      []string{"containerd"},
-		Short:      "gives every pod an address, and connects it",
-		Lesson:     lesson,
-		Unit:       unit,
-		Files:      files,
-		AtBoot:     true,
-		Neighbours: true,
-		Start:      start,
-		Stop:       stop,
-		Effect:     component.Effect{Claim: "the runtime has a network for pods", Try: network},
-		Ready:      ready,
+		About: component.About{
+			Name:   name,
+			Short:  "gives every pod an address, and connects it",
+			Lesson: lesson,
+			Effect: component.Effect{Claim: "the runtime has a network for pods", Try: network},
+		},
+		Content: component.Content{
+			Files: files,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "containerd", Until: component.UntilServing},
+			},
+			Unit:      unit,
+			AtBoot:    true,
+			Neighbors: true,
+			Start:     start,
+			Stop:      stop,
+			Ready:     ready,
+		},
 	}
 }
 

@@ -24,14 +24,20 @@ var lesson string
 // New is containerd on every node: a service of the node's systemd.
 func New() component.Component {
 	return component.Component{
-		Name:   "containerd",
-		Short:  "runs containers, and keeps the images they are made of",
-		Lesson: lesson,
-		Unit:   unit,
-		Files:  files,
-		Start:  start,
-		Effect: component.Effect{Claim: "the runtime lists its containers", Try: lists},
-		Ready:  ready,
+		About: component.About{
+			Name:   "containerd",
+			Short:  "runs containers, and keeps the images they are made of",
+			Lesson: lesson,
+			Effect: component.Effect{Claim: "the runtime lists its containers", Try: lists},
+		},
+		Content: component.Content{
+			Files: files,
+		},
+		Lifecycle: component.Lifecycle{
+			Unit:  unit,
+			Start: start,
+			Ready: ready,
+		},
 	}
 }
 

@@ -30,17 +30,25 @@ var lesson string
 // New is the controller manager, one on each control plane, of which one works.
 func New() component.Component {
 	return component.Component{
-		Name:     name,
-		Needs:    []string{"kube-apiserver"},
-		Short:    "runs the control loops: makes ReplicaSets of Deployments, Pods of ReplicaSets, and much more",
-		Lesson:   lesson,
-		On:       component.ControlPlanes,
-		Flags:    Flags,
-		Ports:    []component.Port{{Number: 10257, Protocol: "TCP", For: "health and metrics, for the node itself"}},
-		Files:    files,
-		Manifest: staticPod,
-		Effect:   component.Effect{Claim: "a Deployment gets a ReplicaSet", Try: replicaSet},
-		Ready:    ready,
+		About: component.About{
+			Name:   name,
+			Short:  "runs the control loops: makes ReplicaSets of Deployments, Pods of ReplicaSets, and much more",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports:  []component.Port{{Number: 10257, Protocol: "TCP", For: "health and metrics, for the node itself"}},
+			Effect: component.Effect{Claim: "a Deployment gets a ReplicaSet", Try: replicaSet},
+		},
+		Content: component.Content{
+			On:       component.ControlPlanes,
+			Files:    files,
+			Manifest: staticPod,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilServing},
+			},
+			Ready: ready,
+		},
 	}
 }
 

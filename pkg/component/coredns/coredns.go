@@ -24,23 +24,34 @@ var lesson string
 // sake for all.
 func New() component.Component {
 	return component.Component{
-		Name: name,
-		// Before the server is ready there may be no namespace and no range of
-		// addresses for the Service.
-		After:  []string{"kube-apiserver"},
-		Uses:   []string{"kube-controller-manager", "kube-scheduler", "node-registration", "kube-proxy"},
-		Short:  "answers for the names of Services and pods",
-		Lesson: lesson,
-		On:     func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
-		Ports: []component.Port{
-			{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns; the port is the pod's, as are the others"},
-			{Number: 8080, Protocol: "TCP", For: "health, for the kubelet's probe"},
-			{Number: 8181, Protocol: "TCP", For: "readiness, for the kubelet's probe"},
-			{Number: 9153, Protocol: "TCP", For: "metrics, for who gathers them"},
+		About: component.About{
+			Name:   name,
+			Short:  "answers for the names of Services and pods",
+			Lesson: lesson,
+			Ports: []component.Port{
+				{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns; the port is the pod's, as are the others"},
+				{Number: 8080, Protocol: "TCP", For: "health, for the kubelet's probe"},
+				{Number: 8181, Protocol: "TCP", For: "readiness, for the kubelet's probe"},
+				{Number: 9153, Protocol: "TCP", For: "metrics, for who gathers them"},
+			},
+			Effect: component.Effect{Claim: "the name of a Service resolves", Try: resolves},
 		},
-		Objects: Objects,
-		Effect:  component.Effect{Claim: "the name of a Service resolves", Try: resolves},
-		Ready:   ready,
+		Content: component.Content{
+			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
+			Objects: Objects,
+		},
+		Lifecycle: component.Lifecycle{
+			// Before the API server is ready, the namespace and the range of Service addresses
+			// may be missing.
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilReady},
+				{Name: "kube-controller-manager", Until: component.BeforeReady},
+				{Name: "kube-scheduler", Until: component.BeforeReady},
+				{Name: "node-registration", Until: component.BeforeReady},
+				{Name: "kube-proxy", Until: component.BeforeReady},
+			},
+			Ready: ready,
+		},
 	}
 }
 

@@ -28,22 +28,30 @@ var lesson string
 // New is etcd, one member on each control plane.
 func New() component.Component {
 	return component.Component{
-		Name:   name,
-		Needs:  []string{"kubelet"},
-		Short:  "keeps every object of the cluster, and tells the API server of each change",
-		Lesson: lesson,
-		On:     component.ControlPlanes,
-		Flags:  Flags,
-		Ports: []component.Port{
-			{Number: 2379, Protocol: "TCP", For: "the API server, by mutual TLS"},
-			{Number: 2380, Protocol: "TCP", For: "the other members, by mutual TLS"},
-			{Number: 2381, Protocol: "TCP", For: "health and metrics, for the node itself"},
+		About: component.About{
+			Name:   name,
+			Short:  "keeps every object of the cluster, and tells the API server of each change",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports: []component.Port{
+				{Number: 2379, Protocol: "TCP", For: "the API server, by mutual TLS"},
+				{Number: 2380, Protocol: "TCP", For: "the other members, by mutual TLS"},
+				{Number: 2381, Protocol: "TCP", For: "health and metrics, for the node itself"},
+			},
+			Effect: component.Effect{Claim: "a value can be stored and read back", Try: remembers},
 		},
-		Files:    files,
-		Data:     []string{dataDir},
-		Manifest: staticPod,
-		Effect:   component.Effect{Claim: "a value can be stored and read back", Try: remembers},
-		Ready:    ready,
+		Content: component.Content{
+			On:       component.ControlPlanes,
+			Files:    files,
+			Data:     []string{dataDir},
+			Manifest: staticPod,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "kubelet", Until: component.UntilServing},
+			},
+			Ready: ready,
+		},
 	}
 }
 

@@ -36,22 +36,30 @@ var lesson string
 // itself it runs static pods only, and is nobody's; see Registration.
 func New() component.Component {
 	return component.Component{
-		Name:   name,
-		Needs:  []string{"containerd"},
-		Short:  "runs the pods of its node, and keeps them running",
-		Lesson: lesson,
-		Unit:   unit,
-		Flags:  Flags,
-		Ports: []component.Port{
-			{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
-			{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward; metrics-server"},
+		About: component.About{
+			Name:   name,
+			Short:  "runs the pods of its node, and keeps them running",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports: []component.Port{
+				{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
+				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward; metrics-server"},
+			},
+			Effect: component.Effect{Claim: "a pod whose file lies in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		},
-		Files:  files,
-		Data:   []string{dir},
-		Start:  start,
-		Stop:   stop,
-		Effect: component.Effect{Claim: "a pod whose file lies in /etc/kubernetes/manifests runs", Try: staticPodRuns},
-		Ready:  ready,
+		Content: component.Content{
+			Files: files,
+			Data:  []string{dir},
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "containerd", Until: component.UntilServing},
+			},
+			Unit:  unit,
+			Start: start,
+			Stop:  stop,
+			Ready: ready,
+		},
 	}
 }
 

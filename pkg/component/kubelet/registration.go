@@ -29,19 +29,28 @@ var registrationLesson string
 // that a kubelet that finds them when it starts registers at once.
 func Registration() component.Component {
 	return component.Component{
-		Name:   "node-registration",
-		Needs:  []string{"kubelet", "kube-apiserver"},
-		Uses:   []string{"cni"},
-		Short:  "the kubelet joins the cluster: its node and its static pods appear in the API",
-		Lesson: registrationLesson,
-		Unit:   unit,
-		Flags:  RegistrationFlags,
-		Files:  registrationFiles,
-		Start:  register,
-		Stop:   unregister,
-		Effect: component.Effect{Claim: "every node is in the API, and Ready", Try: nodesReady},
-		Serves: registered,
-		Ready:  nodeReady,
+		About: component.About{
+			Name:   "node-registration",
+			Short:  "the kubelet joins the cluster: its node and its static pods appear in the API",
+			Lesson: registrationLesson,
+			Flags:  RegistrationFlags,
+			Effect: component.Effect{Claim: "every node is in the API, and Ready", Try: nodesReady},
+		},
+		Content: component.Content{
+			Files: registrationFiles,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "kubelet", Until: component.UntilServing},
+				{Name: "kube-apiserver", Until: component.UntilServing},
+				{Name: "cni", Until: component.BeforeReady},
+			},
+			Unit:   unit,
+			Start:  register,
+			Stop:   unregister,
+			Serves: registered,
+			Ready:  nodeReady,
+		},
 	}
 }
 

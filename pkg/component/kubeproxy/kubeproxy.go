@@ -32,23 +32,31 @@ var lesson string
 // without waiting for a controller and a scheduler to place it.
 func New() component.Component {
 	return component.Component{
-		Name: name,
-		// It is needed only when the first Service has a pod: until then it would be in
-		// the way of what makes that pod.
-		After:  []string{"kube-apiserver"},
-		Short:  "makes a Service's address lead to its pods, on every node",
-		Lesson: lesson,
-		On:     nodes,
-		Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
-		Ports: []component.Port{
-			{Number: 10249, Protocol: "TCP", For: "metrics, for the node itself"},
-			{Number: 10256, Protocol: "TCP", For: "health, for load balancers and the kubelet's probes"},
+		About: component.About{
+			Name:   name,
+			Short:  "makes a Service's address lead to its pods, on every node",
+			Lesson: lesson,
+			Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
+			Ports: []component.Port{
+				{Number: 10249, Protocol: "TCP", For: "metrics, for the node itself"},
+				{Number: 10256, Protocol: "TCP", For: "health, for load balancers and the kubelet's probes"},
+			},
+			Effect: component.Effect{Claim: "a Service's address leads to its pods", Try: leads},
 		},
-		Files:    files,
-		Manifest: staticPod,
-		Stop:     stop,
-		Effect:   component.Effect{Claim: "a Service's address leads to its pods", Try: leads},
-		Ready:    component.Healthy(name, "http", 10256, "/healthz"),
+		Content: component.Content{
+			On:       nodes,
+			Files:    files,
+			Manifest: staticPod,
+		},
+		Lifecycle: component.Lifecycle{
+			// It is needed once the first Service has a pod. If it started earlier, it would
+			// compete with the components that create that pod.
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilReady},
+			},
+			Stop:  stop,
+			Ready: component.Healthy(name, "http", 10256, "/healthz"),
+		},
 	}
 }
 

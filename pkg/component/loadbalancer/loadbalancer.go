@@ -30,21 +30,27 @@ var lesson string
 // New is HAProxy on the node that is the load balancer, if the cluster has one.
 func New() component.Component {
 	return component.Component{
-		Name:   name,
-		Short:  "leads to an API server that is well, whichever control plane that is on",
-		Lesson: lesson,
-		Unit:   "haproxy.service",
-		On:     nodes,
-		Ports: []component.Port{
-			{Number: cluster.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
-			{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"},
+		About: component.About{
+			Name:   name,
+			Short:  "leads to an API server that is well, whichever control plane that is on",
+			Lesson: lesson,
+			Ports: []component.Port{
+				{Number: cluster.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
+				{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"},
+			},
+			Effect: component.Effect{Claim: "HAProxy answers for its health", Try: healthy},
 		},
-		Files:      files,
-		AtBoot:     true,
-		Neighbours: true,
-		Start:      start,
-		Effect:     component.Effect{Claim: "HAProxy answers for its health", Try: healthy},
-		Ready:      ready,
+		Content: component.Content{
+			On:    nodes,
+			Files: files,
+		},
+		Lifecycle: component.Lifecycle{
+			Unit:      "haproxy.service",
+			AtBoot:    true,
+			Neighbors: true,
+			Start:     start,
+			Ready:     ready,
+		},
 	}
 }
 

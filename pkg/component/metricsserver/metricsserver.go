@@ -38,19 +38,29 @@ var lesson string
 // it.
 func New() component.Component {
 	return component.Component{
-		Name: name,
-		// It ends when it does not reach the API server by its Service, as it does not before
-		// kube-proxy is ready: when names resolve, it is.
-		After:   []string{"coredns"},
-		Uses:    []string{"kube-controller-manager", "kube-scheduler", "node-registration"},
-		Short:   "tells how much processor and memory nodes and pods use, for kubectl top and autoscalers",
-		Lesson:  lesson,
-		On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
-		Flags:   func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
-		Ports:   []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io; the port is the pod's"}},
-		Objects: Objects,
-		Effect:  component.Effect{Claim: "the API tells how much nodes use", Try: tells},
-		Ready:   ready,
+		About: component.About{
+			Name:   name,
+			Short:  "tells how much processor and memory nodes and pods use, for kubectl top and autoscalers",
+			Lesson: lesson,
+			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
+			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io; the port is the pod's"}},
+			Effect: component.Effect{Claim: "the API tells how much nodes use", Try: tells},
+		},
+		Content: component.Content{
+			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
+			Objects: Objects,
+		},
+		Lifecycle: component.Lifecycle{
+			// It exits if it cannot reach the API server through its Service. If names resolve,
+			// kube-proxy is ready.
+			DependsOn: []component.Dependency{
+				{Name: "coredns", Until: component.UntilReady},
+				{Name: "kube-controller-manager", Until: component.BeforeReady},
+				{Name: "kube-scheduler", Until: component.BeforeReady},
+				{Name: "node-registration", Until: component.BeforeReady},
+			},
+			Ready: ready,
+		},
 	}
 }
 

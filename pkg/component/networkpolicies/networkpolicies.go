@@ -32,20 +32,28 @@ var lesson string
 // New is a service on every node, not a pod: it is about what pods may do.
 func New() component.Component {
 	return component.Component{
-		Name:     name,
-		After:    []string{"kube-apiserver"},
-		Short:    "keeps from pods what NetworkPolicies do not allow",
-		Lesson:   lesson,
-		Unit:     unit,
-		Flags:    func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
-		Ports:    []component.Port{{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"}},
-		Files:    files,
-		Objects:  func(*cluster.Cluster) ([]byte, error) { return rbac, nil },
-		Manifest: manifest,
-		Start:    start,
-		Stop:     stop,
-		Effect:   component.Effect{Claim: "a pod that a NetworkPolicy closes is not reached", Try: keepsOut},
-		Ready:    ready,
+		About: component.About{
+			Name:   name,
+			Short:  "keeps from pods what NetworkPolicies do not allow",
+			Lesson: lesson,
+			Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
+			Ports:  []component.Port{{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"}},
+			Effect: component.Effect{Claim: "a pod that a NetworkPolicy closes is not reached", Try: keepsOut},
+		},
+		Content: component.Content{
+			Files:    files,
+			Objects:  func(*cluster.Cluster) ([]byte, error) { return rbac, nil },
+			Manifest: manifest,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilReady},
+			},
+			Unit:  unit,
+			Start: start,
+			Stop:  stop,
+			Ready: ready,
+		},
 	}
 }
 

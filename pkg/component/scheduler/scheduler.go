@@ -25,17 +25,25 @@ var lesson string
 // New is the scheduler, one on each control plane, of which one works.
 func New() component.Component {
 	return component.Component{
-		Name:     name,
-		Needs:    []string{"kube-apiserver"},
-		Short:    "chooses a node for every pod that has none",
-		Lesson:   lesson,
-		On:       component.ControlPlanes,
-		Flags:    Flags,
-		Ports:    []component.Port{{Number: 10259, Protocol: "TCP", For: "health and metrics, for the node itself"}},
-		Files:    files,
-		Manifest: staticPod,
-		Effect:   component.Effect{Claim: "a pod gets a node", Try: places},
-		Ready:    component.Healthy(name, "https", 10259, "/healthz"),
+		About: component.About{
+			Name:   name,
+			Short:  "chooses a node for every pod that has none",
+			Lesson: lesson,
+			Flags:  Flags,
+			Ports:  []component.Port{{Number: 10259, Protocol: "TCP", For: "health and metrics, for the node itself"}},
+			Effect: component.Effect{Claim: "a pod gets a node", Try: places},
+		},
+		Content: component.Content{
+			On:       component.ControlPlanes,
+			Files:    files,
+			Manifest: staticPod,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "kube-apiserver", Until: component.UntilServing},
+			},
+			Ready: component.Healthy(name, "https", 10259, "/healthz"),
+		},
 	}
 }
 

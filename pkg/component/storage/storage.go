@@ -31,16 +31,24 @@ var lesson string
 // one asks for a volume nothing needs a provisioner.
 func New() component.Component {
 	return component.Component{
-		Name:       name,
-		After:      []string{"coredns"},
-		Short:      "makes a volume of a node's disk for each claim of the default StorageClass",
-		Lesson:     lesson,
-		On:         func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
-		Flags:      func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
-		Objects:    Objects,
-		Effect:     component.Effect{Claim: "a claim of a pod gets a volume", Try: provides},
-		Ready:      ready,
-		Background: true,
+		About: component.About{
+			Name:   name,
+			Short:  "makes a volume of a node's disk for each claim of the default StorageClass",
+			Lesson: lesson,
+			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
+			Effect: component.Effect{Claim: "a claim of a pod gets a volume", Try: provides},
+		},
+		Content: component.Content{
+			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
+			Objects: Objects,
+		},
+		Lifecycle: component.Lifecycle{
+			DependsOn: []component.Dependency{
+				{Name: "coredns", Until: component.UntilReady},
+			},
+			Ready:      ready,
+			Background: true,
+		},
 	}
 }
 

@@ -16,7 +16,7 @@ func Of(components component.Graph) Graph {
 		g.Nodes = append(g.Nodes, Node{Name: c.Name})
 	}
 	for _, c := range components {
-		for kind, names := range [...][]string{Needs: c.Needs, After: c.After, Uses: c.Uses} {
+		for kind, names := range [...][]string{Needs: c.Waits(component.UntilServing), After: c.Waits(component.UntilReady), Uses: c.Waits(component.BeforeReady)} {
 			for _, name := range names {
 				if has[name] {
 					g.Edges = append(g.Edges, Edge{From: name, To: c.Name, Kind: Kind(kind)})

@@ -33,7 +33,7 @@ func TestAll(t *testing.T) {
 		if strings.Contains(f.Symptom, f.Component) {
 			t.Errorf("the symptom of %s names its component, %s", f.Name, f.Component)
 		}
-		g = append(g, component.Component{Name: f.Component})
+		g = append(g, component.Component{About: component.About{Name: f.Component}})
 	}
 	if len(seen) < 12 {
 		t.Errorf("there are only %d faults", len(seen))
@@ -41,7 +41,7 @@ func TestAll(t *testing.T) {
 	if got := In(g); len(got) != len(seen) {
 		t.Errorf("a cluster of all components can have %d faults of %d", len(got), len(seen))
 	}
-	if got := Names(In(component.Graph{{Name: "etcd"}})); strings.Join(got, " ") != "etcd-full" {
+	if got := Names(In(component.Graph{{About: component.About{Name: "etcd"}}})); strings.Join(got, " ") != "etcd-full" {
 		t.Errorf("a cluster of etcd alone can have %q", got)
 	}
 }
@@ -65,9 +65,15 @@ func TestReady(t *testing.T) {
 		p := &fake.Provider{Answer: func([]string) (string, int, bool) { return test.stdout, test.code, true }}
 		c := componenttest.ClusterOf(t, config.Cluster{}, p)
 		thing := component.Component{
-			Name:     "thing",
-			Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) { return provider.File{}, nil },
-			Ready:    func(context.Context, *cluster.Cluster, provider.Node) error { return test.answer },
+			About: component.About{
+				Name: "thing",
+			},
+			Content: component.Content{
+				Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) { return provider.File{}, nil },
+			},
+			Lifecycle: component.Lifecycle{
+				Ready: func(context.Context, *cluster.Cluster, provider.Node) error { return test.answer },
+			},
 		}
 		err := ready(t.Context(), env{Cluster: c, component: thing, node: c.Nodes[0]})
 		if got := componenttest.Message(err); got != test.want {
