@@ -33,11 +33,8 @@ func AddNode(ctx context.Context, p provider.Provider, name string, want config.
 		return "", err
 	}
 	a := addition{p: p, changer: changer, want: want, o: o, creation: provider.NewCreation("add node")}
-	if o.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Wait)
-		defer cancel()
-	}
+	ctx, cancel := o.Limit(ctx)
+	defer cancel()
 	// The host is looked at without the lock: it may take seconds, and changes nothing.
 	if err := a.open(ctx, name); err != nil {
 		return "", err

@@ -43,6 +43,14 @@ type Options struct {
 	Warn func(line string)
 }
 
+// Limit returns a context that ends after Wait. Without Wait, it has no time limit.
+func (o Options) Limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Wait > 0 {
+		return context.WithTimeout(ctx, o.Wait)
+	}
+	return context.WithCancel(ctx)
+}
+
 // apiServerLimit is how long the API server may take when nothing else is waited
 // for.
 const apiServerLimit = 5 * time.Minute
@@ -124,11 +132,8 @@ func cleanUp(ctx context.Context, p provider.Provider, cluster, creation string)
 }
 
 func create(ctx context.Context, p provider.Provider, cfg config.Cluster, creation string, o Options) (*cluster.Cluster, error) {
-	if o.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Wait)
-		defer cancel()
-	}
+	ctx, cancel := o.Limit(ctx)
+	defer cancel()
 	graph := graphUntil(o.Until, cfg)
 	announce(graph, o)
 	c, err := boot(ctx, p, cfg, creation, graph, o)
@@ -185,7 +190,7 @@ func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, cre
 // run brings the graph up; components that never began are said to be skipped.
 func run(ctx context.Context, graph component.Graph, up component.Step, o Options) error {
 	var begun sync.Map
-	err := graph.Run(ctx, func(ctx context.Context, c component.Component, turn component.Turn) error {
+	err := graph.Run(ctx, func(ctx context.Context, c component.Component, turn component.Signals) error {
 		begun.Store(c.Name, true)
 		return up(ctx, c, turn)
 	})
@@ -299,7 +304,7 @@ func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.Fi
 	atBoot := startsAtBoot(graph)
 	for _, comp := range graph {
 		for _, n := range comp.Nodes(c) {
-			list, err := comp.Inert(c, n)
+			list, err := comp.RenderFiles(c, n)
 			if err != nil {
 				return nil, fmt.Errorf("rendering the files of %s: %w", comp.Name, err)
 			}

@@ -109,7 +109,7 @@ func TestChangesMeet(t *testing.T) {
 			return err
 		},
 		"run": func(t *testing.T, r *rig) error {
-			return override.RunOwn(t.Context(), r, "mkube", "kube-scheduler", nil, o)
+			return override.Run(t.Context(), r, "mkube", "kube-scheduler", nil, o)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

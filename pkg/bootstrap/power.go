@@ -50,11 +50,8 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	if !ok {
 		return errors.New("this provider cannot start nodes")
 	}
-	if o.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Wait)
-		defer cancel()
-	}
+	ctx, cancel := o.Limit(ctx)
+	defer cancel()
 	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "what the components run on"})
 	release := func() {}
 	err = step(o, stepNodes, func() (err error) {

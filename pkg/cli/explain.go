@@ -103,7 +103,7 @@ func explanation(cl *cluster.Cluster, graph component.Graph, c component.Compone
 		}
 		section("FLAGS, on "+n.Name(), lines...)
 	}
-	files, err := c.Inert(cl, n)
+	files, err := c.RenderFiles(cl, n)
 	if err != nil {
 		return "", err
 	}

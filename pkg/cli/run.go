@@ -70,19 +70,19 @@ func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []strin
 	if o.verbose {
 		p = s.traced(p)
 	}
-	var own *override.Own
+	var own *override.Program
 	if o.binary != "" {
 		data, err := os.ReadFile(o.binary)
 		if err != nil {
 			return fmt.Errorf("--binary: %w", err)
 		}
-		own = &override.Own{Binary: data}
+		own = &override.Program{Binary: data}
 		if len(args) > 1 {
 			own.Args = args[1:]
 		}
 	}
 	name := h.clusterName(o.cluster)
-	if err := override.RunOwn(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
+	if err := override.Run(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
 		return err
 	}
 	if own == nil {

@@ -55,7 +55,7 @@ func TestCNIConfiguration(t *testing.T) {
 func TestCNINoneOfOurs(t *testing.T) {
 	t.Parallel()
 	cl := componenttest.Cluster(t, config.Cluster{Networking: config.Networking{DisableDefaultCNI: true}})
-	if list, err := cni.New().Inert(cl, cl.Nodes[0]); len(list) != 0 || err != nil {
+	if list, err := cni.New().RenderFiles(cl, cl.Nodes[0]); len(list) != 0 || err != nil {
 		t.Errorf("Files = %v, %v; want none", list, err)
 	}
 }

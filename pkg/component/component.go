@@ -167,9 +167,9 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 // ControlPlanes returns the control planes: it is the On of components that run only there.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// Inert returns the component's files on a node without its manifest. Writing them starts
+// RenderFiles returns the component's files on a node without its manifest. Writing them starts
 // nothing.
-func (c Component) Inert(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+func (c Component) RenderFiles(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if c.Files == nil {
 		return nil, nil
 	}

@@ -117,7 +117,7 @@ func Gone(ctx context.Context, name string, n provider.Node) error {
 // restore takes the component's files away, and puts those of the components that stay
 // into their place.
 func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
-	files, err := c.Inert(d.Cluster, n)
+	files, err := c.RenderFiles(d.Cluster, n)
 	if err != nil || len(files) == 0 {
 		return err
 	}
@@ -147,7 +147,7 @@ func (d Down) files(n provider.Node) (map[string]provider.File, error) {
 		if !slices.ContainsFunc(c.Nodes(d.Cluster), func(other provider.Node) bool { return other.Name() == n.Name() }) {
 			continue
 		}
-		files, err := c.Inert(d.Cluster, n)
+		files, err := c.RenderFiles(d.Cluster, n)
 		if err != nil {
 			return nil, err
 		}

@@ -50,28 +50,28 @@ func (g Graph) Until(name string) (Graph, error) {
 	return g[:i+1], nil
 }
 
-// A Step brings one component up. It may call turn.Serves as soon as the components that
+// A Step brings one component up. It may call signals.Serves as soon as the components that
 // need it can start. They can start at the latest when Step returns nil.
-type Step func(ctx context.Context, c Component, turn Turn) error
+type Step func(ctx context.Context, c Component, signals Signals) error
 
-// A Turn connects a component that comes up to the rest of its graph. The zero value is for
+// Signals connect a component that comes up to the rest of its graph. The zero value is for
 // a component that comes up alone. Its functions may be called at any time, from any
 // goroutine.
-type Turn struct {
+type Signals struct {
 	// Serves lets the components that need this one start. If unset, nothing waits for it.
 	Serves func()
-	// Settled reports whether all that the component needs is ready, and not only serves. If
+	// NeedsReady reports whether all that the component needs is ready, and not only serves. If
 	// unset, it is.
-	Settled func() bool
+	NeedsReady func() bool
 }
 
-func (t Turn) serves() {
+func (t Signals) serves() {
 	if t.Serves != nil {
 		t.Serves()
 	}
 }
 
-func (t Turn) settled() bool { return t.Settled == nil || t.Settled() }
+func (t Signals) needsReady() bool { return t.NeedsReady == nil || t.NeedsReady() }
 
 // Run calls f for every component, each as soon as all that it needs serves and all that it
 // comes after is ready. After the first error, no further component starts, and the context
@@ -91,10 +91,10 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	errs := make([]error, len(g))
 	var wait sync.WaitGroup
 	for i, c := range g {
-		turn := Turn{
+		signals := Signals{
 			// Closed only on success: after a failure, what needs this must not start.
 			Serves:  sync.OnceFunc(func() { close(serving[c.Name]) }),
-			Settled: func() bool { return closed(c.Waits(UntilServing), ready) },
+			NeedsReady: func() bool { return closed(c.Waits(UntilServing), ready) },
 		}
 		wait.Go(func() {
 			if errs[i] = await(ctx, c.Waits(UntilServing), serving); errs[i] != nil {
@@ -103,14 +103,14 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 			if errs[i] = await(ctx, c.Waits(UntilReady), ready); errs[i] != nil {
 				return
 			}
-			if errs[i] = f(ctx, c, turn); errs[i] != nil {
+			if errs[i] = f(ctx, c, signals); errs[i] != nil {
 				if errors.Is(context.Cause(ctx), errSibling) && errors.Is(errs[i], context.Canceled) {
 					errs[i] = errSibling // it only failed because its context ended
 				}
 				cancel(errSibling)
 				return
 			}
-			turn.Serves()
+			signals.Serves()
 			close(ready[c.Name])
 		})
 	}

@@ -60,7 +60,7 @@ func (t *trail) add(what string) {
 // takes gives each component its seconds; a component fails if there is an error
 // for it, and when its context ends.
 func (t *trail) takes(seconds map[string]int, failing map[string]error) component.Step {
-	return func(ctx context.Context, c component.Component, _ component.Turn) error {
+	return func(ctx context.Context, c component.Component, _ component.Signals) error {
 		t.add("+" + c.Name)
 		select {
 		case <-time.After(time.Duration(seconds[c.Name]) * time.Second):
@@ -115,15 +115,15 @@ func TestRunDoesNotWaitForMoreThanServing(t *testing.T) {
 					g = graph("a", "b:a", "b2:b")
 					test.want = slices.Insert(slices.Clone(test.want), 4, "3 +b2")
 				}
-				err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
+				err := g.Run(t.Context(), func(ctx context.Context, c component.Component, signals component.Signals) error {
 					if c.Name != "a" {
-						return others(ctx, c, turn)
+						return others(ctx, c, signals)
 					}
 					trail.add("+a")
 					time.Sleep(time.Second)
 					trail.add("serves")
-					turn.Serves()
-					turn.Serves()
+					signals.Serves()
+					signals.Serves()
 					time.Sleep(4 * time.Second)
 					trail.add("-a")
 					return test.fails
@@ -145,9 +145,9 @@ func TestRunGoesAfterWhatIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trail := &trail{start: time.Now()}
 		g := component.Graph{called("a"), called("needs", until(component.UntilServing, "a")...), called("after", until(component.UntilReady, "a")...)}
-		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
+		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, signals component.Signals) error {
 			trail.add("+" + c.Name)
-			turn.Serves()
+			signals.Serves()
 			time.Sleep(time.Second)
 			return nil
 		})
@@ -165,15 +165,15 @@ func TestRunTellsWhatIsSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trail := &trail{start: time.Now()}
 		g := component.Graph{called("a"), called("b", until(component.UntilServing, "a")...)}
-		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, turn component.Turn) error {
-			turn.Serves()
-			trail.add(fmt.Sprintf("%s %v", c.Name, turn.Settled()))
+		err := g.Run(t.Context(), func(ctx context.Context, c component.Component, signals component.Signals) error {
+			signals.Serves()
+			trail.add(fmt.Sprintf("%s %v", c.Name, signals.NeedsReady()))
 			time.Sleep(2 * time.Second)
 			if c.Name == "a" {
 				return nil
 			}
 			time.Sleep(time.Second)
-			trail.add(fmt.Sprintf("%s %v", c.Name, turn.Settled()))
+			trail.add(fmt.Sprintf("%s %v", c.Name, signals.NeedsReady()))
 			return nil
 		})
 		slices.Sort(trail.list)
@@ -210,7 +210,7 @@ func TestRunReportsTheRootCause(t *testing.T) {
 		f    component.Step
 		want error
 	}{
-		"the earlier fails later": {func(ctx context.Context, c component.Component, _ component.Turn) error {
+		"the earlier fails later": {func(ctx context.Context, c component.Component, _ component.Signals) error {
 			switch c.Name {
 			case "a":
 				<-ctx.Done()
@@ -220,14 +220,14 @@ func TestRunReportsTheRootCause(t *testing.T) {
 			}
 			return nil
 		}, first},
-		"the earlier only ends": {func(ctx context.Context, c component.Component, _ component.Turn) error {
+		"the earlier only ends": {func(ctx context.Context, c component.Component, _ component.Signals) error {
 			if c.Name == "a" {
 				<-ctx.Done()
 				return fmt.Errorf("a: %w", context.Cause(ctx))
 			}
 			return second
 		}, second},
-		"the time is up for all": {func(ctx context.Context, c component.Component, _ component.Turn) error {
+		"the time is up for all": {func(ctx context.Context, c component.Component, _ component.Signals) error {
 			<-ctx.Done()
 			if c.Name == "b" {
 				return fmt.Errorf("b is not ready: %w", ctx.Err())
@@ -276,7 +276,7 @@ func TestCheck(t *testing.T) {
 		"bad": {graph("a:b", "b", "a", "c:c"), "component a needs b, which is not listed before it\n" +
 			"component a is listed twice\ncomponent c needs c, which is not listed before it"},
 	} {
-		never := func(context.Context, component.Component, component.Turn) error {
+		never := func(context.Context, component.Component, component.Signals) error {
 			if name == "bad" {
 				t.Error("a component of a bad graph begins")
 			}

@@ -107,10 +107,10 @@ func TestNodesAndInert(t *testing.T) {
 	}
 	want(t, "nodes of a component everywhere", names(component.Component{}), []string{"mkube-worker", "mkube-control-plane"})
 	want(t, "nodes of the control plane", names(component.Component{Content: component.Content{On: component.ControlPlanes}}), []string{"mkube-control-plane"})
-	if files, err := (component.Component{}).Inert(cl, cl.Nodes[0]); files != nil || err != nil {
-		t.Errorf("Inert of nothing = %v, %v", files, err)
+	if files, err := (component.Component{}).RenderFiles(cl, cl.Nodes[0]); files != nil || err != nil {
+		t.Errorf("RenderFiles of nothing = %v, %v", files, err)
 	}
-	if files, err := thing().Inert(cl, cl.Nodes[0]); len(files) != 1 || files[0].Path != "/etc/thing" || err != nil {
-		t.Errorf("Inert = %v, %v; want no manifest among it", files, err)
+	if files, err := thing().RenderFiles(cl, cl.Nodes[0]); len(files) != 1 || files[0].Path != "/etc/thing" || err != nil {
+		t.Errorf("RenderFiles = %v, %v; want no manifest among it", files, err)
 	}
 }

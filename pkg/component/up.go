@@ -31,16 +31,16 @@ type Up struct {
 
 // Do brings one component up, until the context ends. It is a Step of a graph. If the
 // component does not become ready, the error is a *NotReadyError.
-func (u Up) Do(ctx context.Context, c Component, turn Turn) error {
+func (u Up) Do(ctx context.Context, c Component, signals Signals) error {
 	start := time.Now()
 	u.event(progress.Event{Step: c.Name, State: progress.Running})
 	err := u.objects(ctx, c)
 	if err == nil {
-		err = u.on(ctx, c, turn, u.begin)
+		err = u.on(ctx, c, signals, u.begin)
 	}
 	if err == nil && c.Serves != nil {
-		turn.serves()
-		err = u.on(ctx, c, turn, u.finish)
+		signals.serves()
+		err = u.on(ctx, c, signals, u.finish)
 	}
 	e := progress.Event{Step: c.Name, State: progress.Done, Elapsed: time.Since(start)}
 	if err != nil {
@@ -77,38 +77,38 @@ func (u Up) objects(ctx context.Context, c Component) error {
 }
 
 // on calls do for a component on all its nodes at the same time.
-func (u Up) on(ctx context.Context, c Component, turn Turn, do func(context.Context, Component, Turn, provider.Node) error) error {
+func (u Up) on(ctx context.Context, c Component, signals Signals, do func(context.Context, Component, Signals, provider.Node) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range c.Nodes(u.Cluster) {
-		g.Go(func() error { return do(ctx, c, turn, n) })
+		g.Go(func() error { return do(ctx, c, signals, n) })
 	}
 	return g.Wait()
 }
 
 // begin starts a component on a node, and waits until it serves.
-func (u Up) begin(ctx context.Context, c Component, turn Turn, n provider.Node) error {
+func (u Up) begin(ctx context.Context, c Component, signals Signals, n provider.Node) error {
 	if u.Started == nil || !u.Started(c) {
 		if err := u.Start(ctx, c, n); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
 	if c.Serves == nil {
-		return u.finish(ctx, c, turn, n)
+		return u.finish(ctx, c, signals, n)
 	}
-	return u.wait(ctx, c, turn, n, c.Serves)
+	return u.wait(ctx, c, signals, n, c.Serves)
 }
 
 // finish waits until a component is ready on a node, unless NoWait exempts it.
-func (u Up) finish(ctx context.Context, c Component, turn Turn, n provider.Node) error {
+func (u Up) finish(ctx context.Context, c Component, signals Signals, n provider.Node) error {
 	if c.Ready == nil || u.NoWait != nil && u.NoWait(c) {
 		return nil
 	}
-	return u.wait(ctx, c, turn, n, c.Ready)
+	return u.wait(ctx, c, signals, n, c.Ready)
 }
 
 // Start writes the component's files on a node and starts it, and does not wait for it.
 func (u Up) Start(ctx context.Context, c Component, n provider.Node) error {
-	files, err := c.Inert(u.Cluster, n)
+	files, err := c.RenderFiles(u.Cluster, n)
 	if err != nil {
 		return err
 	}

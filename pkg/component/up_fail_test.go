@@ -38,7 +38,7 @@ func TestUpErrorsOfAStart(t *testing.T) {
 				r := newRig(t, config.Cluster{}, nil)
 				c := thing()
 				test.change(&c)
-				if got := componenttest.Message(r.up.Do(t.Context(), c, component.Turn{})); got != test.want {
+				if got := componenttest.Message(r.up.Do(t.Context(), c, component.Signals{})); got != test.want {
 					t.Errorf("Do = %s; want %s", got, test.want)
 				}
 				want(t, "events", r.events(), []string{"thing running", "thing failed: " + test.want + " (0s)"})
@@ -114,7 +114,7 @@ func TestUpGivesUp(t *testing.T) {
 				r := newRig(t, config.Cluster{}, test.answer)
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
-				err := r.up.Do(ctx, test.component, component.Turn{})
+				err := r.up.Do(ctx, test.component, component.Signals{})
 				if got := componenttest.Message(err); got != test.want {
 					t.Errorf("Do = %s; want %s", got, test.want)
 				}
@@ -184,7 +184,7 @@ func TestUpSeesACrash(t *testing.T) {
 						},
 					},
 				}
-				err := r.up.Do(ctx, c, component.Turn{})
+				err := r.up.Do(ctx, c, component.Signals{})
 				if got := componenttest.Message(err); got != test.want {
 					t.Errorf("Do = %s; want %s", got, test.want)
 				}
@@ -239,7 +239,7 @@ func TestUpExcusesCrashes(t *testing.T) {
 						},
 					},
 				}
-				err := r.up.Do(ctx, c, component.Turn{Settled: func() bool { return time.Since(start) >= test.settled }})
+				err := r.up.Do(ctx, c, component.Signals{NeedsReady: func() bool { return time.Since(start) >= test.settled }})
 				var crash *component.CrashError
 				if errors.As(err, &crash) != (test.want > 0) {
 					t.Fatalf("Do = %v", err)
@@ -288,7 +288,7 @@ func TestUpEndsWithItsContext(t *testing.T) {
 		r := newRig(t, config.Cluster{}, yes)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if err := r.up.Do(ctx, waitsFor("a", "a", "a"), component.Turn{}); err != context.Canceled {
+		if err := r.up.Do(ctx, waitsFor("a", "a", "a"), component.Signals{}); err != context.Canceled {
 			t.Errorf("Do = %v; want context.Canceled and no more", err)
 		}
 		if commands := r.commands(); len(commands) != 0 {

@@ -41,7 +41,7 @@ func TestUpWritesAndStarts(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, config.Cluster{}, yes)
 			test.change(&r.up)
-			if err := r.up.Do(t.Context(), thing(), component.Turn{}); err != nil {
+			if err := r.up.Do(t.Context(), thing(), component.Signals{}); err != nil {
 				t.Fatal(err)
 			}
 			want(t, "commands", r.commands(), test.commands)
@@ -79,7 +79,7 @@ func TestUpTellsWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, config.Cluster{}, yes)
-		if err := r.up.Do(t.Context(), waitsFor("a", "b", "b", "a"), component.Turn{}); err != nil {
+		if err := r.up.Do(t.Context(), waitsFor("a", "b", "b", "a"), component.Signals{}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "events", r.events(), []string{
@@ -93,7 +93,7 @@ func TestUpNeedsNoListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, config.Cluster{}, yes)
 		r.up.On = nil
-		if err := r.up.Do(t.Context(), waitsFor("a"), component.Turn{}); err != nil {
+		if err := r.up.Do(t.Context(), waitsFor("a"), component.Signals{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -104,7 +104,7 @@ func TestUpNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, config.Cluster{}, yes)
 		r.up.NoWait = func(c component.Component) bool { return c.Name == "slow" }
-		if err := r.up.Do(t.Context(), waitsFor("a"), component.Turn{}); err != nil {
+		if err := r.up.Do(t.Context(), waitsFor("a"), component.Signals{}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "events", r.events(), []string{"slow running", "slow done (0s)"})
@@ -121,12 +121,12 @@ func TestUpWorksOnAllNodesAtOnce(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		}
-		if err := r.up.Do(t.Context(), c, component.Turn{}); err != nil {
+		if err := r.up.Do(t.Context(), c, component.Signals{}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "events", r.events(), []string{"thing running", "thing done (1s)"})
 		c.On = component.ControlPlanes
-		if err := r.up.Do(t.Context(), c, component.Turn{}); err != nil {
+		if err := r.up.Do(t.Context(), c, component.Signals{}); err != nil {
 			t.Fatal(err)
 		}
 		var nodes []string
@@ -185,7 +185,7 @@ func TestUpServesBeforeItIsReady(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				err := r.up.Do(ctx, c, component.Turn{Serves: func() { add("serves") }})
+				err := r.up.Do(ctx, c, component.Signals{Serves: func() { add("serves") }})
 				if got := componenttest.Message(err); !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 					t.Errorf("Do = %s; want %s", got, test.want)
 				}

@@ -66,9 +66,9 @@ func probeDelay(start, began time.Time) time.Duration {
 
 // wait probes until the probe returns nil, the component keeps crashing, or the context ends.
 //
-// Crashes do not count while a component that it needs is not ready yet (see Turn.Settled):
+// Crashes do not count while a component that it needs is not ready yet (see Signals.NeedsReady):
 // on a slow machine, kube-controller-manager exits three times while the API server comes up.
-func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
+func (u Up) wait(ctx context.Context, c Component, signals Signals, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
 	start := time.Now()
 	nextCheck := start.Add(crashCheckInterval)
 	reported := ""
@@ -93,7 +93,7 @@ func (u Up) wait(ctx context.Context, c Component, turn Turn, n provider.Node, p
 			// If a need was not ready at the last check, some crashes since then may have
 			// happened before it became ready: they do not count either.
 			excuse := unsettled
-			unsettled = !turn.settled()
+			unsettled = !signals.needsReady()
 			if crash := crashed(ctx, c, n); crash != nil {
 				if !excuse && !unsettled && crash.Times > excused {
 					return u.notReady(ctx, c, n, start, last, crash)

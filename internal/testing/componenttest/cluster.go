@@ -56,7 +56,7 @@ func files(t *testing.T, c component.Component, cfg config.Cluster, node int) []
 
 func render(t *testing.T, c component.Component, cl *cluster.Cluster, n provider.Node) []provider.File {
 	t.Helper()
-	list, err := c.Inert(cl, n)
+	list, err := c.RenderFiles(cl, n)
 	if err != nil {
 		t.Fatal(err)
 	}

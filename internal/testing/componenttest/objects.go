@@ -22,7 +22,7 @@ func Created(t *testing.T, c component.Component) []string {
 	api := NewAPI(t, config.Cluster{})
 	c.Start, c.Serves, c.Ready = nil, nil, nil
 	for range 2 {
-		if err := (component.Up{Cluster: api.Cluster}).Do(t.Context(), c, component.Turn{}); err != nil {
+		if err := (component.Up{Cluster: api.Cluster}).Do(t.Context(), c, component.Signals{}); err != nil {
 			t.Fatal(err)
 		}
 	}

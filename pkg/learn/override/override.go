@@ -20,21 +20,21 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// ownDir is where binaries of the user's lie on a node.
-const ownDir = "/usr/local/lib/mkube"
+// programDir is where binaries of the user's lie on a node.
+const programDir = "/usr/local/lib/mkube"
 
-// Own is a binary in the place of a component's.
-type Own struct {
+// Program is a binary in the place of a component's.
+type Program struct {
 	// Binary is the program; it needs no library of the node's.
 	Binary []byte
 	// Args are its arguments. Nil means those that mkube gives the component.
 	Args []string
 }
 
-// RunOwn runs one's own binary in the place of a component that is a static pod, on all
+// Run runs one's own binary in the place of a component that is a static pod, on all
 // its nodes, and waits until it runs; nil brings back mkube's. Health probes are left out: a
 // program of one's own may have no health to ask for.
-func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Own, o bootstrap.Options) error {
+func Run(ctx context.Context, p provider.Provider, name, what string, own *Program, o bootstrap.Options) error {
 	release, err := state.Hold(ctx, p, name, "run "+what)
 	if err != nil {
 		return err
@@ -53,16 +53,13 @@ func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Ow
 			return err
 		}
 	}
-	if o.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Wait)
-		defer cancel()
-	}
+	ctx, cancel := o.Limit(ctx)
+	defer cancel()
 	bootstrap.Announce(component.Graph{comp}, o)
 	if own != nil {
 		comp.Files, comp.Manifest, comp.Ready = nil, own.manifest(comp), runs(comp.Name)
 		for _, n := range comp.Nodes(c) {
-			if err := provider.WriteFiles(ctx, n, []provider.File{{Path: ownPath(comp.Name), Data: own.Binary, Mode: 0o755}}); err != nil {
+			if err := provider.WriteFiles(ctx, n, []provider.File{{Path: programPath(comp.Name), Data: own.Binary, Mode: 0o755}}); err != nil {
 				return err
 			}
 		}
@@ -73,10 +70,10 @@ func RunOwn(ctx context.Context, p provider.Provider, name, what string, own *Ow
 			return err
 		}
 	}
-	return component.Up{Cluster: c, On: o.On}.Do(ctx, comp, component.Turn{})
+	return component.Up{Cluster: c, On: o.On}.Do(ctx, comp, component.Signals{})
 }
 
-func ownPath(name string) string { return ownDir + "/" + name }
+func programPath(name string) string { return programDir + "/" + name }
 
 // staticPodOf is a component that the cluster has and that is a static pod.
 func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
@@ -110,7 +107,7 @@ func runsAlone(binary []byte) error {
 }
 
 // manifest is the component's, with the binary mounted and run.
-func (o *Own) manifest(comp component.Component) func(*cluster.Cluster, provider.Node) (provider.File, error) {
+func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, provider.Node) (provider.File, error) {
 	return func(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 		file, err := comp.Manifest(c, n)
 		if err != nil {
@@ -134,11 +131,11 @@ func (o *Own) manifest(comp component.Component) func(*cluster.Cluster, provider
 				args = append(args, a)
 			}
 		}
-		container["command"] = append([]any{ownPath(comp.Name)}, args...)
+		container["command"] = append([]any{programPath(comp.Name)}, args...)
 		mounts, _ := container["volumeMounts"].([]any)
-		container["volumeMounts"] = append(mounts, map[string]any{"name": "own", "mountPath": ownPath(comp.Name), "readOnly": true})
+		container["volumeMounts"] = append(mounts, map[string]any{"name": "own", "mountPath": programPath(comp.Name), "readOnly": true})
 		volumes, _ := spec["volumes"].([]any)
-		spec["volumes"] = append(volumes, map[string]any{"name": "own", "hostPath": map[string]any{"path": ownPath(comp.Name), "type": "File"}})
+		spec["volumes"] = append(volumes, map[string]any{"name": "own", "hostPath": map[string]any{"path": programPath(comp.Name), "type": "File"}})
 		file.Data, err = yaml.Marshal(pod)
 		return file, err
 	}

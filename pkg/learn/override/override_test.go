@@ -58,9 +58,9 @@ func running(t *testing.T, cfg config.Cluster) *rig {
 	return r
 }
 
-func (r *rig) run(t *testing.T, what string, own *override.Own) error {
+func (r *rig) run(t *testing.T, what string, own *override.Program) error {
 	t.Helper()
-	return override.RunOwn(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
+	return override.Run(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
 }
 
 // container is the first of the kube-scheduler's manifest, and its pod.
@@ -78,7 +78,7 @@ func TestRunOwn(t *testing.T) {
 	r := running(t, config.Cluster{Nodes: []config.Node{{}, {}, {}}})
 	before := r.File(t, "control-plane2", schedulerManifest)
 	was, _ := r.scheduler(t, "control-plane2")
-	own := &override.Own{Binary: program(t, elf.PT_LOAD)}
+	own := &override.Program{Binary: program(t, elf.PT_LOAD)}
 	if err := r.run(t, "kube-scheduler", own); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRunOwnWithArguments(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
 	for _, args := range [][]string{{"--config=/x", "two words"}, {}} {
-		if err := r.run(t, "kube-scheduler", &override.Own{Binary: program(t), Args: args}); err != nil {
+		if err := r.run(t, "kube-scheduler", &override.Program{Binary: program(t), Args: args}); err != nil {
 			t.Fatal(err)
 		}
 		if c, _ := r.scheduler(t, "control-plane"); !slices.Equal(c.Command, append([]string{ownScheduler}, args...)) {
@@ -146,7 +146,7 @@ func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
 	begin := len(r.Calls())
-	if err := r.run(t, "kube-scheduler", &override.Own{Binary: program(t)}); err != nil {
+	if err := r.run(t, "kube-scheduler", &override.Program{Binary: program(t)}); err != nil {
 		t.Fatal(err)
 	}
 	calls := slices.DeleteFunc(r.Calls()[begin:], func(c fake.Call) bool { return c.Method != "Run" })
@@ -176,7 +176,7 @@ func TestRunOwnWaits(t *testing.T) {
 		}
 		return ended(args)
 	}
-	err := override.RunOwn(t.Context(), r, "mkube", "kube-scheduler", &override.Own{Binary: program(t)}, bootstrap.Options{Wait: time.Second})
+	err := override.Run(t.Context(), r, "mkube", "kube-scheduler", &override.Program{Binary: program(t)}, bootstrap.Options{Wait: time.Second})
 	if err == nil || !strings.Contains(err.Error(), "no container of kube-scheduler runs") {
 		t.Errorf("RunOwn = %v", err)
 	}
@@ -188,13 +188,13 @@ func TestRunOwnRefuses(t *testing.T) {
 	begin := len(r.Calls())
 	for _, test := range []struct {
 		what string
-		own  *override.Own
+		own  *override.Program
 		want string
 	}{
 		{"kubelet", nil, "kubelet is not a static pod"},
-		{"kube-scheduler", &override.Own{Binary: []byte("#!/bin/sh")}, "the binary is not a program for Linux"},
-		{"kube-scheduler", &override.Own{Binary: nil}, "the binary is not a program for Linux"},
-		{"kube-scheduler", &override.Own{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
+		{"kube-scheduler", &override.Program{Binary: []byte("#!/bin/sh")}, "the binary is not a program for Linux"},
+		{"kube-scheduler", &override.Program{Binary: nil}, "the binary is not a program for Linux"},
+		{"kube-scheduler", &override.Program{Binary: program(t, elf.PT_LOAD, elf.PT_INTERP)}, "CGO_ENABLED=0"},
 	} {
 		if err := r.run(t, test.what, test.own); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("RunOwn of %s = %v; want %q", test.what, err, test.want)

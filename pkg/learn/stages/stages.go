@@ -123,16 +123,13 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o bootst
 	if err != nil {
 		return nil, err
 	}
-	if o.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Wait)
-		defer cancel()
-	}
+	ctx, cancel := o.Limit(ctx)
+	defer cancel()
 	bootstrap.Announce(next, o)
 	up := component.Up{Cluster: c, On: o.On}
 	var names []string
 	for _, comp := range next {
-		if err := up.Do(ctx, comp, component.Turn{}); err != nil {
+		if err := up.Do(ctx, comp, component.Signals{}); err != nil {
 			return names, err
 		}
 		if err := errors.Join(setStage(ctx, c, comp.Name), snapshot(ctx, p, c, comp.Name)); err != nil {
