@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help cluster test nightly announce build deps node-image unit e2e machines chaos bench conformance walkthrough fuzz lint clean
+.PHONY: help cluster test nightly announce build deps node-image unit e2e machines chaos bench conformance walkthrough docs fuzz lint clean
 
 MKUBE := bin/mkube
 # The same variable names the cluster for mkube itself.
@@ -107,6 +107,10 @@ walkthrough: node-image ## make docs/walkthrough.md anew
 	$(MKUBE) tour --non-interactive --record docs/walkthrough/recorded.json
 	$(MKUBE) delete cluster --name tour
 	go test ./docs -run '^TestWalkthrough$$' -update
+
+docs: ## make the command reference, the schema and the pictures anew
+	go test ./pkg/cli -run '^TestReference$$' -update
+	go test ./docs -run '^Test(Schema|PictureOfTheGraph|Walkthrough)$$' -update
 
 # go test takes one fuzz target at a time. It would spend a minute on making an input smaller
 # whose coverage differs from run to run, as with keys that are made anew.

@@ -12,7 +12,7 @@ import (
 
 // root is the whole command line.
 func (h host) root() *cobra.Command {
-	root := group("mkube", "mkube runs Kubernetes clusters in containers", h.versionCommand())
+	root := group("mkube", "mkube runs Kubernetes clusters in containers", h.versionCommand(), h.docsCommand())
 	for _, g := range h.commandGroups() {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
 		for _, c := range g.commands {
