@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +176,7 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 			c = cluster.New(a.cfg, append(slices.Clone(a.before.Nodes), made...), a.before.PKI)
 			c.Joining, c.Stage = a.name, a.before.Stage
 			c.Gone = slices.DeleteFunc(slices.Clone(a.before.Gone), func(name string) bool { return name == a.name })
-			if made[0].Role() == config.ControlPlane && slices.Contains(graph.Names(), "etcd") {
+			if made[0].Role() == config.ControlPlane && slices.Contains(graph.Names(), names.Etcd) {
 				a.member = made[0]
 				if err := etcd.AddMember(ctx, a.before.ControlPlanes(), made[0]); err != nil {
 					return nil, err
@@ -209,7 +211,7 @@ func (a *addition) undo(ctx context.Context) error {
 		errs = append(errs, etcd.RemoveMember(ctx, a.before.ControlPlanes(), a.member))
 	}
 	errs = append(errs, a.p.Delete(ctx, a.cfg.Name, a.creation))
-	if slices.Contains(graph.Names(), "node-registration") {
+	if slices.Contains(graph.Names(), names.NodeRegistration) {
 		// Only now: a kubelet that still starts registers its node again.
 		errs = append(errs, deleteObject(ctx, a.before, a.name))
 	}

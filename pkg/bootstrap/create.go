@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"cmp"
 	"context"
 	"errors"
@@ -209,7 +211,7 @@ func run(ctx context.Context, graph component.Graph, up component.Step, o Option
 // the chain up to the API server, whose links wait for each other. The others would
 // only crash and back off until there is an API server.
 func startsAtBoot(g component.Graph) func(component.Component) bool {
-	chain, err := g.Until(apiServer)
+	chain, err := g.Until(names.KubeAPIServer)
 	if err != nil {
 		chain = g // it ends before that
 	}
@@ -217,13 +219,6 @@ func startsAtBoot(g component.Graph) func(component.Component) bool {
 		return c.AtBoot || slices.Contains(chain.Names(), c.Name)
 	}
 }
-
-const (
-	// first is the component that all others come after.
-	first = "containerd"
-	// apiServer is the component that all but those of its own chain wait for.
-	apiServer = "kube-apiserver"
-)
 
 // announce tells of all steps before the first begins.
 func announce(g component.Graph, o Options) {
@@ -240,7 +235,7 @@ func Announce(g component.Graph, o Options) {
 	for _, c := range g {
 		needs := c.Waits()
 		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
-		if len(needs) == 0 && g[0].Name == first {
+		if len(needs) == 0 && g[0].Name == names.Containerd {
 			needs = []string{stepNodes}
 		}
 		event(o, progress.Event{Step: c.Name, State: progress.Pending, Short: c.Short, Needs: needs})

@@ -14,6 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )
@@ -118,7 +119,7 @@ func (d *dryRun) nodes(c *cluster.Cluster) error {
 func (d *dryRun) component(ctx context.Context, c *cluster.Cluster, comp component.Component) error {
 	if startsAtBoot(d.graph)(comp) {
 		d.line("# Its files are in the nodes: it starts as they boot.")
-		if comp.Name == apiServer {
+		if comp.Name == names.KubeAPIServer {
 			return d.await(ctx, c, "get", "--raw", "/readyz")
 		}
 		return nil

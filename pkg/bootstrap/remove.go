@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -90,12 +92,12 @@ func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) err
 	there := Built(c)
 	c.Gone = slices.DeleteFunc(c.Gone, func(name string) bool { return name == node })
 	return step(o, stepNeighbours, func() error {
-		if slices.Contains(there.Names(), "etcd") {
+		if slices.Contains(there.Names(), names.Etcd) {
 			if err := etcd.RemoveUnknown(ctx, c.ControlPlanes()); err != nil {
 				return err
 			}
 		}
-		if slices.Contains(there.Names(), "node-registration") {
+		if slices.Contains(there.Names(), names.NodeRegistration) {
 			if err := deleteObject(ctx, c, node); err != nil {
 				return err
 			}
@@ -116,14 +118,14 @@ type removal struct {
 }
 
 func (r removal) do(ctx context.Context) error {
-	o, node, names := r.o.Options, r.gone.Name(), r.there.Names()
-	registered := slices.Contains(names, "node-registration")
+	o, node, there := r.o.Options, r.gone.Name(), r.there.Names()
+	registered := slices.Contains(there, names.NodeRegistration)
 	if _, err := provider.Output(ctx, r.gone, "true"); err == nil && r.o.Drain > 0 && registered {
 		if err := step(o, stepDrain, func() error { return drain(ctx, r.rest, node, r.o.Drain) }); err != nil {
 			return err
 		}
 	}
-	if r.gone.Role() == config.ControlPlane && slices.Contains(names, "etcd") {
+	if r.gone.Role() == config.ControlPlane && slices.Contains(there, names.Etcd) {
 		if err := step(o, stepMember, func() error { return etcd.RemoveMember(ctx, r.rest.ControlPlanes(), r.gone) }); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package bootstrap
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +19,7 @@ import (
 // needed again. The caller has the cluster's lock, so none of them is still at work.
 func (a *addition) repair(ctx context.Context) error {
 	c, g := a.before, graphUntil(a.before.Stage, a.before.Config)
-	if slices.Contains(g.Names(), "etcd") && len(c.ControlPlanes()) > 1 {
+	if slices.Contains(g.Names(), names.Etcd) && len(c.ControlPlanes()) > 1 {
 		if err := etcd.RemoveUnknown(ctx, c.ControlPlanes()); err != nil {
 			return err
 		}
@@ -41,11 +43,11 @@ func (a *addition) repair(ctx context.Context) error {
 func removeStray(ctx context.Context, changer provider.Changer, c *cluster.Cluster, n provider.Node) error {
 	there := Built(c).Names()
 	var errs []error
-	if n.Role() == config.ControlPlane && slices.Contains(there, "etcd") {
+	if n.Role() == config.ControlPlane && slices.Contains(there, names.Etcd) {
 		errs = append(errs, etcd.RemoveMember(ctx, c.ControlPlanes(), n))
 	}
 	errs = append(errs, changer.Remove(ctx, c.Config.Name, n.Name()))
-	if slices.Contains(there, "node-registration") {
+	if slices.Contains(there, names.NodeRegistration) {
 		errs = append(errs, deleteObject(ctx, c, n.Name())) // only now, see undo
 	}
 	return errors.Join(errs...)

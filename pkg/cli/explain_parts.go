@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +45,7 @@ func runsAs(c component.Component) string {
 	case c.Unit != "":
 		return "  a systemd service of the node: " + c.Unit
 	case c.Manifest != nil:
-		return "  a static pod: the kubelet runs the manifests in " + component.ManifestDir
+		return "  a static pod: the kubelet runs the manifests in " + names.ManifestDir
 	}
 	return "  a Deployment, as you could create it yourself"
 }

@@ -1,6 +1,8 @@
 package cluster_test
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"io"
 	"net/http"
@@ -58,7 +60,7 @@ func TestAPITriesAgain(t *testing.T) {
 		}
 		return endpoint, nil
 	}}
-	endpoint, err := api.Cluster.Nodes[0].Endpoint(t.Context(), cluster.APIServerPort)
+	endpoint, err := api.Cluster.Nodes[0].Endpoint(t.Context(), names.APIServerPort)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,7 @@ func TestAPIDoesNotAnswer(t *testing.T) {
 func TestAPITrustsItsOwnAuthorityOnly(t *testing.T) {
 	t.Parallel()
 	theirs := componenttest.NewAPI(t, config.Cluster{})
-	endpoint, err := theirs.Cluster.Nodes[0].Endpoint(t.Context(), cluster.APIServerPort)
+	endpoint, err := theirs.Cluster.Nodes[0].Endpoint(t.Context(), names.APIServerPort)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@
 package cluster
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"fmt"
 	"net"
@@ -12,9 +14,6 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 )
-
-// APIServerPort is kube-apiserver's port on every control plane.
-const APIServerPort = 6443
 
 // Cluster is nodes and what they share. Its methods may be called at once from
 // many goroutines.
@@ -113,7 +112,7 @@ func (c *Cluster) Server(n provider.Node) string {
 	if n.Role() != config.ControlPlane {
 		n = Entrance(c.Nodes)
 	}
-	return "https://" + netip.AddrPortFrom(n.IP(), APIServerPort).String()
+	return "https://" + netip.AddrPortFrom(n.IP(), names.APIServerPort).String()
 }
 
 // HostPort is where a server listens.
@@ -123,7 +122,7 @@ type HostPort struct{ Host, Port string }
 // too, but only once kube-proxy has written the rules, if there is one: a pod that asked a moment
 // before would ask again a second later.
 func (c *Cluster) ServerOfPods() HostPort {
-	return HostPort{Entrance(c.Nodes).IP().String(), fmt.Sprint(APIServerPort)}
+	return HostPort{Entrance(c.Nodes).IP().String(), fmt.Sprint(names.APIServerPort)}
 }
 
 // Entrance is the node through which the API is reached from outside: the load
@@ -162,7 +161,7 @@ func (c *Cluster) ExternalServer(ctx context.Context) (External, error) {
 // that is reached by another name than when the cluster was made is one that the
 // certificate does not have.
 func ExternalAt(ctx context.Context, entrance provider.Node, n config.Networking) (External, error) {
-	endpoint, err := entrance.Endpoint(ctx, APIServerPort)
+	endpoint, err := entrance.Endpoint(ctx, names.APIServerPort)
 	if err != nil {
 		return External{}, err
 	}

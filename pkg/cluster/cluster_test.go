@@ -22,7 +22,7 @@ func three(t *testing.T) *cluster.Cluster {
 	}})
 }
 
-func names(nodes []provider.Node) (list []string) {
+func namesOf(nodes []provider.Node) (list []string) {
 	for _, n := range nodes {
 		list = append(list, n.Name())
 	}
@@ -36,10 +36,10 @@ func TestNodes(t *testing.T) {
 	if lb := c.LoadBalancer(); lb == nil || lb.Name() != "c-external-load-balancer" {
 		t.Errorf("LoadBalancer = %v", lb)
 	}
-	if got := names(c.KubernetesNodes()); !slices.Equal(got, all) {
+	if got := namesOf(c.KubernetesNodes()); !slices.Equal(got, all) {
 		t.Errorf("KubernetesNodes = %q; want %q", got, all)
 	}
-	if got := names(c.ControlPlanes()); !slices.Equal(got, all[1:]) {
+	if got := namesOf(c.ControlPlanes()); !slices.Equal(got, all[1:]) {
 		t.Errorf("ControlPlanes = %q; want %q", got, all[1:])
 	}
 	for i, want := range []string{"https://10.89.0.5:6443", "https://10.89.0.3:6443", "https://10.89.0.4:6443"} {

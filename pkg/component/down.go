@@ -1,6 +1,8 @@
 package component
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +74,7 @@ func (d Down) end(ctx context.Context, c Component, n provider.Node) error {
 		if _, err := provider.Output(ctx, n, "rm", "-f", manifest.Path); err != nil {
 			return err
 		}
-		if strings.HasPrefix(manifest.Path, ManifestDir+"/") {
+		if strings.HasPrefix(manifest.Path, names.ManifestDir+"/") {
 			return Gone(ctx, c.Name, n)
 		}
 	}

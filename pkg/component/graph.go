@@ -93,7 +93,7 @@ func (g Graph) Run(ctx context.Context, f Step) error {
 	for i, c := range g {
 		signals := Signals{
 			// Closed only on success: after a failure, what needs this must not start.
-			Serves:  sync.OnceFunc(func() { close(serving[c.Name]) }),
+			Serves:     sync.OnceFunc(func() { close(serving[c.Name]) }),
 			NeedsReady: func() bool { return closed(c.Waits(UntilServing), ready) },
 		}
 		wait.Go(func() {

@@ -7,10 +7,6 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// PKIDir is where a node keeps the cluster's certificates, as kubeadm's users know
-// it, see https://kubernetes.io/docs/setup/best-practices/certificates/.
-const PKIDir = "/etc/kubernetes/pki"
-
 // Kubeconfig is a component's kubeconfig on a node: its client certificate, and the
 // API server that is nearest to the node.
 func Kubeconfig(c *cluster.Cluster, n provider.Node, path string, identity pki.Request) (provider.File, error) {

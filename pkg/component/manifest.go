@@ -1,6 +1,8 @@
 package component
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -10,10 +12,6 @@ import (
 
 	"github.com/mkube/mkube/pkg/provider"
 )
-
-// ManifestDir is the folder that the kubelet watches for static pods, see
-// https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/.
-const ManifestDir = "/etc/kubernetes/manifests"
 
 // Registry is where upstream's images are named, and the preloaded ones too.
 const Registry = "registry.k8s.io/"
@@ -32,7 +30,7 @@ func StaticPod(name, manifest string, values any) (provider.File, error) {
 	}
 	// Secrets are in files of their own; yet what a control plane is told is nobody
 	// else's business.
-	return provider.File{Path: ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, nil
+	return provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, nil
 }
 
 // Render fills in a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"cmp"
 	"fmt"
 )
@@ -28,11 +30,11 @@ func (c Cluster) NodeNames() []string {
 // the list.
 func Components() []string {
 	return []string{
-		"kubelet", "etcd", "kube-apiserver", "kube-controller-manager",
-		"kube-scheduler", "kube-network-policies", "kube-proxy", "cloud-controller-manager", "coredns", "local-path-provisioner",
+		names.Kubelet, names.Etcd, names.KubeAPIServer, names.KubeControllerManager,
+		names.KubeScheduler, names.KubeNetworkPolicies, names.KubeProxy, names.CloudControllerManager, names.CoreDNS, names.LocalPathProvisioner,
 	}
 }
 
 // Addons are the components that a cluster may be asked to have, besides those that
 // every cluster has. The caller may change the list.
-func Addons() []string { return []string{"metrics-server"} }
+func Addons() []string { return []string{names.MetricsServer} }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"fmt"
 	"net/netip"
@@ -13,9 +15,6 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// AdminPath is the administrator's kubeconfig on every control plane.
-const AdminPath = "/etc/kubernetes/admin.conf"
-
 // AdminEntry is the administrator's entry for a cluster that is there, read from the
 // first control plane that runs. Its server is the address that the host reaches, or, when
 // internal, the one on the cluster's own network.
@@ -24,17 +23,17 @@ func AdminEntry(ctx context.Context, name string, nodes []provider.Node, interna
 	if err != nil {
 		return kubeconfig.Entry{}, err
 	}
-	data, err := provider.Output(ctx, n, "cat", AdminPath)
+	data, err := provider.Output(ctx, n, "cat", names.AdminKubeconfig)
 	if err != nil {
 		return kubeconfig.Entry{}, fmt.Errorf("reading the kubeconfig of cluster %q: %w", name, err)
 	}
 	entry, err := adminEntry(data)
 	if err != nil {
-		return kubeconfig.Entry{}, fmt.Errorf("reading %s on %s: %w", AdminPath, n.Name(), err)
+		return kubeconfig.Entry{}, fmt.Errorf("reading %s on %s: %w", names.AdminKubeconfig, n.Name(), err)
 	}
 	entry.Name = ContextName(name)
 	if internal {
-		entry.Server = "https://" + netip.AddrPortFrom(cluster.Entrance(nodes).IP(), cluster.APIServerPort).String()
+		entry.Server = "https://" + netip.AddrPortFrom(cluster.Entrance(nodes).IP(), names.APIServerPort).String()
 		return entry, nil
 	}
 	server, err := externalServer(ctx, n, cluster.Entrance(nodes))
@@ -86,6 +85,6 @@ func adminEntry(data []byte) (kubeconfig.Entry, error) {
 // cluster's administrator.
 func Kubectl(cmd provider.Cmd, args ...string) provider.Cmd {
 	cmd.Args = append([]string{"kubectl"}, args...)
-	cmd.Env = append(cmd.Env, "KUBECONFIG="+AdminPath)
+	cmd.Env = append(cmd.Env, "KUBECONFIG="+names.AdminKubeconfig)
 	return cmd
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"cmp"
 	"context"
 	"errors"
@@ -62,7 +64,7 @@ func TestAdminEntryElsewhere(t *testing.T) {
 	says := func(cfg string) func(context.Context, provider.Cmd) error {
 		return func(_ context.Context, cmd provider.Cmd) error {
 			text := cfg
-			if cmd.Args[1] == AdminPath {
+			if cmd.Args[1] == names.AdminKubeconfig {
 				text = string(admin)
 			}
 			_, err := io.WriteString(cmd.Stdout, text)

@@ -3,6 +3,8 @@
 package state
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +23,7 @@ import (
 )
 
 // stateDir is where nodes keep what is mkube's.
-const stateDir = "/etc/mkube"
+const stateDir = names.StateDir
 
 // configPath is where every control plane keeps the cluster's configuration, with all
 // defaults. Its nodes are places: one whose node was deleted stays, and the next of
@@ -30,7 +32,7 @@ const configPath = stateDir + "/cluster.yaml"
 
 // stagePath is where every control plane keeps the name of the last component that is
 // up, if not all are.
-const stagePath = "/etc/mkube/stage"
+const stagePath = stateDir + "/stage"
 
 // membersPath is where every control plane keeps the names of the nodes that have joined
 // the cluster, a line each. A place of the configuration may be free, or taken by a node

@@ -3,6 +3,8 @@
 package bootstraptest
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +88,7 @@ func New(t *testing.T) *Rig {
 
 // serve starts a node's API server, once its files say with which certificate.
 func (r *Rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
-	if port != cluster.APIServerPort {
+	if port != names.APIServerPort {
 		return "", fmt.Errorf("port %d is not published", port)
 	}
 	r.mu.Lock()

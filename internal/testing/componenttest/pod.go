@@ -1,6 +1,8 @@
 package componenttest
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ func StaticPod(t *testing.T, c component.Component) {
 	c.Objects = nil
 	list := files(t, c, config.Cluster{}, 0)
 	manifest := list[len(list)-1]
-	if want := component.ManifestDir + "/" + c.Name + ".yaml"; manifest.Path != want || manifest.Mode != 0o600 {
+	if want := names.ManifestDir + "/" + c.Name + ".yaml"; manifest.Path != want || manifest.Mode != 0o600 {
 		t.Errorf("the manifest is %s (%04o); want %s (0600)", manifest.Path, manifest.Mode, want)
 	}
 	var pod corev1.Pod
@@ -95,7 +97,7 @@ func volumeMistakes(pod corev1.Pod, files []provider.File) []string {
 			return f.Path == v.HostPath.Path || strings.HasPrefix(f.Path, v.HostPath.Path+"/")
 		})
 		creates := strings.HasSuffix(string(*v.HostPath.Type), "OrCreate")
-		if !there && !creates && !strings.HasPrefix(v.HostPath.Path, component.PKIDir) {
+		if !there && !creates && !strings.HasPrefix(v.HostPath.Path, names.PKIDir) {
 			mistakes = append(mistakes, "volume "+v.Name+" is "+v.HostPath.Path+", which is none of the component's files")
 		}
 	}

@@ -2,12 +2,15 @@
 package apiserver
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"net/netip"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/mkube/mkube/pkg/cluster"
@@ -17,8 +20,8 @@ import (
 )
 
 const (
-	name = "kube-apiserver"
-	dir  = component.PKIDir
+	name = names.KubeAPIServer
+	dir  = names.PKIDir
 	// authentication is the file that says who may come without a name.
 	authentication = "/etc/kubernetes/authentication.yaml"
 	// auditPolicy is the file that says what the audit log has, auditDir where that is:
@@ -47,7 +50,7 @@ func New() component.Component {
 			Short:  "the single point of contact: checks, admits and stores every object",
 			Lesson: lesson,
 			Flags:  Flags,
-			Ports:  []component.Port{{Number: cluster.APIServerPort, Protocol: "TCP", For: "everybody: kubectl, kubelets, controllers, the scheduler, pods"}},
+			Ports:  []component.Port{{Number: names.APIServerPort, Protocol: "TCP", For: "everybody: kubectl, kubelets, controllers, the scheduler, pods"}},
 			Effect: component.Effect{Claim: "an object can be stored and read back", Try: stores},
 		},
 		Content: component.Content{
@@ -58,7 +61,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "etcd", Until: component.UntilServing},
+				{Name: names.Etcd, Until: component.UntilServing},
 			},
 			Serves: serves,
 			Ready:  ready,
@@ -83,7 +86,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		from *pki.Authority
 		pki.Request
 	}{
-		{"apiserver", c.PKI.Cluster, pki.Request{CommonName: "kube-apiserver", DNSNames: names(c, n), IPs: addresses(c, n), Usage: pki.Server}},
+		{"apiserver", c.PKI.Cluster, pki.Request{CommonName: "kube-apiserver", DNSNames: certificateNames(c, n), IPs: addresses(c, n), Usage: pki.Server}},
 		{"apiserver-kubelet-client", c.PKI.Cluster, pki.Request{CommonName: "kube-apiserver-kubelet-client", Organizations: []string{"system:masters"}, Usage: pki.Client}},
 		{"apiserver-etcd-client", c.PKI.Etcd, pki.Request{CommonName: "kube-apiserver-etcd-client", Usage: pki.Client}},
 		{"front-proxy-client", c.PKI.FrontProxy, pki.Request{CommonName: "front-proxy-client", Usage: pki.Client}},
@@ -99,8 +102,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return append(list, admin), err
 }
 
-// names are those by which pods, nodes and the host call the API server.
-func names(c *cluster.Cluster, n provider.Node) []string {
+// certificateNames are those by which pods, nodes and the host call the API server.
+func certificateNames(c *cluster.Cluster, n provider.Node) []string {
 	list := []string{
 		n.Name(), cluster.ServerName, "kubernetes.default", "kubernetes.default.svc",
 		"kubernetes.default.svc." + c.Config.Networking.DNSDomain,
@@ -140,7 +143,7 @@ func published(c *cluster.Cluster) (names []string, addrs []netip.Addr) {
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
 		{Name: "advertise-address", Value: n.IP().String(), Why: "What the Service \"kubernetes\" leads to."},
-		{Name: "secure-port", Value: "6443", Why: "The only port: since Kubernetes 1.20 there is none without TLS."},
+		{Name: "secure-port", Value: strconv.Itoa(names.APIServerPort), Why: "The only port: since Kubernetes 1.20 there is none without TLS."},
 		{Name: "allow-privileged", Value: "true", Why: "Pods of the system, such as kube-proxy, need it."},
 		{Name: "audit-policy-file", Value: auditPolicy, Why: "Which requests are written down: those that a pod's story is made of."},
 		{Name: "audit-log-path", Value: auditDir + "/audit.log", Why: "Where; mkube trace reads it."},
@@ -203,7 +206,7 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if n.Name() == c.ControlPlanes()[0].Name() {
 		return c.API.Check(ctx, "/readyz?verbose")
 	}
-	url := "https://" + netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String() + "/readyz"
+	url := "https://" + netip.AddrPortFrom(n.IP(), names.APIServerPort).String() + "/readyz"
 	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", dir+"/ca.crt", url)
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("%s on %s: %s", url, n.Name(), exit.Reason())

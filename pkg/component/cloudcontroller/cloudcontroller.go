@@ -3,6 +3,8 @@
 package cloudcontroller
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -19,7 +21,7 @@ import (
 )
 
 const (
-	name       = "cloud-controller-manager"
+	name       = names.CloudControllerManager
 	kubeconfig = "/etc/kubernetes/cloud-controller-manager.conf"
 	image      = component.OwnRegistry + name
 )
@@ -70,8 +72,8 @@ func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error))
 		Lifecycle: component.Lifecycle{
 			// No other component waits for it. If it started earlier, it would compete for the CPU.
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilReady},
-				{Name: "node-registration", Until: component.BeforeReady},
+				{Name: names.KubeAPIServer, Until: component.UntilReady},
+				{Name: names.NodeRegistration, Until: component.BeforeReady},
 			},
 			Neighbors: true,
 			Start:     start,

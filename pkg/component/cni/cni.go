@@ -2,6 +2,8 @@
 package cni
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"bytes"
 	"context"
 	_ "embed"
@@ -16,7 +18,7 @@ import (
 )
 
 const (
-	name = "cni"
+	name = names.CNI
 	unit = "mkube-pod-network.service"
 )
 
@@ -46,7 +48,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "containerd", Until: component.UntilServing},
+				{Name: names.Containerd, Until: component.UntilServing},
 			},
 			Unit:      unit,
 			AtBoot:    true,

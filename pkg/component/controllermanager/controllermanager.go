@@ -3,6 +3,8 @@
 package controllermanager
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -16,8 +18,8 @@ import (
 )
 
 const (
-	name       = "kube-controller-manager"
-	dir        = component.PKIDir
+	name       = names.KubeControllerManager
+	dir        = names.PKIDir
 	kubeconfig = "/etc/kubernetes/controller-manager.conf"
 )
 
@@ -45,7 +47,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilServing},
+				{Name: names.KubeAPIServer, Until: component.UntilServing},
 			},
 			Ready: ready,
 		},

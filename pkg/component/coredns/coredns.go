@@ -2,6 +2,8 @@
 package coredns
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -12,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-const name = "coredns"
+const name = names.CoreDNS
 
 //go:embed manifest.yaml
 var manifest string
@@ -44,11 +46,11 @@ func New() component.Component {
 			// Before the API server is ready, the namespace and the range of Service addresses
 			// may be missing.
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilReady},
-				{Name: "kube-controller-manager", Until: component.BeforeReady},
-				{Name: "kube-scheduler", Until: component.BeforeReady},
-				{Name: "node-registration", Until: component.BeforeReady},
-				{Name: "kube-proxy", Until: component.BeforeReady},
+				{Name: names.KubeAPIServer, Until: component.UntilReady},
+				{Name: names.KubeControllerManager, Until: component.BeforeReady},
+				{Name: names.KubeScheduler, Until: component.BeforeReady},
+				{Name: names.NodeRegistration, Until: component.BeforeReady},
+				{Name: names.KubeProxy, Until: component.BeforeReady},
 			},
 			Ready: ready,
 		},

@@ -2,6 +2,8 @@
 package etcd
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"net/netip"
@@ -14,8 +16,8 @@ import (
 )
 
 const (
-	name    = "etcd"
-	pkiDir  = component.PKIDir + "/etcd"
+	name    = names.Etcd
+	pkiDir  = names.PKIDir + "/etcd"
 	dataDir = "/var/lib/etcd"
 )
 
@@ -48,7 +50,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "kubelet", Until: component.UntilServing},
+				{Name: names.Kubelet, Until: component.UntilServing},
 			},
 			Ready: ready,
 		},

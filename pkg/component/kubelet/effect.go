@@ -1,6 +1,8 @@
 package kubelet
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +17,7 @@ import (
 // its container runs.
 func staticPodRuns(ctx context.Context, c *cluster.Cluster) error {
 	name, n := component.ScratchName(), c.KubernetesNodes()[0]
-	file := provider.File{Path: component.ManifestDir + "/" + name + ".yaml", Data: component.ScratchPod(name)}
+	file := provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: component.ScratchPod(name)}
 	if err := provider.WriteFiles(ctx, n, []provider.File{file}); err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@
 package kubelet
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -19,7 +21,7 @@ import (
 )
 
 const (
-	name       = "kubelet"
+	name       = names.Kubelet
 	unit       = "kubelet.service"
 	dir        = "/var/lib/kubelet"
 	kubeconfig = "/etc/kubernetes/kubelet.conf"
@@ -53,7 +55,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "containerd", Until: component.UntilServing},
+				{Name: names.Containerd, Until: component.UntilServing},
 			},
 			Unit:  unit,
 			Start: start,
@@ -73,7 +75,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	}
 	list, err := settings(c, n, Flags(c, n), false)
 	return slices.Concat(component.Certificate(serving, server), list, []provider.File{
-		{Path: component.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
+		{Path: names.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
 	}), err
 }
 
@@ -122,9 +124,9 @@ func configFile(c *cluster.Cluster, n provider.Node, registers bool) (provider.F
 		taints = []config.Taint{}
 	}
 	data, err := component.Render(name, configuration, map[string]any{
-		"CA": component.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers,
+		"CA": names.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers,
 		"ClusterDNS": c.Config.Networking.DNSServiceIP().String(), "Domain": c.Config.Networking.DNSDomain,
-		"Manifests": component.ManifestDir, "Taints": taints, "FeatureGates": c.Config.FeatureGates,
+		"Manifests": names.ManifestDir, "Taints": taints, "FeatureGates": c.Config.FeatureGates,
 	})
 	if err == nil {
 		data, err = patched(data, c.Spec(n).KubeletConfigPatches)

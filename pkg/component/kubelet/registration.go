@@ -1,6 +1,8 @@
 package kubelet
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -41,9 +43,9 @@ func Registration() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "kubelet", Until: component.UntilServing},
-				{Name: "kube-apiserver", Until: component.UntilServing},
-				{Name: "cni", Until: component.BeforeReady},
+				{Name: names.Kubelet, Until: component.UntilServing},
+				{Name: names.KubeAPIServer, Until: component.UntilServing},
+				{Name: names.CNI, Until: component.BeforeReady},
 			},
 			Unit:   unit,
 			Start:  register,

@@ -1,6 +1,8 @@
 package kubeproxy
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"net"
 
@@ -14,7 +16,7 @@ func leads(ctx context.Context, c *cluster.Cluster) error {
 	url := "https://" + net.JoinHostPort(c.Config.Networking.APIServerServiceIP().String(), "443") + "/livez"
 	return component.Eventually(ctx, func() error {
 		for _, n := range nodes(c) {
-			_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--cacert", component.PKIDir+"/ca.crt", url)
+			_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", "--cacert", names.PKIDir+"/ca.crt", url)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,8 @@
 package kubeproxy
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -14,7 +16,7 @@ import (
 )
 
 const (
-	name       = "kube-proxy"
+	name       = names.KubeProxy
 	kubeconfig = "/etc/kubernetes/kube-proxy.conf"
 	settings   = "/etc/kubernetes/kube-proxy.yaml"
 )
@@ -52,7 +54,7 @@ func New() component.Component {
 			// It is needed once the first Service has a pod. If it started earlier, it would
 			// compete with the components that create that pod.
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilReady},
+				{Name: names.KubeAPIServer, Until: component.UntilReady},
 			},
 			Stop:  stop,
 			Ready: component.Healthy(name, "http", 10256, "/healthz"),

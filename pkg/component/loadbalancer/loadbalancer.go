@@ -2,6 +2,8 @@
 package loadbalancer
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -13,7 +15,7 @@ import (
 )
 
 const (
-	name = "load-balancer"
+	name = names.LoadBalancer
 	// path is where the node's haproxy.service looks for its configuration. A node
 	// that has the file runs HAProxy, and no containers.
 	path = "/etc/mkube/haproxy.cfg"
@@ -35,7 +37,7 @@ func New() component.Component {
 			Short:  "leads to an API server that is well, whichever control plane that is on",
 			Lesson: lesson,
 			Ports: []component.Port{
-				{Number: cluster.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
+				{Number: names.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
 				{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"},
 			},
 			Effect: component.Effect{Claim: "HAProxy answers for its health", Try: healthy},
@@ -66,15 +68,15 @@ type server struct{ Name, Address string }
 // bind is where HAProxy listens: on all addresses of the families that the node has.
 func bind(n provider.Node) string {
 	if provider.IPOf(n, true).IsValid() {
-		return fmt.Sprintf(":::%d v4v6", cluster.APIServerPort)
+		return fmt.Sprintf(":::%d v4v6", names.APIServerPort)
 	}
-	return fmt.Sprintf(":%d", cluster.APIServerPort)
+	return fmt.Sprintf(":%d", names.APIServerPort)
 }
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	var servers []server
 	for _, n := range c.ControlPlanes() {
-		servers = append(servers, server{n.Name(), netip.AddrPortFrom(n.IP(), cluster.APIServerPort).String()})
+		servers = append(servers, server{n.Name(), netip.AddrPortFrom(n.IP(), names.APIServerPort).String()})
 	}
 	data, err := component.Render(name, configuration, map[string]any{
 		"Bind": bind(n), "HealthPort": healthPort, "Servers": servers,

@@ -2,6 +2,8 @@
 package metricsserver
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -17,7 +19,7 @@ import (
 )
 
 const (
-	name      = "metrics-server"
+	name      = names.MetricsServer
 	namespace = "kube-system"
 	// apiService is the API that it serves in the API server's name.
 	apiService = "v1beta1.metrics.k8s.io"
@@ -54,10 +56,10 @@ func New() component.Component {
 			// It exits if it cannot reach the API server through its Service. If names resolve,
 			// kube-proxy is ready.
 			DependsOn: []component.Dependency{
-				{Name: "coredns", Until: component.UntilReady},
-				{Name: "kube-controller-manager", Until: component.BeforeReady},
-				{Name: "kube-scheduler", Until: component.BeforeReady},
-				{Name: "node-registration", Until: component.BeforeReady},
+				{Name: names.CoreDNS, Until: component.UntilReady},
+				{Name: names.KubeControllerManager, Until: component.BeforeReady},
+				{Name: names.KubeScheduler, Until: component.BeforeReady},
+				{Name: names.NodeRegistration, Until: component.BeforeReady},
 			},
 			Ready: ready,
 		},

@@ -2,6 +2,8 @@
 package networkpolicies
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 	"fmt"
@@ -13,7 +15,7 @@ import (
 )
 
 const (
-	name = "kube-network-policies"
+	name = names.KubeNetworkPolicies
 	unit = name + ".service"
 	// kubeconfig is also what the unit waits for, see Component.Manifest.
 	kubeconfig = "/etc/kubernetes/" + name + ".conf"
@@ -47,7 +49,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilReady},
+				{Name: names.KubeAPIServer, Until: component.UntilReady},
 			},
 			Unit:  unit,
 			Start: start,

@@ -2,6 +2,8 @@
 package scheduler
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	_ "embed"
 
 	"github.com/mkube/mkube/pkg/cluster"
@@ -11,8 +13,8 @@ import (
 )
 
 const (
-	name       = "kube-scheduler"
-	dir        = component.PKIDir
+	name       = names.KubeScheduler
+	dir        = names.PKIDir
 	kubeconfig = "/etc/kubernetes/scheduler.conf"
 )
 
@@ -40,7 +42,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "kube-apiserver", Until: component.UntilServing},
+				{Name: names.KubeAPIServer, Until: component.UntilServing},
 			},
 			Ready: component.Healthy(name, "https", 10259, "/healthz"),
 		},

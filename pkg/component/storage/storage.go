@@ -3,6 +3,8 @@
 package storage
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	_ "embed"
 
@@ -12,7 +14,7 @@ import (
 )
 
 const (
-	name = "local-path-provisioner"
+	name = names.LocalPathProvisioner
 	// namespace is of its own: who may make pods in kube-system may be anybody there.
 	namespace = "local-path-storage"
 	// Dir is where the volumes of a node lie: on its own volume, so that they outlive
@@ -44,7 +46,7 @@ func New() component.Component {
 		},
 		Lifecycle: component.Lifecycle{
 			DependsOn: []component.Dependency{
-				{Name: "coredns", Until: component.UntilReady},
+				{Name: names.CoreDNS, Until: component.UntilReady},
 			},
 			Ready:      ready,
 			Background: true,

@@ -1,6 +1,10 @@
 package fault
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mkube/mkube/pkg/names"
+)
 
 // all are the faults, in the order of the story.
 func all() []Fault {
@@ -11,7 +15,7 @@ func all() []Fault {
 func ofNodes() []Fault {
 	return []Fault{
 		{
-			Name: "runtime-stopped", Component: "containerd",
+			Name: "runtime-stopped", Component: names.Containerd,
 			Symptom: "What runs goes on running, but no container starts any more, and the node becomes NotReady.",
 			Hints: []string{
 				"kubectl describe node says who is not heard from.",
@@ -23,7 +27,7 @@ func ofNodes() []Fault {
 			mends: script("systemctl start containerd kubelet"),
 		},
 		{
-			Name: "network-missing", Component: "cni",
+			Name: "network-missing", Component: names.CNI,
 			Symptom: "The node is NotReady, and new pods stay in ContainerCreating.",
 			Hints: []string{
 				"What does the node's condition Ready say? kubectl describe node",
@@ -33,7 +37,7 @@ func ofNodes() []Fault {
 			breaks: script("mv /etc/cni/net.d/10-mkube.conflist /root/"), well: works,
 		},
 		{
-			Name: "wrong-pod-range", Component: "cni",
+			Name: "wrong-pod-range", Component: names.CNI,
 			Symptom: "New pods run, but their addresses are outside the part of the pod network that belongs to the node: other pods cannot reach them.",
 			Hints: []string{
 				"Compare the address of a new pod with the node's podCIDR: kubectl get node -o yaml",
@@ -50,7 +54,7 @@ func ofNodes() []Fault {
 func ofKubelets() []Fault {
 	return []Fault{
 		{
-			Name: "kubelet-stopped", Component: "kubelet",
+			Name: "kubelet-stopped", Component: names.Kubelet,
 			Symptom: "The node becomes NotReady after a while, and no change to its pods takes effect.",
 			Hints: []string{
 				"Which program reports the status of a node? kubectl describe node shows when the reports stopped.",
@@ -59,7 +63,7 @@ func ofKubelets() []Fault {
 			breaks: script("systemctl stop kubelet"), well: ready,
 		},
 		{
-			Name: "kubelet-misconfigured", Component: "kubelet",
+			Name: "kubelet-misconfigured", Component: names.Kubelet,
 			Symptom: "The node becomes NotReady, and its agent keeps restarting.",
 			Hints: []string{
 				"journalctl --unit kubelet on the node shows the reason for each restart.",
@@ -69,7 +73,7 @@ func ofKubelets() []Fault {
 			well:   ready, mends: and(kubeletFiles, script("systemctl reset-failed kubelet; systemctl restart kubelet")),
 		},
 		{
-			Name: "kubelet-certificate-expired", Component: "node-registration",
+			Name: "kubelet-certificate-expired", Component: names.NodeRegistration,
 			Symptom: "The node becomes NotReady. Its kubelet runs, but the API server rejects it.",
 			Hints: []string{
 				"journalctl --unit kubelet on the node: Unauthorized.",
@@ -86,7 +90,7 @@ func ofKubelets() []Fault {
 func ofTheControlPlane() []Fault {
 	return []Fault{
 		{
-			Name: "etcd-full", Component: "etcd",
+			Name: "etcd-full", Component: names.Etcd,
 			Symptom: "Everything can be read, but nothing can be changed.",
 			Hints: []string{
 				"What does kubectl create print? Its error names the database.",
@@ -96,7 +100,7 @@ func ofTheControlPlane() []Fault {
 			breaks: fillEtcd, well: works, mends: emptyEtcd,
 		},
 		{
-			Name: "wrong-etcd-address", Component: "kube-apiserver",
+			Name: "wrong-etcd-address", Component: names.KubeAPIServer,
 			Symptom: "kubectl gets no answer: the API server keeps restarting.",
 			Hints: []string{
 				"Which container exits? crictl ps --all on the control plane.",
@@ -106,7 +110,7 @@ func ofTheControlPlane() []Fault {
 			breaks: script("sed -i 's/127.0.0.1:2379/127.0.0.1:2378/' /etc/kubernetes/manifests/kube-apiserver.yaml"), well: answers,
 		},
 		{
-			Name: "wrong-certificate", Component: "kube-apiserver",
+			Name: "wrong-certificate", Component: names.KubeAPIServer,
 			Symptom: "kubectl refuses to talk to the API server: the server's certificate is for another name.",
 			Hints: []string{
 				"Which names are in the certificate that the API server presents? mkube pki",
@@ -121,7 +125,7 @@ func ofTheControlPlane() []Fault {
 func ofDecisions() []Fault {
 	return []Fault{
 		{
-			Name: "controller-manager-crashes", Component: "kube-controller-manager",
+			Name: "controller-manager-crashes", Component: names.KubeControllerManager,
 			Symptom: "A new Deployment gets no pods, and a deleted pod is not replaced.",
 			Hints: []string{
 				"Which component creates ReplicaSets? mkube explain",
@@ -131,7 +135,7 @@ func ofDecisions() []Fault {
 			breaks: script("sed -i 's/controller-manager.conf\"/controller-manger.conf\"/' /etc/kubernetes/manifests/kube-controller-manager.yaml"), well: ready,
 		},
 		{
-			Name: "scheduler-stopped", Component: "kube-scheduler",
+			Name: "scheduler-stopped", Component: names.KubeScheduler,
 			Symptom: "New pods stay Pending, and no event gives a reason.",
 			Hints: []string{
 				"Which component gives a pod its node? mkube explain",
@@ -141,7 +145,7 @@ func ofDecisions() []Fault {
 			breaks: script("mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/"), well: ready,
 		},
 		{
-			Name: "scheduler-has-no-rights", Component: "kube-scheduler",
+			Name: "scheduler-has-no-rights", Component: names.KubeScheduler,
 			Symptom: "New pods stay Pending, although the scheduler runs.",
 			Hints: []string{
 				"What does it log? kubectl -n kube-system logs",
@@ -151,7 +155,7 @@ func ofDecisions() []Fault {
 			breaks: dropRights, well: rights, mends: grantRights,
 		},
 		{
-			Name: "node-cordoned", Component: "kube-scheduler",
+			Name: "node-cordoned", Component: names.KubeScheduler,
 			Symptom: "New pods stay Pending: no node accepts them.",
 			Hints: []string{
 				"What do the pod's events report about the nodes? kubectl describe pod",
@@ -166,7 +170,7 @@ func ofDecisions() []Fault {
 func ofServices() []Fault {
 	return []Fault{
 		{
-			Name: "policies-not-enforced", Component: "kube-network-policies",
+			Name: "policies-not-enforced", Component: names.KubeNetworkPolicies,
 			Symptom: "NetworkPolicies exist, but connections that they forbid succeed.",
 			Hints: []string{
 				"A NetworkPolicy is only an object in the API. Which component enforces it on a node? mkube explain",
@@ -175,7 +179,7 @@ func ofServices() []Fault {
 			breaks: script("systemctl stop kube-network-policies"), well: ready,
 		},
 		{
-			Name: "services-lead-nowhere", Component: "kube-proxy",
+			Name: "services-lead-nowhere", Component: names.KubeProxy,
 			Symptom: "New Services do not answer, although their pods do.",
 			Hints: []string{
 				"Which component writes the rules for Services on a node? mkube explain",
@@ -185,7 +189,7 @@ func ofServices() []Fault {
 			breaks: script("mv /etc/kubernetes/manifests/kube-proxy.yaml /root/"), well: ready,
 		},
 		{
-			Name: "dns-knows-another-domain", Component: "coredns",
+			Name: "dns-knows-another-domain", Component: names.CoreDNS,
 			Symptom: "Names of Services do not resolve, but names outside the cluster do.",
 			Hints: []string{
 				"Which domain does CoreDNS answer for? Its configuration is in a ConfigMap.",
@@ -194,7 +198,7 @@ func ofServices() []Fault {
 			breaks: otherDomain, well: works, mends: ownDomain,
 		},
 		{
-			Name: "dns-has-no-pods", Component: "coredns",
+			Name: "dns-has-no-pods", Component: names.CoreDNS,
 			Symptom: "No name resolves, although CoreDNS runs.",
 			Hints: []string{
 				"Pods send their queries to the Service kube-dns. Which pods does it lead to? kubectl -n kube-system get endpointslices",

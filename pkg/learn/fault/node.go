@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +47,7 @@ func kubeletFiles(ctx context.Context, e env) error {
 // expireKubelet gives the kubelet a certificate that is good for a moment only: one of
 // yesterday's would be older than its authority.
 func expireKubelet(ctx context.Context, e env) error {
-	file, err := component.Kubeconfig(e.Cluster, e.node, "/etc/kubernetes/kubelet.conf", pki.Request{
+	file, err := component.Kubeconfig(e.Cluster, e.node, names.KubeletKubeconfig, pki.Request{
 		CommonName: "system:node:" + e.node.Name(), Organizations: []string{"system:nodes"},
 		Now: time.Now(), Validity: time.Second,
 	})
@@ -60,7 +62,7 @@ func expireKubelet(ctx context.Context, e env) error {
 
 // kubeletIsLetIn asks the API server who the kubelet is, with its own kubeconfig.
 func kubeletIsLetIn(ctx context.Context, e env) error {
-	_, err := provider.Output(ctx, e.node, "kubectl", "--kubeconfig", "/etc/kubernetes/kubelet.conf", "get", "node", e.node.Name())
+	_, err := provider.Output(ctx, e.node, "kubectl", "--kubeconfig", names.KubeletKubeconfig, "get", "node", e.node.Name())
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("the API server refuses the kubelet of %s: %s", e.node.Name(), exit.Reason())
 	}
@@ -75,7 +77,7 @@ func wrongCertificate(ctx context.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	if err := provider.WriteFiles(ctx, e.node, component.Certificate(component.PKIDir+"/apiserver", pair)); err != nil {
+	if err := provider.WriteFiles(ctx, e.node, component.Certificate(names.PKIDir+"/apiserver", pair)); err != nil {
 		return err
 	}
 	return restart(ctx, e)
@@ -154,7 +156,7 @@ func askAlarms(ctx context.Context, e env, a alarm) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const pkiDir = component.PKIDir + "/etcd"
+	const pkiDir = names.PKIDir + "/etcd"
 	return provider.Output(ctx, e.node, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", pkiDir+"/ca.crt",
 		"--cert", pkiDir+"/healthcheck-client.crt", "--key", pkiDir+"/healthcheck-client.key",
 		"--data", string(body), "https://127.0.0.1:2379/v3/maintenance/alarm")

@@ -2,6 +2,8 @@
 package override
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"bytes"
 	"context"
 	"debug/elf"
@@ -144,7 +146,7 @@ func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, prov
 // endPod takes a static pod away and waits until its container has ended: where only the
 // binary has changed, the kubelet would see no reason to start it anew.
 func endPod(ctx context.Context, n provider.Node, name string) error {
-	if _, err := provider.Output(ctx, n, "rm", "-f", component.ManifestDir+"/"+name+".yaml"); err != nil {
+	if _, err := provider.Output(ctx, n, "rm", "-f", names.ManifestDir+"/"+name+".yaml"); err != nil {
 		return err
 	}
 	return component.Gone(ctx, name, n)

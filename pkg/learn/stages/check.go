@@ -1,6 +1,8 @@
 package stages
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"sync"
 	"time"
@@ -70,5 +72,5 @@ func try(ctx context.Context, c *cluster.Cluster, comp component.Component, limi
 // works says whether a component can do in this cluster what it is there for: without
 // kube-proxy no name resolves through a Service.
 func works(cfg config.Cluster, comp component.Component) bool {
-	return comp.Name != "coredns" && comp.Name != "metrics-server" || cfg.Networking.KubeProxyMode != config.ProxyNone
+	return comp.Name != names.CoreDNS && comp.Name != names.MetricsServer || cfg.Networking.KubeProxyMode != config.ProxyNone
 }

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +61,7 @@ func (p *Provider) info(ctx context.Context) (system.Info, error) {
 
 // checkAddons refuses an addon that a node image does not hold.
 func checkAddons(cfg config.Cluster, images map[string]nodeImage) error {
-	if !slices.Contains(cfg.Addons, "metrics-server") {
+	if !slices.Contains(cfg.Addons, names.MetricsServer) {
 		return nil
 	}
 	for name, i := range images {

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"github.com/mkube/mkube/pkg/names"
+
 	"cmp"
 	"context"
 	"errors"
@@ -22,7 +24,7 @@ import (
 )
 
 // apiServerPort is kube-apiserver's port on a node.
-const apiServerPort = 6443
+const apiServerPort = names.APIServerPort
 
 // ports are the published ports of a node: the API server's on the one that all
 // clients go to, and those that the configuration asks for.
