@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help cluster test nightly announce build deps node-image unit e2e machines chaos bench conformance walkthrough docs fuzz lint clean
+.PHONY: help cluster test test-quick nightly announce build deps node-image unit e2e machines chaos bench conformance walkthrough docs fuzz lint clean
 
 MKUBE := bin/mkube
 # The same variable names the cluster for mkube itself.
@@ -34,8 +34,12 @@ LABELS ?= Conformance
 ATTEMPTS ?= 1
 KEEP ?=
 
+##@ General
+
 help: ## show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
+	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Build and use
 
 cluster: node-image ## create a cluster, installing and building all that it takes
 	@if $(MKUBE) get clusters 2>/dev/null | grep -qxF '$(CLUSTER)'; then \
@@ -44,11 +48,6 @@ cluster: node-image ## create a cluster, installing and building all that it tak
 	else \
 		$(MKUBE) create cluster --name '$(CLUSTER)'; \
 	fi
-
-test: announce unit e2e ## unit and e2e, in about 15 minutes; VM=1 adds virtual machines
-
-nightly: ## what takes hours: all of e2e, machines, conformance, chaos
-	@MAKE='$(MAKE)' .ci/nightly
 
 build: ## build bin/mkube
 	@command -v go >/dev/null || { echo 'Go is not installed: see https://go.dev/doc/install' >&2; exit 1; }
@@ -61,6 +60,24 @@ deps: build
 node-image: deps ## build the node image, of parts that are cached in ~/.cache/mkube
 	$(MKUBE) build node-image
 
+clean: ## remove bin and coverage; clusters, the image and the cache stay
+	rm -rf bin coverage.out
+
+##@ Test a change
+
+lint: bin/golangci-lint bin/actionlint ## gofmt, go vet, go mod tidy, golangci-lint, actionlint
+	@unformatted=$$(gofmt -l cmd docs e2e images internal node-image pkg); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go vet -tags e2e,nightly,chaos ./...
+	go mod tidy -diff
+	bin/golangci-lint run
+	bin/actionlint
+
+# A module each: their versions would drag one another.
+bin/golangci-lint bin/actionlint: bin/%: .ci/tools/%/go.mod .ci/tools/%/go.sum
+	CGO_ENABLED=0 go -C .ci/tools/$* build -trimpath -ldflags '-s -w' -o $(abspath bin)/ tool
+	@touch $@
+
 # The race detector needs cgo, and so a C compiler.
 unit: export CGO_ENABLED = 1
 unit: ## the tests that need no cluster, with the race detector
@@ -70,6 +87,11 @@ unit: ## the tests that need no cluster, with the race detector
 	go -C images/network-policies test -race -timeout 5m ./...
 	go -C node-image/pause test -race -timeout 5m ./...
 	go -C node-image/containerd test -race -timeout 5m ./preload
+
+# Without the race detector, and with one cluster.
+test-quick: node-image bin/runner ## unit tests, and a cluster that is created and used, in under 2 minutes
+	go test ./cmd/... ./docs/... ./internal/... ./pkg/...
+	bin/runner -tags e2e -run '^TestStorage$$' -parallel 1 -timeout 10m ./e2e/...
 
 # Not in help: what the tests would install.
 announce:
@@ -87,6 +109,13 @@ e2e: announce node-image bin/runner ## the tests on real clusters; RUN=TestStora
 bin/runner: $(wildcard e2e/runner/*.go)
 	go build -o $@ ./e2e/runner
 
+test: announce unit e2e ## unit and e2e, in about 15 minutes; VM=1 adds virtual machines
+
+##@ Test at length
+
+nightly: ## what takes hours: all of e2e, machines, conformance, chaos
+	@MAKE='$(MAKE)' .ci/nightly
+
 machines: build bin/runner ## the tests of virtual machines, as root; installs Vagrant, libvirt and QEMU
 	@.ci/machines install
 	VM=1 bin/runner -tags e2e,nightly -run '$(or $(value RUN),^Test(VagrantProvider|VirtualMachines)$$)' -parallel 1 -timeout 70m ./e2e
@@ -95,22 +124,8 @@ machines: build bin/runner ## the tests of virtual machines, as root; installs V
 chaos: node-image ## kill commands and the engine at random moments, ROUNDS=100 times, as root
 	go test -tags e2e,chaos -count=1 -timeout 180m -run '^TestChaos$$' -v ./e2e -rounds $(ROUNDS) $(if $(SEED),-seed $(SEED))
 
-bench: node-image ## measure: create, delete, sizes, an idle node
-	go run ./e2e/bench --mkube $(MKUBE) $(BENCH)
-
 conformance: node-image ## Kubernetes' conformance suite on two nodes, or FOCUS='...' of it
 	go run ./e2e/conformance --mkube $(MKUBE) --labels '$(LABELS)' --focus '$(FOCUS)' --attempts $(ATTEMPTS) $(if $(KEEP),--keep)
-
-# Its commands are run on a real cluster, which is taken away again.
-walkthrough: node-image ## make docs/walkthrough.md anew
-	$(MKUBE) delete cluster --name tour
-	$(MKUBE) tour --non-interactive --record docs/walkthrough/recorded.json
-	$(MKUBE) delete cluster --name tour
-	go test ./docs -run '^TestWalkthrough$$' -update
-
-docs: ## make the command reference, the schema and the pictures anew
-	go test ./pkg/cli -run '^TestReference$$' -update
-	go test ./docs -run '^Test(Schema|PictureOfTheGraph|Walkthrough)$$' -update
 
 # go test takes one fuzz target at a time. It would spend a minute on making an input smaller
 # whose coverage differs from run to run, as with keys that are made anew.
@@ -122,18 +137,18 @@ fuzz: ## each fuzz test for FUZZTIME (20s)
 		done || exit 1; \
 	done
 
-lint: bin/golangci-lint bin/actionlint ## gofmt, go vet, go mod tidy, golangci-lint, actionlint
-	@unformatted=$$(gofmt -l cmd docs e2e images internal node-image pkg); [ -z "$$unformatted" ] || { echo "gofmt -w $$unformatted" >&2; exit 1; }
-	go vet ./...
-	go vet -tags e2e,nightly,chaos ./...
-	go mod tidy -diff
-	bin/golangci-lint run
-	bin/actionlint
+bench: node-image ## measure: create, delete, sizes, an idle node
+	go run ./e2e/bench --mkube $(MKUBE) $(BENCH)
 
-# A module each: their versions would drag one another.
-bin/golangci-lint bin/actionlint: bin/%: .ci/tools/%/go.mod .ci/tools/%/go.sum
-	CGO_ENABLED=0 go -C .ci/tools/$* build -trimpath -ldflags '-s -w' -o $(abspath bin)/ tool
-	@touch $@
+##@ Documentation
 
-clean: ## remove bin and coverage; clusters, the image and the cache stay
-	rm -rf bin coverage.out
+docs: ## make the command reference, the schema and the pictures anew
+	go test ./pkg/cli -run '^TestReference$$' -update
+	go test ./docs -run '^Test(Schema|PictureOfTheGraph|Walkthrough)$$' -update
+
+# Its commands are run on a real cluster, which is taken away again.
+walkthrough: node-image ## make docs/walkthrough.md anew
+	$(MKUBE) delete cluster --name tour
+	$(MKUBE) tour --non-interactive --record docs/walkthrough/recorded.json
+	$(MKUBE) delete cluster --name tour
+	go test ./docs -run '^TestWalkthrough$$' -update
