@@ -99,7 +99,9 @@ func placeFor(c *cluster.Cluster, want config.Node) (config.Cluster, int, error)
 // alone is a configuration with only its i-th node, for a look at whether the host
 // has room for it: what the others take is taken already.
 func alone(cfg config.Cluster, i int) config.Cluster {
-	cfg.Nodes = cfg.Nodes[i : i+1]
+	n := cfg.Nodes[i]
+	n.Name = cfg.NodeNames()[i] // which its place among the others may decide
+	cfg.Nodes = []config.Node{n}
 	cfg.Networking.APIServerPort = 0
 	return cfg
 }

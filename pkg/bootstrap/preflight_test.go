@@ -119,3 +119,21 @@ func TestPreflightOfKubeconfig(t *testing.T) {
 		t.Errorf("without a kubeconfig: %v", err)
 	}
 }
+
+// TestPreflightOfAnAddition: the provider hears the name that the new node will have.
+func TestPreflightOfAnAddition(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	if _, err := r.addNode(t, config.Node{Role: config.Worker}); err != nil {
+		t.Fatal(err)
+	}
+	var checked []string
+	for _, c := range r.Calls() {
+		if c.Method == "Check" {
+			checked = append(checked, strings.Join(c.Args, " "))
+		}
+	}
+	if want := []string{"mkube-control-plane mkube-worker mkube-worker2", "mkube-worker3"}; !slices.Equal(checked, want) {
+		t.Errorf("the provider checked %q; want %q", checked, want)
+	}
+}

@@ -69,7 +69,7 @@ type Call struct {
 	Method string
 	// Cluster is empty for Clusters; Node is empty for what is the provider's.
 	Cluster, Node string
-	// Args are a Run's.
+	// Args are a Run's, or the names of the nodes of a Check.
 	Args []string
 }
 
@@ -100,7 +100,7 @@ func (p *Provider) Calls() []Call {
 
 // Check finds the problems that a test wants; an error of Before is one that refuses.
 func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
-	err := p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name})
+	err := p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name, Args: cfg.NodeNames()})
 	return append(slices.Clone(p.Problems), provider.Refuse(provider.CheckProvider, err)...)
 }
 
