@@ -201,6 +201,12 @@ func TestStopAndStart(t *testing.T) {
 	}
 	w.err.Reset()
 	w.want(t, w.run(t, "start cluster --name red --wait -1s"), Usage, "", "Error: --wait must not be negative: -1s\n")
+	for command, flag := range map[string]string{
+		"add node": "wait", "delete node x": "drain", "run kube-scheduler": "wait", "stage next": "wait", "stage check": "wait",
+	} {
+		w.err.Reset()
+		w.want(t, w.run(t, command+" --"+flag+" -1s"), Usage, "", "Error: --"+flag+" must not be negative: -1s\n")
+	}
 	w.err.Reset()
 	w.want(t, w.run(t, "stop cluster --name red"), Failed, "",
 		"Error: cluster \"red\" does not exist: mkube create cluster --name red creates it; existing clusters: blue\n")

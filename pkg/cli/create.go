@@ -25,6 +25,7 @@ func (h host) createCommand() *cobra.Command {
 type createOptions struct {
 	name, config, image, kubernetesVersion string
 	controlPlanes, workers                 int
+	counted                                bool // by --control-planes or --workers
 	wait                                   time.Duration
 	retain, noSwitchContext, verbose       bool
 	dryRun                                 bool
@@ -65,6 +66,7 @@ writes to standard output.`,
 			if err := knownComponent(cmd, o.until); err != nil {
 				return err
 			}
+			o.counted = cmd.Flags().Changed("control-planes") || cmd.Flags().Changed("workers")
 			if o.dryRun {
 				return h.dryRun(cmd.Context(), o)
 			}

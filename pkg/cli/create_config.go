@@ -44,8 +44,8 @@ func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
 // countNodes makes the nodes that the flags count.
 func countNodes(c *config.Cluster, o createOptions) error {
 	switch {
-	case o.controlPlanes == 1 && o.workers == 0:
-		return nil // as without a flag
+	case !o.counted:
+		return nil
 	case len(c.Nodes) > 0:
 		return errors.New("--control-planes and --workers cannot be combined with a configuration file that lists nodes: change the list, or remove it")
 	case o.controlPlanes < 1:

@@ -141,6 +141,8 @@ Error: addons[1] must be an addon, not "dashboard": the addons are metrics-serve
 		{"--control-planes 0 --wait -1s", "", `Error: --wait must not be negative: -1s
 Error: --control-planes must be at least 1, not 0
 `},
+		{"--config - --control-planes 1 --workers 0", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{role: control-plane}]\n", `Error: --control-planes and --workers cannot be combined with a configuration file that lists nodes: change the list, or remove it
+`},
 		{"--workers -1", "", `Error: --workers must not be negative: -1
 `},
 	} {

@@ -68,16 +68,13 @@ ready again. If the cluster is already running, start only checks that they are.
 	}
 	h.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
-	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 waits only for the nodes")
+	limitFlag(cmd, &o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 waits only for the nodes")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
 func (h host) startCluster(ctx context.Context, s *console, o startOptions) error {
-	if o.wait < 0 {
-		return &usageError{err: fmt.Errorf("--wait must not be negative: %s", o.wait)}
-	}
 	p, err := h.provider()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mkube/mkube/pkg/suggest"
 	"github.com/spf13/cobra"
@@ -127,6 +128,17 @@ func someArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return usagef(cmd, "%s needs %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// limitFlag adds a flag for a time limit. A negative one is refused before the command does anything.
+func limitFlag(cmd *cobra.Command, limit *time.Duration, name string, value time.Duration, usage string) {
+	cmd.Flags().DurationVar(limit, name, value, usage)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *limit < 0 {
+			return &usageError{err: fmt.Errorf("--%s must not be negative: %s", name, *limit)}
 		}
 		return nil
 	}

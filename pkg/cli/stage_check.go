@@ -32,7 +32,7 @@ The exit code is 0 only if all of this is true.`,
 	}
 	h.nameFlag(cmd, &name)
 	// All at once takes an emulated machine more than a minute.
-	cmd.Flags().DurationVar(&wait, "wait", 90*time.Second, "maximum time to retry a function that must work and does not")
+	limitFlag(cmd, &wait, "wait", 90*time.Second, "maximum time to retry a function that must work and does not")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
 	return cmd
 }
