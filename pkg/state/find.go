@@ -65,6 +65,7 @@ func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, er
 	return nil, errors.Join(errs...)
 }
 
+// NoControlPlane returns the error for nodes of which none is a control plane.
 func NoControlPlane(nodes []provider.Node) error {
 	return fmt.Errorf("none of the cluster's %d nodes is a control plane: delete the cluster and create it again", len(nodes))
 }

@@ -66,6 +66,7 @@ const rbac = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole",
 	`"roleRef":{"name":"system:kube-scheduler"},"subjects":[{"kind":"User","name":"system:kube-scheduler"}]}
 `
 
+// New returns a rig whose kubeconfig has an entry of somebody else.
 func New(t *testing.T) *Rig {
 	t.Helper()
 	r := &Rig{Provider: new(fake.Provider), API: new(componenttest.API), served: map[string]string{}}
@@ -130,6 +131,7 @@ func (r *Rig) planeOf(n *fake.Node) (*fake.Node, error) {
 	return nodes[0].(*fake.Node), nil
 }
 
+// Paths of the API.
 const (
 	SystemPods  = "/api/v1/namespaces/kube-system/pods/"
 	Account     = "/api/v1/namespaces/default/serviceaccounts/default"
