@@ -47,7 +47,7 @@ func TestProbe(t *testing.T) {
 		{"it is well, by TLS", "https " + port(secure.URL) + " /well", "", 0, 0},
 		{"it becomes well", "http " + port(plain.URL) + " /third", "", 0, 0},
 		{"it is not", "http " + port(plain.URL) + " /ill", "http://127.0.0.1:" + port(plain.URL) + "/ill: 500 Internal Server Error\n", 1, 2 * time.Second},
-		{"it is not, by TLS", "https " + port(secure.URL) + " /ill", "/ill: 500 \n", 1, 2 * time.Second},
+		{"it is not, by TLS", "https " + port(secure.URL) + " /ill", "/ill: 500 Internal Server Error\n", 1, 2 * time.Second},
 		{"nobody is there", "http " + closedPort(t) + " /", ": nothing listens on port ", 1, 2 * time.Second},
 		{"nobody speaks TLS", "https " + port(plain.URL) + " /well", "/well: no answer\n", 1, 2 * time.Second},
 		{"it hangs up", "http " + silent + " /", "/: no answer\n", 1, 2 * time.Second},

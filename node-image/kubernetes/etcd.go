@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,14 +36,22 @@ const (
 	etcdLimit = 10 * time.Second
 )
 
-// etcdShow shows what the API server has stored in etcd, as objects:
+// etcdTool shows what the API server has stored in etcd, as objects, for "mkube etcd":
 //
 //	mkube-etcd get [-o yaml|json|raw] KEY
 //	mkube-etcd ls [PREFIX]
 //	mkube-etcd watch [PREFIX]
 //
-// It is run on a control plane by "mkube etcd", and changes nothing.
-func etcdShow() int {
+// It changes etcd for mkube itself:
+//
+//	mkube-etcd member add PEERURL       announces a member, before it starts
+//	mkube-etcd member remove PEERURL    removes a member; it is no error if there is none
+//	mkube-etcd member keep PEERURL...   removes all other members
+//	mkube-etcd alarm disarm
+//	mkube-etcd check                    stores a value, reads it and deletes it
+//
+// It runs on a control plane.
+func etcdTool() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	err := etcdRun(ctx, os.Args[1:])
@@ -62,6 +71,19 @@ func etcdRun(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("say get KEY, ls [PREFIX] or watch [PREFIX]")
 	}
+	if slices.Contains([]string{"member", "alarm", "check"}, args[0]) {
+		// The certificate of health checks is there before the API server's is.
+		client, err := etcdClient("etcd/healthcheck-client")
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		known, err := etcdAdmin(ctx, client, args)
+		if !known {
+			return fmt.Errorf("unknown command %q: say member add|remove|keep PEERURL, alarm disarm, or check", strings.Join(args, " "))
+		}
+		return err
+	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -69,7 +91,7 @@ func etcdRun(ctx context.Context, args []string) error {
 	if !strings.HasPrefix(key, "/") {
 		key = registry + key
 	}
-	client, err := etcdClient()
+	client, err := etcdClient("apiserver-etcd-client")
 	if err != nil {
 		return err
 	}
@@ -85,8 +107,8 @@ func etcdRun(ctx context.Context, args []string) error {
 	return fmt.Errorf("unknown command %q: say get, ls or watch", args[0])
 }
 
-// etcdClient is who the API server is to etcd: etcd lets in nobody else.
-func etcdClient() (*clientv3.Client, error) {
+// etcdClient returns a client with a certificate of the node, by its name below etcdPKI.
+func etcdClient(certificate string) (*clientv3.Client, error) {
 	// The client would try for as long as it may, and log each time.
 	conn, err := net.DialTimeout("tcp", etcdAddress, etcdLimit)
 	if err != nil {
@@ -95,7 +117,7 @@ func etcdClient() (*clientv3.Client, error) {
 	conn.Close()
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
-	pair, err := tls.LoadX509KeyPair(etcdPKI+"apiserver-etcd-client.crt", etcdPKI+"apiserver-etcd-client.key")
+	pair, err := tls.LoadX509KeyPair(etcdPKI+certificate+".crt", etcdPKI+certificate+".key")
 	if err != nil {
 		return nil, err
 	}

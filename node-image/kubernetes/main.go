@@ -49,7 +49,7 @@ var programs = map[string]func() int{
 	"kubectl":                  kubectl,
 	"metrics-server":           metricsServer,
 	"bootstrap-rbac":           bootstrapRBAC,
-	"mkube-etcd":               etcdShow,
+	"mkube-etcd":               etcdTool,
 }
 
 func main() {

@@ -114,7 +114,7 @@ func TestChangesMeet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := up(t, planes, "2", "3", "4", "6")
+			r := up(t, planes)
 			entry, err := os.ReadFile(r.Kubeconfig)
 			if err != nil {
 				t.Fatal(err)
@@ -148,7 +148,7 @@ func TestChangesMeet(t *testing.T) {
 // TestTwoAddsInTurn: a command that waited for the other sees what that one has done.
 func TestTwoAddsInTurn(t *testing.T) {
 	t.Parallel()
-	r := up(t, planes, "2", "3", "4", "6", "7")
+	r := up(t, planes)
 	r.meet("Check")
 	names := make([]string, 2)
 	errs := make([]error, 2)

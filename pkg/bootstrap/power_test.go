@@ -20,7 +20,7 @@ import (
 // TestStart waits for every component, and writes no file and starts nothing itself.
 func TestStart(t *testing.T) {
 	t.Parallel()
-	r := up(t, workers, "2")
+	r := up(t, workers)
 	if err := bootstrap.Stop(t.Context(), r, "mkube"); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestStart(t *testing.T) {
 // TestStartAfterAKilledStop: nodes that stop while they are waited for are started again.
 func TestStartAfterAKilledStop(t *testing.T) {
 	t.Parallel()
-	r := up(t, workers, "2")
+	r := up(t, workers)
 	var once sync.Once
 	on := func(e progress.Event) {
 		if e.Step == "etcd" && e.State == progress.Running {

@@ -57,6 +57,10 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
 				t.programs(outputs["containerd"], binDir, "usr/local/bin", "preload")
 				t.programs(outputs["crictl"], binDir, "usr/local/bin")
+				t.programs(outputs["mkube-node"], binDir, "usr/local/bin")
+				for _, name := range nodePrograms {
+					t.link("/"+path.Join(binDir, "mkube-node"), "usr/local/bin/"+name)
+				}
 				t.programs(filepath.Join(extra, "bin"), binDir, "usr/local/bin")
 				t.dir(filepath.Join(extra, "data"), partsDir)
 				t.link("/"+path.Join(binDir, "containerd"), "usr/local/bin/ctr")

@@ -36,6 +36,9 @@ var programs = []string{
 	"kube-scheduler", "kubectl", "kubelet", "metrics-server", "mkube-etcd",
 }
 
+// nodePrograms are the names of node-image/mkube-node.
+var nodePrograms = []string{"mkube-node-dns", "mkube-node-limits", "mkube-probe", "mkube-resolve"}
+
 // WebImage is a small web server, for who has no registry to get one from: it serves one
 // page on port 80.
 const WebImage = "mkube.dev/web:1"

@@ -57,10 +57,11 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	cr.ldflags = "-X sigs.k8s.io/cri-tools/pkg/version.Version=" + pinned["crictl"]
 	pause := module("pause", "the first process of every pod")
 	dns := module("coredns", "CoreDNS "+pinned["coredns"])
-	pause.packages, dns.packages = []string{"."}, []string{"."}
+	node := module("mkube-node", "mkube's own programs on a node")
+	pause.packages, dns.packages, node.packages = []string{"."}, []string{"."}, []string{"."}
 	storage := module("local-path-provisioner", "local-path-provisioner "+pinned["local-path-provisioner"])
 	storage.ldflags = "-X main.VERSION=" + pinned["local-path-provisioner"]
-	return []part{kubernetes, c, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage}, versions, nil
+	return []part{kubernetes, c, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage, node}, versions, nil
 }
 
 // required is the version of a module that a folder's go.mod pins.

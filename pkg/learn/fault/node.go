@@ -4,7 +4,6 @@ import (
 	"github.com/mkube/mkube/pkg/names"
 
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -117,47 +116,9 @@ func emptyEtcd(ctx context.Context, e env) error {
 	ctx, cancel := context.WithTimeout(ctx, shows)
 	defer cancel()
 	return component.Eventually(ctx, func() error {
-		if err := disarm(ctx, e); err != nil {
+		if err := e.sh(ctx, "mkube-etcd alarm disarm"); err != nil {
 			return err
 		}
 		return works(ctx, e)
 	})
-}
-
-// alarm is an alarm of etcd, whose member is a number as a string, as its gateway has it.
-type alarm struct {
-	Action   string `json:"action,omitempty"`
-	MemberID string `json:"memberID,omitempty"`
-	Alarm    string `json:"alarm,omitempty"`
-}
-
-// disarm takes back each alarm of etcd: one that names no member is nobody's, see
-// https://etcd.io/docs/latest/op-guide/maintenance/#space-quota.
-func disarm(ctx context.Context, e env) error {
-	out, err := askAlarms(ctx, e, alarm{Action: "GET"})
-	if err != nil {
-		return err
-	}
-	var list struct{ Alarms []alarm }
-	if err := json.Unmarshal(out, &list); err != nil {
-		return fmt.Errorf("reading etcd's alarms: %w", err)
-	}
-	for _, a := range list.Alarms {
-		a.Action = "DEACTIVATE"
-		if _, err := askAlarms(ctx, e, a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func askAlarms(ctx context.Context, e env, a alarm) ([]byte, error) {
-	body, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	const pkiDir = names.PKIDir + "/etcd"
-	return provider.Output(ctx, e.node, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", pkiDir+"/ca.crt",
-		"--cert", pkiDir+"/healthcheck-client.crt", "--key", pkiDir+"/healthcheck-client.key",
-		"--data", string(body), "https://127.0.0.1:2379/v3/maintenance/alarm")
 }

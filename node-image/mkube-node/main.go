@@ -1,0 +1,31 @@
+// Command mkube-node is the programs of mkube on a node that decide something, in one binary: the name by which
+// it is called selects one. It is small, because mkube-probe runs many times while a cluster comes up.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// A program returns an exit code: 0 for success, 1 for failure, 2 for wrong arguments.
+type program func(args []string, stdout, stderr io.Writer) int
+
+// programs maps names to programs.
+var programs = map[string]program{
+	"mkube-node-dns":    nodeDNS,
+	"mkube-node-limits": nodeLimits,
+	"mkube-probe":       probe,
+	"mkube-resolve":     resolve,
+}
+
+func main() {
+	name := filepath.Base(os.Args[0])
+	run, ok := programs[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "%s is not a name of this program\n", name)
+		os.Exit(2)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
