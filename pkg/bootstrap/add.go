@@ -1,8 +1,6 @@
 package bootstrap
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/etcd"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )

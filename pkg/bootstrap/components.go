@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/mkube/mkube/pkg/cluster"
-
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/apiserver"
 	"github.com/mkube/mkube/pkg/component/cloudcontroller"

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/learn/stages"
 )
 
 func (h host) diffCommand() *cobra.Command {

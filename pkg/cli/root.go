@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mkube/mkube/pkg/suggest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // root is the whole command line.

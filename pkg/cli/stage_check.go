@@ -6,8 +6,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/mkube/mkube/pkg/learn/stages"
 	"github.com/spf13/cobra"
+
+	"github.com/mkube/mkube/pkg/learn/stages"
 )
 
 func (h host) stageCheckCommand() *cobra.Command {

@@ -1,8 +1,6 @@
 package cluster_test
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"io"
 	"net/http"
@@ -18,6 +16,7 @@ import (
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 )
 
 func TestAPICheck(t *testing.T) {

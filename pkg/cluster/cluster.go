@@ -3,8 +3,6 @@
 package cluster
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

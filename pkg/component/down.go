@@ -1,8 +1,6 @@
 package component
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

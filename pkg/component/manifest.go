@@ -1,8 +1,6 @@
 package component
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"bytes"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +8,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mkube/mkube/pkg/suggest"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // The plugins of containerd that have the CRI's configuration: all of it in containerd

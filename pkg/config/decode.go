@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mkube/mkube/pkg/suggest"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // A decoder fills in Go values from YAML nodes. It notes all mistakes instead of

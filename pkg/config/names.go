@@ -1,10 +1,10 @@
 package config
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"cmp"
 	"fmt"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // NodeNames are the names of the cluster's nodes, in the order of Nodes: a node's own,

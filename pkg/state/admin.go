@@ -1,8 +1,6 @@
 package state
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"fmt"
 	"net/netip"
@@ -12,6 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

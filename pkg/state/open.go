@@ -3,8 +3,6 @@
 package state
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

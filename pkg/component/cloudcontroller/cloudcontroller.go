@@ -3,8 +3,6 @@
 package cloudcontroller
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -16,6 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

@@ -2,8 +2,6 @@
 package cni
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"bytes"
 	"context"
 	_ "embed"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

@@ -3,8 +3,6 @@
 package controllermanager
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	_ "embed"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

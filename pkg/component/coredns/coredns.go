@@ -2,8 +2,6 @@
 package coredns
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	_ "embed"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

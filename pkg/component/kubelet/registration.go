@@ -1,8 +1,6 @@
 package kubelet
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -14,6 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

@@ -1,13 +1,12 @@
 package kubeproxy
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"net"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

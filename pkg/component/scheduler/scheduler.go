@@ -2,12 +2,11 @@
 package scheduler
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	_ "embed"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

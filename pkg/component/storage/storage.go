@@ -3,13 +3,12 @@
 package storage
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	_ "embed"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

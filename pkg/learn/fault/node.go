@@ -1,8 +1,6 @@
 package fault
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/kubelet"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
 )

@@ -2,8 +2,6 @@
 package override
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"bytes"
 	"context"
 	"debug/elf"
@@ -12,12 +10,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mkube/mkube/pkg/bootstrap"
-
 	"sigs.k8s.io/yaml"
 
+	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )

@@ -1,17 +1,15 @@
 package stages
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"sync"
 	"time"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )

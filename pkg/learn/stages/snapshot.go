@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/provider"

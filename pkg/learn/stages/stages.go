@@ -9,12 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mkube/mkube/pkg/config"
-
 	"github.com/mkube/mkube/pkg/bootstrap"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )

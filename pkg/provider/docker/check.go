@@ -1,8 +1,6 @@
 package docker
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 

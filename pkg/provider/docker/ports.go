@@ -1,8 +1,6 @@
 package docker
 
 import (
-	"github.com/mkube/mkube/pkg/names"
-
 	"cmp"
 	"context"
 	"errors"
@@ -21,6 +19,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // apiServerPort is kube-apiserver's port on a node.
