@@ -31,9 +31,11 @@ func Document(steps []Step, printed map[string][]string, pictures string) (strin
 
 const preface = `# A Kubernetes control plane, component by component
 
-This page is made by ` + "`make walkthrough`" + ` from the steps of ` + "`mkube tour`" + ` (pkg/learn/tour/steps) and from what their commands
-printed on a real cluster. Do not edit it. To walk yourself, on a cluster of your own: ` + "`mkube tour`" + `. In the pictures
-what came last is marked, and what is still to come is faint; an arrow leads from a component to what needs it.
+` + "`make walkthrough`" + ` generates this page from the steps of ` + "`mkube tour`" + ` (pkg/learn/tour/steps) and from the output of their
+commands on a real cluster. Do not edit it. To take the same steps on your own cluster, run ` + "`mkube tour`" + `.
+
+In the pictures, the new components of a step are marked, and the components of later steps are faint. An arrow points from
+a component to the components that need it.
 `
 
 // closed is a text that ends with a newline, if it has any line.
