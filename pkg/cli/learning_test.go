@@ -44,8 +44,8 @@ func TestExplain(t *testing.T) {
 	out, _, _ := w.said(t, "explain", "kube-apiserver")
 	for _, part := range []string{
 		"  once these serve:  etcd\n", "  before:            node-registration, kube-controller-manager,",
-		"  --secure-port=6443\n      The only port: since Kubernetes 1.20 there is none without TLS.\n",
-		"  /etc/kubernetes/manifests/kube-apiserver.yaml ", "  6443  TCP  everybody: kubectl",
+		"  --secure-port=6443\n      This is the only port. Since Kubernetes 1.20, there is none without TLS.\n",
+		"  /etc/kubernetes/manifests/kube-apiserver.yaml ", "  6443  TCP  all clients: kubectl",
 	} {
 		if !strings.Contains(out, part) {
 			t.Errorf("explain kube-apiserver does not say %q:\n%s", part, out)

@@ -59,11 +59,11 @@ func FeatureGates(cfg config.Cluster) []Flag {
 		gates = append(gates, fmt.Sprintf("%s=%t", name, on))
 	}
 	sort.Strings(gates)
-	return []Flag{{"feature-gates", strings.Join(gates, ","), "The feature gates of the cluster's configuration."}}
+	return []Flag{{"feature-gates", strings.Join(gates, ","), "These feature gates come from the cluster's configuration."}}
 }
 
 // LeaderElect is the flag that says whether a component must win an election
 // before it works: of one there is no need, and it would cost seconds at start.
 func LeaderElect(controlPlanes int) Flag {
-	return Flag{"leader-elect", fmt.Sprint(controlPlanes > 1), "With one control plane there is nobody to elect: waiting for a lease would only cost seconds."}
+	return Flag{"leader-elect", fmt.Sprint(controlPlanes > 1), "Only one instance may be active. With one control plane there is no other, and an election would only delay the start by seconds."}
 }

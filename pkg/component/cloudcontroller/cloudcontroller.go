@@ -52,7 +52,7 @@ func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error))
 			Flags:  Flags,
 			Ports: []component.Port{
 				{Number: 10258, Protocol: "TCP", For: "health and metrics, for the node itself"},
-				{Number: 10258, Protocol: "UDP", For: "the speakers hear from each other that their nodes are alive"},
+				{Number: 10258, Protocol: "UDP", For: "heartbeats, for the speakers of the other nodes"},
 			},
 			Effect: component.Effect{Claim: "a Service of type LoadBalancer gets an address", Try: gives},
 		},
@@ -95,10 +95,10 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // library, k8s.io/cloud-provider, and the speaker's.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
-		{Name: "cloud-provider", Value: "mkube", Why: "The only cloud that this program knows."},
-		{Name: "cluster-name", Value: c.Config.Name, Why: "Part of what the cloud calls its nodes."},
+		{Name: "cloud-provider", Value: "mkube", Why: "This program supports only this cloud."},
+		{Name: "cluster-name", Value: c.Config.Name, Why: "The name is part of the provider ID of each node."},
 		component.LeaderElect(len(c.ControlPlanes())),
-		{Name: "secure-port", Value: "0", Why: "No port with TLS, whose keys would be made at each start: health and metrics are on the node's own 127.0.0.1:10258."},
+		{Name: "secure-port", Value: "0", Why: "Without a TLS port, the program creates no keys at each start. It serves health and metrics on 127.0.0.1:10258 of the node."},
 	}
 	return append(append(flags, speakerFlags(n)...), component.FeatureGates(c.Config)...)
 }
@@ -106,9 +106,9 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 // speakerFlags are those of the speaker, which is all of it on a worker.
 func speakerFlags(n provider.Node) []component.Flag {
 	return []component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the program is to it."},
-		{Name: "node-name", Value: n.Name(), Why: "Which node's speaker it is."},
-		{Name: "node-ip", Value: n.IP().String(), Why: "Which of the node's interfaces is on the cluster's network, and where the other speakers hear it."},
+		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the program's client certificate."},
+		{Name: "node-name", Value: n.Name(), Why: "The speaker belongs to this node."},
+		{Name: "node-ip", Value: n.IP().String(), Why: "The address identifies the node's interface on the cluster's network. The speaker exchanges heartbeats with the others at this address."},
 	}
 }
 

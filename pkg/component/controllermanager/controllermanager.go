@@ -62,20 +62,20 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the controllers are to it."},
-		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
-		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
-		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
-		{Name: "cluster-name", Value: c.Config.Name, Why: "What a cloud would call its load balancers after."},
-		{Name: "cluster-signing-cert-file", Value: dir + "/ca.crt", Why: "The authority that signs certificate requests that were approved."},
-		{Name: "cluster-signing-key-file", Value: dir + "/ca.key", Why: "The key of that authority."},
-		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Who reads its metrics shows a certificate of this authority."},
-		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "The authority behind the front proxy."},
-		{Name: "root-ca-file", Value: dir + "/ca.crt", Why: "Given to every pod, which can then trust the API server."},
-		{Name: "service-account-private-key-file", Value: dir + "/sa.key", Why: "Signs the tokens in Secrets that ask for one."},
-		{Name: "use-service-account-credentials", Value: "true", Why: "Each controller is somebody of its own, with no more rights than it needs."},
-		{Name: "kube-api-qps", Value: "500", Why: "Each controller fetches a token first: the default of 20 requests a second would cost seconds at start."},
-		{Name: "kube-api-burst", Value: "1000", Why: "As above."},
+		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the program's client certificate."},
+		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "The API server authenticates the clients that read the metrics."},
+		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "The API server decides whether a client may read the metrics."},
+		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are only available on the node itself."},
+		{Name: "cluster-name", Value: c.Config.Name, Why: "A cloud would name its load balancers after the cluster."},
+		{Name: "cluster-signing-cert-file", Value: dir + "/ca.crt", Why: "This authority signs approved certificate requests."},
+		{Name: "cluster-signing-key-file", Value: dir + "/ca.key", Why: "This is the key of that authority."},
+		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Clients that read the metrics can authenticate with a certificate of this authority."},
+		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "This authority issues the certificate of the front proxy."},
+		{Name: "root-ca-file", Value: dir + "/ca.crt", Why: "Every pod gets this certificate, so that it can verify the API server."},
+		{Name: "service-account-private-key-file", Value: dir + "/sa.key", Why: "This key signs the tokens for Secrets that request one."},
+		{Name: "use-service-account-credentials", Value: "true", Why: "Each controller has its own service account, with no more rights than it needs."},
+		{Name: "kube-api-qps", Value: "500", Why: "Each controller first requests a token. The default of 20 requests per second would delay the start by seconds."},
+		{Name: "kube-api-burst", Value: "1000", Why: "The reason is the same as for kube-api-qps."},
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
 	flags = append(flags, nodeCIDRs(c, n)...)
@@ -87,19 +87,19 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 // another, which reads them from the nodes' objects, the controller does it.
 func nodeCIDRs(c *cluster.Cluster, n provider.Node) []component.Flag {
 	if !c.Config.Networking.DisableDefaultCNI {
-		return []component.Flag{{Name: "allocate-node-cidrs", Value: "false", Why: "mkube has given each node its part of the pod network."}}
+		return []component.Flag{{Name: "allocate-node-cidrs", Value: "false", Why: "mkube assigns each node its part of the pod network."}}
 	}
 	flags := []component.Flag{
-		{Name: "allocate-node-cidrs", Value: "true", Why: "Each node gets its part of the pod network."},
-		{Name: "cluster-cidr", Value: c.Config.Networking.PodSubnet, Why: "The pod network."},
-		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Not to be given to nodes."},
+		{Name: "allocate-node-cidrs", Value: "true", Why: "The controller assigns each node its part of the pod network."},
+		{Name: "cluster-cidr", Value: c.Config.Networking.PodSubnet, Why: "This is the range of the pod network."},
+		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "No node gets addresses from this range."},
 	}
 	for _, cidr := range c.PodCIDRs(n) {
 		name := "node-cidr-mask-size-ipv4"
 		if cidr.Addr().Is6() {
 			name = "node-cidr-mask-size-ipv6"
 		}
-		flags = append(flags, component.Flag{Name: name, Value: fmt.Sprint(cidr.Bits()), Why: "How large a node's part is."})
+		flags = append(flags, component.Flag{Name: name, Value: fmt.Sprint(cidr.Bits()), Why: "This is the prefix length of a node's part."})
 	}
 	return flags
 }

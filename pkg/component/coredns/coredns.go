@@ -30,10 +30,10 @@ func New() component.Component {
 			Short:  "answers for the names of Services and pods",
 			Lesson: lesson,
 			Ports: []component.Port{
-				{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns; the port is the pod's, as are the others"},
+				{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns (all four are ports of the pod)"},
 				{Number: 8080, Protocol: "TCP", For: "health, for the kubelet's probe"},
 				{Number: 8181, Protocol: "TCP", For: "readiness, for the kubelet's probe"},
-				{Number: 9153, Protocol: "TCP", For: "metrics, for who gathers them"},
+				{Number: 9153, Protocol: "TCP", For: "metrics, for programs that collect them"},
 			},
 			Effect: component.Effect{Claim: "the name of a Service resolves", Try: resolves},
 		},

@@ -35,8 +35,8 @@ func New() component.Component {
 			Lesson: lesson,
 			Flags:  Flags,
 			Ports: []component.Port{
-				{Number: 2379, Protocol: "TCP", For: "the API server, by mutual TLS"},
-				{Number: 2380, Protocol: "TCP", For: "the other members, by mutual TLS"},
+				{Number: 2379, Protocol: "TCP", For: "the API server, with mutual TLS"},
+				{Number: 2380, Protocol: "TCP", For: "the other members, with mutual TLS"},
 				{Number: 2381, Protocol: "TCP", For: "health and metrics, for the node itself"},
 			},
 			Effect: component.Effect{Claim: "a value can be stored and read back", Try: remembers},
@@ -108,25 +108,25 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	client := "https://" + netip.AddrPortFrom(n.IP(), 2379).String()
 	peer := peerURL(n)
 	flags := []component.Flag{
-		{Name: "name", Value: n.Name(), Why: "A member is known by its node's name."},
-		{Name: "data-dir", Value: dataDir, Why: "The database lies on the node, outside of the container: it outlives it."},
-		{Name: "initial-cluster", Value: members(c), Why: "The members that form the cluster at its first start."},
-		{Name: "initial-cluster-state", Value: state(c, n), Why: "Whether this member forms a new cluster or joins one that was told of it."},
-		{Name: "initial-advertise-peer-urls", Value: peer, Why: "Where the other members reach this one."},
-		{Name: "listen-peer-urls", Value: peer, Why: "Members speak to each other on the cluster's network only."},
-		{Name: "advertise-client-urls", Value: client, Why: "Where clients are told to go."},
+		{Name: "name", Value: n.Name(), Why: "Each member has the name of its node."},
+		{Name: "data-dir", Value: dataDir, Why: "The database is on the node, outside of the container, so that it outlives the container."},
+		{Name: "initial-cluster", Value: members(c), Why: "These members form the cluster at its first start."},
+		{Name: "initial-cluster-state", Value: state(c, n), Why: "A member forms a new cluster, or joins an existing one to which mkube has added it."},
+		{Name: "initial-advertise-peer-urls", Value: peer, Why: "The other members reach this one at this address."},
+		{Name: "listen-peer-urls", Value: peer, Why: "Members communicate on the cluster's network only."},
+		{Name: "advertise-client-urls", Value: client, Why: "The member announces this address to clients."},
 		{Name: "listen-client-urls", Value: "https://127.0.0.1:2379," + client, Why: "The API server of this node connects locally."},
-		{Name: "listen-metrics-urls", Value: "http://127.0.0.1:2381", Why: "Health and metrics without a certificate, from the node only: the kubelet probes it."},
-		{Name: "cert-file", Value: pkiDir + "/server.crt", Why: "etcd proves to its clients who it is."},
-		{Name: "key-file", Value: pkiDir + "/server.key", Why: "The key of that certificate."},
-		{Name: "client-cert-auth", Value: "true", Why: "Who has no certificate of etcd's own authority is refused: whoever reads etcd reads every Secret."},
-		{Name: "trusted-ca-file", Value: pkiDir + "/ca.crt", Why: "The authority that clients' certificates must come from."},
-		{Name: "peer-cert-file", Value: pkiDir + "/peer.crt", Why: "Members prove who they are to each other."},
-		{Name: "peer-key-file", Value: pkiDir + "/peer.key", Why: "The key of that certificate."},
-		{Name: "peer-client-cert-auth", Value: "true", Why: "Only members may join in."},
-		{Name: "peer-trusted-ca-file", Value: pkiDir + "/ca.crt", Why: "The authority that members' certificates must come from."},
-		{Name: "snapshot-count", Value: "10000", Why: "A snapshot after so many changes, as kubeadm has it."},
-		{Name: "watch-progress-notify-interval", Value: "5s", Why: "Lets the API server's watch cache know how fresh it is."},
+		{Name: "listen-metrics-urls", Value: "http://127.0.0.1:2381", Why: "Health and metrics need no certificate here, but only the node itself can connect. The kubelet probes this address."},
+		{Name: "cert-file", Value: pkiDir + "/server.crt", Why: "etcd identifies itself to clients with this certificate."},
+		{Name: "key-file", Value: pkiDir + "/server.key", Why: "This is the key of that certificate."},
+		{Name: "client-cert-auth", Value: "true", Why: "Clients must have a certificate of etcd's own authority, because whoever can read etcd can read every Secret."},
+		{Name: "trusted-ca-file", Value: pkiDir + "/ca.crt", Why: "The certificates of clients must come from this authority."},
+		{Name: "peer-cert-file", Value: pkiDir + "/peer.crt", Why: "Members identify themselves to each other with this certificate."},
+		{Name: "peer-key-file", Value: pkiDir + "/peer.key", Why: "This is the key of that certificate."},
+		{Name: "peer-client-cert-auth", Value: "true", Why: "Only members can connect to members."},
+		{Name: "peer-trusted-ca-file", Value: pkiDir + "/ca.crt", Why: "The certificates of members must come from this authority."},
+		{Name: "snapshot-count", Value: "10000", Why: "etcd takes a snapshot after this number of changes, as in clusters of kubeadm."},
+		{Name: "watch-progress-notify-interval", Value: "5s", Why: "These notifications let the API server's watch cache know how current it is."},
 	}
 	return append(flags, election(c)...)
 }
@@ -140,8 +140,8 @@ func election(c *cluster.Cluster) []component.Flag {
 		return nil
 	}
 	return []component.Flag{
-		{Name: "heartbeat-interval", Value: "20", Why: "In milliseconds; there is nobody to send one to."},
-		{Name: "election-timeout", Value: "100", Why: "In milliseconds: the only member wins each election, and need not wait long for others."},
+		{Name: "heartbeat-interval", Value: "20", Why: "The value is in milliseconds. A single member has no other member to send heartbeats to."},
+		{Name: "election-timeout", Value: "100", Why: "The value is in milliseconds. A single member wins every election, and need not wait long for others."},
 	}
 }
 

@@ -44,7 +44,7 @@ func New() component.Component {
 			Flags:  Flags,
 			Ports: []component.Port{
 				{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
-				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward; metrics-server"},
+				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward, and metrics-server"},
 			},
 			Effect: component.Effect{Claim: "a pod whose file lies in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		},
@@ -91,11 +91,11 @@ func settings(c *cluster.Cluster, n provider.Node, flags []component.Flag, regis
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
-		{Name: "node-ip", Value: addresses(n), Why: "A node container has addresses that stay."},
-		{Name: "hostname-override", Value: n.Name(), Why: "The node is called as its container is."},
+		{Name: "node-ip", Value: addresses(n), Why: "These are the addresses of the node, which do not change."},
+		{Name: "hostname-override", Value: n.Name(), Why: "The node has the same name in the API as in mkube."},
 	}
 	if labels := c.Spec(n).Labels; len(labels) > 0 {
-		flags = append(flags, component.Flag{Name: "node-labels", Value: joined(labels), Why: "The labels of the cluster's configuration."})
+		flags = append(flags, component.Flag{Name: "node-labels", Value: joined(labels), Why: "These labels come from the cluster's configuration."})
 	}
 	return flags
 }

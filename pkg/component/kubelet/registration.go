@@ -58,7 +58,7 @@ func Registration() component.Component {
 // RegistrationFlags are the flags of a kubelet that registers.
 func RegistrationFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append([]component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the kubelet is to it. Without it, it runs static pods only."},
+		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the kubelet's client certificate. Without the flag, the kubelet runs static pods only."},
 	}, Flags(c, n)...)
 }
 
@@ -79,7 +79,7 @@ func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, er
 // its node is.
 func CloudFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append(RegistrationFlags(c, n), component.Flag{
-		Name: "cloud-provider", Value: "external", Why: "A new node is tainted until the cloud controller manager has initialised it.",
+		Name: "cloud-provider", Value: "external", Why: "A new node has a taint until the cloud controller manager has initialized it.",
 	})
 }
 

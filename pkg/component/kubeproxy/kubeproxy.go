@@ -92,8 +92,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/.
 func Flags(n provider.Node) []component.Flag {
 	return []component.Flag{
-		{Name: "config", Value: settings, Why: "All other settings are in a file."},
-		{Name: "hostname-override", Value: n.Name(), Why: "Which node's endpoints are local ones."},
+		{Name: "config", Value: settings, Why: "All other settings are in this file."},
+		{Name: "hostname-override", Value: n.Name(), Why: "The endpoints of this node are the local ones."},
 	}
 }
 

@@ -44,7 +44,7 @@ func New() component.Component {
 			Short:  "tells how much processor and memory nodes and pods use, for kubectl top and autoscalers",
 			Lesson: lesson,
 			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
-			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io; the port is the pod's"}},
+			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io (a port of the pod)"}},
 			Effect: component.Effect{Claim: "the API tells how much nodes use", Try: tells},
 		},
 		Content: component.Content{
@@ -91,14 +91,14 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 // https://github.com/kubernetes-sigs/metrics-server#configuration.
 func Flags() []component.Flag {
 	return []component.Flag{
-		{Name: "kubelet-certificate-authority", Value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", Why: "The kubelets' certificates are of the cluster's authority, which every pod is given."},
-		{Name: "kubelet-preferred-address-types", Value: "InternalIP", Why: "Kubelets are called by address: a node's name may not resolve."},
-		{Name: "kubelet-use-node-status-port", Value: "true", Why: "Each node says at which port its kubelet listens."},
-		{Name: "metric-resolution", Value: "10s", Why: "How often kubelets are asked: as often as it may be, since it takes two answers to know a use of processor."},
-		{Name: "kubelet-request-timeout", Value: "5s", Why: "An answer must be there before the next question."},
-		{Name: "secure-port", Value: port, Why: "A port that no privilege is needed for."},
-		{Name: "tls-cert-file", Value: serving + "/tls.crt", Why: "The API server checks whom it passes requests on to."},
-		{Name: "tls-private-key-file", Value: serving + "/tls.key", Why: "The key of that certificate."},
+		{Name: "kubelet-certificate-authority", Value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", Why: "The kubelets' certificates come from the cluster's authority, whose certificate every pod gets."},
+		{Name: "kubelet-preferred-address-types", Value: "InternalIP", Why: "metrics-server connects to kubelets by address, because the name of a node may not resolve."},
+		{Name: "kubelet-use-node-status-port", Value: "true", Why: "The status of each node has the port of its kubelet."},
+		{Name: "metric-resolution", Value: "10s", Why: "metrics-server queries kubelets as often as it allows, because it needs two values to compute a CPU usage."},
+		{Name: "kubelet-request-timeout", Value: "5s", Why: "A request must end before the next one starts."},
+		{Name: "secure-port", Value: port, Why: "A process needs no privileges to listen on this port."},
+		{Name: "tls-cert-file", Value: serving + "/tls.crt", Why: "The API server verifies this certificate before it forwards requests."},
+		{Name: "tls-private-key-file", Value: serving + "/tls.key", Why: "This is the key of that certificate."},
 	}
 }
 

@@ -66,9 +66,9 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // Flags are those of images/network-policies.
 func Flags(n provider.Node) []component.Flag {
 	return []component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server that knows policies, pods and namespaces."},
-		{Name: "hostname-override", Value: n.Name(), Why: "Which pods are here: each node looks after its own."},
-		{Name: "healthz-bind-address", Value: fmt.Sprintf("127.0.0.1:%d", healthPort), Why: "Health is for the node itself."},
+		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, from which the program reads policies, pods and namespaces."},
+		{Name: "hostname-override", Value: n.Name(), Why: "The program enforces policies for the pods of this node only."},
+		{Name: "healthz-bind-address", Value: fmt.Sprintf("127.0.0.1:%d", healthPort), Why: "Health is only available on the node itself."},
 	}
 }
 

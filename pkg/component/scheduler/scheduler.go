@@ -57,12 +57,12 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/.
 func Flags(c *cluster.Cluster, _ provider.Node) []component.Flag {
 	flags := []component.Flag{
-		{Name: "kubeconfig", Value: kubeconfig, Why: "The API server, and who the scheduler is to it."},
-		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "Who reads its metrics is looked up in the API server."},
-		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "And so is whether they may."},
-		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Who reads its metrics shows a certificate of this authority."},
-		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "The authority behind the front proxy: known beforehand, not asked for at start."},
-		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are for the node itself."},
+		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the scheduler's client certificate."},
+		{Name: "authentication-kubeconfig", Value: kubeconfig, Why: "The API server authenticates the clients that read the metrics."},
+		{Name: "authorization-kubeconfig", Value: kubeconfig, Why: "The API server decides whether a client may read the metrics."},
+		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Clients that read the metrics can authenticate with a certificate of this authority."},
+		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "This authority issues the certificate of the front proxy. With this flag, the scheduler does not request it at start."},
+		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are only available on the node itself."},
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
 	return append(flags, component.FeatureGates(c.Config)...)

@@ -66,10 +66,10 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 // https://github.com/rancher/local-path-provisioner.
 func Flags() []component.Flag {
 	return []component.Flag{
-		{Name: "config", Value: "/etc/config/config.json", Why: "Where on each node the volumes lie."},
-		{Name: "helper-pod-file", Value: "/etc/config/helperPod.yaml", Why: "The pod that makes a folder on a node, and takes it away again."},
-		{Name: "namespace", Value: namespace, Why: "Where such pods run."},
-		{Name: "service-account-name", Value: "default", Why: "Such a pod has nothing to ask of the API server."},
+		{Name: "config", Value: "/etc/config/config.json", Why: "This file has the folder of the volumes on each node."},
+		{Name: "helper-pod-file", Value: "/etc/config/helperPod.yaml", Why: "This file describes the helper pod, which creates or deletes a folder on a node."},
+		{Name: "namespace", Value: namespace, Why: "Helper pods run in this namespace."},
+		{Name: "service-account-name", Value: "default", Why: "Helper pods need no rights in the API."},
 	}
 }
 
