@@ -39,8 +39,8 @@ func TestAPIServerDescribed(t *testing.T) {
 	componenttest.Described(t, apiserver.New())
 }
 
-// TestAPIServerPublishedAddresses: the address at which the server is published, and all
-// names that the configuration lists, are part of every certificate.
+// TestAPIServerPublishedAddresses checks that every certificate contains the address at which
+// the server is published, and all names in the configuration.
 func TestAPIServerPublishedAddresses(t *testing.T) {
 	t.Parallel()
 	const common = "10.96.0.1, 10.89.0.2, 127.0.0.1, ::1"
@@ -65,7 +65,7 @@ func TestAPIServerPublishedAddresses(t *testing.T) {
 	}
 }
 
-// certified is a field of the API server's certificate.
+// certified returns a field of the API server's certificate.
 func certified(t *testing.T, field string, n config.Networking) string {
 	t.Helper()
 	cl := componenttest.Cluster(t, config.Cluster{Networking: n})
@@ -112,8 +112,8 @@ func TestAPIServerRoles(t *testing.T) {
 	for _, rule := range rules {
 		got = append(got, rule.GetKind()+" "+rule.GetName())
 	}
-	// What components need that start next is first; what lies in a namespace is left
-	// to the server.
+	// Roles of the components that start next come first. Roles in a namespace are left to the
+	// server.
 	want := "ClusterRole system:kube-scheduler, ClusterRoleBinding system:kube-scheduler, ClusterRole system:node-proxier, ClusterRole admin"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("Roles = %s; want %s", strings.Join(got, ", "), want)

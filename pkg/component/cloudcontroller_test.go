@@ -25,7 +25,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// cloudController is the component with its list of nodes as a file, which Golden compares.
+// cloudController returns the component with its list of nodes as a file, so that Golden
+// compares the list.
 func cloudController() component.Component {
 	c := cloudcontroller.New(kubelet.CloudFiles)
 	files := c.Files
@@ -70,8 +71,8 @@ func TestCloudControllerDescribed(t *testing.T) {
 	componenttest.Described(t, cloudcontroller.New(kubelet.CloudFiles))
 }
 
-// TestCloudControllerExtraArgsAreTheControllers: a speaker on a worker does not know most of their
-// flags.
+// TestCloudControllerExtraArgsAreTheControllers checks that a speaker on a worker gets no extra
+// arguments, because it does not have most of the flags.
 func TestCloudControllerExtraArgsAreTheControllers(t *testing.T) {
 	t.Parallel()
 	cl := componenttest.Cluster(t, config.Cluster{
@@ -89,8 +90,8 @@ func TestCloudControllerExtraArgsAreTheControllers(t *testing.T) {
 	}
 }
 
-// TestCloudControllerObjects: each object is one of Kubernetes' with no field that it does not know,
-// and every binding is to a role that is there, for somebody that is a user.
+// TestCloudControllerObjects checks that each object is a Kubernetes object without unknown
+// fields, and that every binding is to an existing role, for one of the users.
 func TestCloudControllerObjects(t *testing.T) {
 	t.Parallel()
 	data, err := cloudcontroller.Objects(nil)
@@ -106,7 +107,7 @@ func TestCloudControllerObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// All four kinds have metadata; the fields of two are enough to read all.
+		// All four kinds have metadata, and the fields of two kinds are enough to read all.
 		var kind struct{ Kind string }
 		var role rbacv1.ClusterRole
 		var binding rbacv1.ClusterRoleBinding
@@ -141,7 +142,7 @@ func TestCloudControllerStart(t *testing.T) {
 	restarted := ""
 	p := &fake.Provider{Answer: func([]string) (string, int, bool) { return restarted, 0, true }}
 	api := componenttest.NewAPIOf(t, config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, p)
-	for range 2 { // the second time all is there
+	for range 2 { // the second time, everything exists already
 		for _, n := range api.Cluster.Nodes {
 			if err := cloudcontroller.New(kubelet.CloudFiles).Start(context.Background(), api.Cluster, n); err != nil {
 				t.Fatal(err)
@@ -192,7 +193,7 @@ func TestCloudControllerListFollowsTheNodes(t *testing.T) {
 		return list
 	}
 	cl := componenttest.Cluster(t, config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}})
-	// The load balancer is no node of Kubernetes.
+	// The load balancer is not a node of Kubernetes.
 	if got, want := names(cl), []string{"mkube-control-plane", "mkube-control-plane2", "mkube-worker"}; !slices.Equal(got, want) {
 		t.Errorf("the list has %q; want %q", got, want)
 	}

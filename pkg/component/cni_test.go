@@ -27,8 +27,8 @@ func TestCNIDescribed(t *testing.T) {
 	componenttest.Described(t, cni.New())
 }
 
-// TestCNIConfiguration: the file is JSON, and its plugins are called by names that
-// the node image has programs for.
+// TestCNIConfiguration checks that the file is valid JSON, and that the node image has a program
+// for each of its plugins.
 func TestCNIConfiguration(t *testing.T) {
 	t.Parallel()
 	cl := componenttest.Cluster(t, config.Cluster{})

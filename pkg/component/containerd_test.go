@@ -72,7 +72,7 @@ func TestContainerdConfig(t *testing.T) {
 	}
 }
 
-// mirror is what kind's users write for a registry beside the cluster.
+// mirror is the patch that users of kind write for a registry on the host.
 const mirror = `[plugins."io.containerd.grpc.v1.cri".registry.mirrors."localhost:5001"]
 endpoint = ["http://registry:5000"]
 `

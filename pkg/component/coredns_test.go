@@ -36,8 +36,8 @@ func TestCoreDNSDescribed(t *testing.T) {
 	componenttest.Described(t, coredns.New())
 }
 
-// TestCoreDNSObjects: each object is one of Kubernetes' with no field that it does
-// not know, in an order in which what is needed comes first.
+// TestCoreDNSObjects checks that each object is a Kubernetes object without unknown fields, and
+// that an object comes after the objects that it needs.
 func TestCoreDNSObjects(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]any{
@@ -51,8 +51,8 @@ func TestCoreDNSObjects(t *testing.T) {
 	wantSelected(t, kinds["Deployment"].(*appsv1.Deployment), kinds["Service"].(*corev1.Service))
 }
 
-// wantSelected: the Service and the Deployment mean the same pods, and its ports
-// are theirs.
+// wantSelected checks that Service and Deployment select the same pods, and that the Service
+// forwards to ports of the pods.
 func wantSelected(t *testing.T, d *appsv1.Deployment, s *corev1.Service) {
 	t.Helper()
 	labels := d.Spec.Template.Labels
@@ -88,7 +88,7 @@ func TestCoreDNSStart(t *testing.T) {
 		"/apis/rbac.authorization.k8s.io/v1/clusterroles/system:coredns",
 	}
 	created := componenttest.Created(t, coredns.New())
-	slices.Sort(created) // several at once
+	slices.Sort(created) // Apply creates several at the same time
 	if !slices.Equal(created, want) {
 		t.Errorf("it created %q; want %q", created, want)
 	}
@@ -129,7 +129,8 @@ func TestCoreDNSReady(t *testing.T) {
 	}
 }
 
-// TestCoreDNSReadyWithoutServices: where no Service answers, none is asked.
+// TestCoreDNSReadyWithoutServices checks that ready does not query a Service in a cluster
+// without kube-proxy.
 func TestCoreDNSReadyWithoutServices(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{Networking: config.Networking{KubeProxyMode: config.ProxyNone}})

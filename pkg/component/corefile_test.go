@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// directive is a line of the Corefile that names a plugin.
+// directive matches a line of the Corefile that names a plugin.
 var directive = regexp.MustCompile(`(?m)^        ([a-z]+)`)
 
-// TestCorefilePlugins: the node image's CoreDNS, which has not all of upstream's plugins,
-// has each that the Corefile names.
+// TestCorefilePlugins checks that the node image's CoreDNS has each plugin that the Corefile
+// names. It does not have all plugins of upstream.
 func TestCorefilePlugins(t *testing.T) {
 	t.Parallel()
 	main, err := parser.ParseFile(token.NewFileSet(), "../../node-image/coredns/main.go", nil, parser.ImportsOnly)
@@ -45,7 +45,7 @@ func TestCorefilePlugins(t *testing.T) {
 	for _, match := range named {
 		name := string(match[1])
 		if name == "prometheus" {
-			name = "metrics" // the package that registers it
+			name = "metrics" // the name of the package that registers it
 		}
 		if !slices.Contains(plugins, name) {
 			t.Errorf("the Corefile names the plugin %s, which is not built in", name)

@@ -9,9 +9,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// CrashError says that a component's process keeps ending.
+// A CrashError is the error of a component whose process exits repeatedly.
 type CrashError struct {
-	// Times is how often it has ended; Code its last exit code.
+	// Times is the number of exits, and Code the last exit code.
 	Times, Code int
 }
 
@@ -19,12 +19,12 @@ func (e *CrashError) Error() string {
 	return fmt.Sprintf("keeps crashing: it ended %d times, the last time with exit code %d", e.Times, e.Code)
 }
 
-// enough is how often a process must have ended: once may be an accident of a start,
-// before what it needs is there.
+// enough is the minimum number of exits. A single one may happen during a normal start, before
+// the dependencies of the component are up.
 const enough = 2
 
-// crashed says how the component's process keeps ending on a node. Nil means that it does
-// not, or that it cannot be known.
+// crashed returns an error if the component's process exits repeatedly on a node. It returns nil
+// if it does not, or if that is unknown.
 func crashed(ctx context.Context, c Component, n provider.Node) *CrashError {
 	if c.Unit != "" {
 		return crashedUnit(ctx, c, n)
@@ -32,7 +32,7 @@ func crashed(ctx context.Context, c Component, n provider.Node) *CrashError {
 	return crashedContainer(ctx, c, n)
 }
 
-// crashedUnit asks systemd how often it has restarted the unit.
+// crashedUnit reads from systemd how often it has restarted the unit.
 func crashedUnit(ctx context.Context, c Component, n provider.Node) *CrashError {
 	out, err := provider.Output(ctx, n, "systemctl", "show", c.Unit, "--property=NRestarts,ExecMainStatus,ActiveState")
 	if err != nil {
@@ -41,21 +41,22 @@ func crashedUnit(ctx context.Context, c Component, n provider.Node) *CrashError 
 	crash := new(CrashError)
 	active := false
 	for line := range strings.Lines(string(out)) {
+		// Each line has one property. A format that does not match the line changes nothing.
 		fmt.Sscanf(line, "NRestarts=%d", &crash.Times)
 		fmt.Sscanf(line, "ExecMainStatus=%d", &crash.Code)
 		active = active || line == "ActiveState=active\n"
 	}
-	// One that stumbled at boot and now runs is waited for.
+	// A unit that failed at boot but runs now is not a crash.
 	if active || crash.Times < enough {
 		return nil
 	}
 	return crash
 }
 
-// restarted is a cheap look, without a client of the runtime: the kubelet keeps a
-// log file for each start of a container, named by how often it was started before, and
-// throws old ones away. Those from before the node booted, when mkube wrote the file that they
-// are compared with, say nothing of how it comes up now.
+// restarted checks for restarts without a client of the container runtime, which would cost
+// more. The kubelet keeps a log file for each start of a container, named by the number of
+// earlier starts, and deletes old files. Logs that are older than kubelet.env are from before
+// the node booted, because mkube-node-init writes that file at boot. They do not count.
 const restarted = `last=-1 before=-1
 for f in /var/log/pods/kube-system_"$1"-*/"$1"/*.log; do
   [ -e "$f" ] || continue
@@ -87,7 +88,7 @@ func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashE
 	}
 	last, id, running := -1, "", false
 	for _, container := range list.Containers {
-		running = running || container.State != "CONTAINER_EXITED" // or about to
+		running = running || container.State != "CONTAINER_EXITED" // or it is about to run
 		if container.Metadata.Attempt > last {
 			last, id = container.Metadata.Attempt, container.ID
 		}
@@ -97,8 +98,8 @@ func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashE
 	}
 	code := exitCode(ctx, n, id)
 	if code <= 0 {
-		// That is not known, or it ended in order, as who loses the election of a leader does: on a busy machine
-		// that happens, and it comes again.
+		// The exit code is unknown, or the process ended normally. A process that loses its
+		// leader election ends like that on a busy machine, and starts again.
 		return nil
 	}
 	return &CrashError{Times: last + 1, Code: code}
@@ -113,14 +114,14 @@ func exitCode(ctx context.Context, n provider.Node, id string) int {
 	return inspect.Status.ExitCode
 }
 
-// logLines is how much of a log an error shows.
+// logLines is the number of lines of a log in an error.
 const logLines = "20"
 
-// newest finds the newest log file of a container.
+// newest prints the end of the newest log file of a container.
 const newest = `f=$(ls -t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1); [ -n "$f" ] || exit 0
 tail -n ` + logLines + ` "$f" | cut -d " " -f 4-`
 
-// logTail is the end of a component's log, "" where there is none.
+// logTail returns the end of a component's log, or "" if it has none.
 func logTail(ctx context.Context, c Component, n provider.Node) string {
 	args := []string{"sh", "-c", newest, "sh", c.Name}
 	if c.Unit != "" {
@@ -133,12 +134,14 @@ func logTail(ctx context.Context, c Component, n provider.Node) string {
 	return strings.TrimRight(string(out), "\n")
 }
 
-// complaints finds what the kubelet said last, as a warning or an error, of a static pod or
-// of its manifest: why there is no container. Each of its lines is klog's: a letter, a time, and what is said.
+// complaints prints the kubelet's last warning or error about a static pod or its manifest,
+// which explains why there is no container. Its lines have the format of klog: a letter for the
+// severity, a time, and the message after "]".
 const complaints = `journalctl --unit kubelet --boot --no-pager --output cat |
   grep -E "^[EW][0-9]{4} .*(pod=\"kube-system/$1-$2\"|/manifests/$1\\.yaml)" | tail -n 1 | cut -d "]" -f 2-`
 
-// complaint is the kubelet's last word on a component's static pod, "" if it had none.
+// complaint returns the kubelet's last warning or error about a component's static pod, or "" if
+// there is none.
 func complaint(ctx context.Context, c Component, n provider.Node) string {
 	out, err := provider.Output(ctx, n, "sh", "-c", complaints, "sh", c.Name, n.Name())
 	if err != nil {

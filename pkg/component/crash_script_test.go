@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// script runs one of the scripts that run on nodes, in this host's shell: with a
-// folder in place of /var/log/pods, and a crictl that says how it was called. Logs of a
+// script runs one of the scripts for nodes in a shell of the host, and returns its output. It
+// uses a folder instead of /var/log/pods, and a crictl that prints its arguments. Logs with a
 // path that begins with "old " are from before the node's boot.
 func script(t *testing.T, text, name string, logs map[string]string) string {
 	t.Helper()

@@ -11,8 +11,8 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 )
 
-// DeploymentReady is nil once as many pods of a Deployment are Ready as it asks for,
-// else it says why one is not.
+// DeploymentReady returns nil when all replicas that a Deployment requests are Ready, and
+// otherwise the reason why one of its pods is not.
 func DeploymentReady(ctx context.Context, c *cluster.Cluster, namespace, name string) error {
 	deployments, err := c.API.Resource(ctx, cluster.Deployments)
 	if err != nil {
@@ -23,15 +23,16 @@ func DeploymentReady(ctx context.Context, c *cluster.Cluster, namespace, name st
 		return err
 	}
 	want, _, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
-	// The condition Available is no help: with one replica, none is enough for it.
+	// The condition Available does not help: with one replica, it is true even if no replica is
+	// Ready.
 	if have, _, _ := unstructured.NestedInt64(d.Object, "status", "readyReplicas"); have < want {
 		return unavailable(ctx, c, namespace, d)
 	}
 	return nil
 }
 
-// unavailable says why a Deployment's pods are not Ready, in the words of one of
-// them.
+// unavailable returns the reason why a Deployment's pods are not Ready, from the status of one
+// of them.
 func unavailable(ctx context.Context, c *cluster.Cluster, namespace string, d *unstructured.Unstructured) error {
 	pods, err := c.API.Resource(ctx, cluster.Pods)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// TestDeploymentReady: it is ready when as many pods are as are asked for, and else
-// one of its own pods says why not.
+// TestDeploymentReady checks that a Deployment is ready when all its replicas are, and that the
+// error otherwise has the reason of one of its own pods.
 func TestDeploymentReady(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})

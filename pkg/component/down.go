@@ -15,17 +15,16 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Down takes a component away: its objects, its processes, its files and its data, on
-// all its nodes at once. What is gone already is no error, so that it may be tried
-// again.
+// Down removes components: their objects, processes, files and data, on all their nodes at the
+// same time. Something that is already removed is not an error, so a removal can be repeated.
 type Down struct {
 	Cluster *cluster.Cluster
-	// Rest are the components that stay. A file that one of them has too stays as that
-	// one has it.
+	// Rest lists the components that stay. If one of them has a file with the same path as the
+	// removed component, its file is written again.
 	Rest Graph
 }
 
-// Do takes one component away.
+// Do removes one component.
 func (d Down) Do(ctx context.Context, c Component) error {
 	if c.Objects != nil {
 		objects, err := c.Objects(d.Cluster)
@@ -62,8 +61,8 @@ func (d Down) on(ctx context.Context, c Component, n provider.Node) error {
 	return err
 }
 
-// end ends the component's process: it takes away what starts it, and waits until it
-// has ended.
+// end ends the component's process: it removes its manifest or stops its unit, and waits until
+// the process has ended.
 func (d Down) end(ctx context.Context, c Component, n provider.Node) error {
 	if c.Manifest != nil {
 		manifest, err := c.Manifest(d.Cluster, n)
@@ -87,8 +86,9 @@ func (d Down) end(ctx context.Context, c Component, n provider.Node) error {
 	return nil
 }
 
-// running prints the containers of a static pod that have not ended, some seconds long
-// for as long as there are any.
+// running prints the IDs of the containers of a static pod that still run after 5 seconds, and
+// nothing as soon as none runs. It polls on the node, because each command on a node is
+// expensive.
 const running = `for i in $(seq 20); do
   left=$(crictl ps --quiet --name "^$1\$") || exit
   [ -n "$left" ] || exit 0
@@ -96,8 +96,8 @@ const running = `for i in $(seq 20); do
 done
 echo "$left"`
 
-// Gone waits until the container of a static pod has ended, whose manifest was taken
-// away. A kubelet gives it time for that.
+// Gone waits until the container of a static pod has ended, after the pod's manifest was
+// deleted. The kubelet gives the container a grace period.
 func Gone(ctx context.Context, name string, n provider.Node) error {
 	for {
 		out, err := provider.Output(ctx, n, "sh", "-c", running, "sh", name)
@@ -115,8 +115,8 @@ func Gone(ctx context.Context, name string, n provider.Node) error {
 	}
 }
 
-// restore takes the component's files away, and puts those of the components that stay
-// into their place.
+// restore deletes the component's files, and writes the files of the remaining components that
+// it had replaced.
 func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 	files, err := c.RenderFiles(d.Cluster, n)
 	if err != nil || len(files) == 0 {
@@ -141,7 +141,8 @@ func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 	return provider.WriteFiles(ctx, n, back)
 }
 
-// files are those of the components that stay, by path.
+// files returns the files of the remaining components on a node, by path. For equal paths, the
+// later component wins.
 func (d Down) files(n provider.Node) (map[string]provider.File, error) {
 	all := map[string]provider.File{}
 	for _, c := range d.Rest {

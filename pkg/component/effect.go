@@ -14,17 +14,17 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 )
 
-// An Effect is what works once a component is up, and does not before.
+// An Effect is something that works when a component works, and does not work without it.
 type Effect struct {
-	// Claim says it: "a Deployment gets a ReplicaSet".
+	// Claim describes it in a few words, such as "a Deployment gets a ReplicaSet".
 	Claim string
-	// Try tries it, until it works or the context ends, and leaves nothing. Nil is that it
-	// works.
+	// Try returns nil as soon as the effect works. If the context ends before, it returns the
+	// last error. It deletes everything that it created.
 	Try func(context.Context, *cluster.Cluster) error
 }
 
-// Eventually asks until the answer is nil, or the context ends: then it returns the
-// last answer that says more than that.
+// Eventually calls ask until it returns nil or the context ends. If the context ends, Eventually
+// returns the last error that is not only the error of the context.
 func Eventually(ctx context.Context, ask func() error) error {
 	start := time.Now()
 	var last error
@@ -45,13 +45,13 @@ func Eventually(ctx context.Context, ask func() error) error {
 	}
 }
 
-// webImage is a small web server that every node has.
+// webImage is a small web server, an image that every node has.
 const webImage = OwnRegistry + "web:1"
 
-// ScratchName is a name for something that is tried, and that nothing else has.
+// ScratchName returns a random name for an object that exists only during a check.
 func ScratchName() string { return fmt.Sprintf("mkube-check-%06x", rand.N(1<<24)) }
 
-// ScratchPod is a pod that nobody needs, as a YAML document.
+// ScratchPod returns a pod for a check, as a YAML document.
 func ScratchPod(name string) []byte {
 	return fmt.Appendf(nil, `apiVersion: v1
 kind: Pod
@@ -66,8 +66,9 @@ spec:
 `, name, webImage)
 }
 
-// Scratch creates the object of a YAML document in the namespace default, asks about it
-// until the answer is nil or the context ends, and deletes it with all that it owns.
+// Scratch creates an object from a YAML document in the namespace default. It calls ask with the
+// current object until ask returns nil or the context ends. Then it deletes the object with
+// everything that the object owns.
 func Scratch(ctx context.Context, c *cluster.Cluster, kind schema.GroupVersionResource, manifest []byte, ask func(*unstructured.Unstructured) error) error {
 	client, err := c.API.Resource(ctx, kind)
 	if err != nil {
@@ -88,6 +89,7 @@ func Scratch(ctx context.Context, c *cluster.Cluster, kind schema.GroupVersionRe
 		}
 		return ask(now)
 	})
+	// The context may have ended, but the object must not stay.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	policy := metav1.DeletePropagationBackground

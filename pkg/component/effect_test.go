@@ -10,12 +10,13 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 )
 
-// TestEventuallySaysWhy: what is told is why it was not so, not that a question was cut off.
+// TestEventuallySaysWhy checks that the error is the reason why the effect does not work, not
+// that the context interrupted a call.
 func TestEventuallySaysWhy(t *testing.T) {
 	t.Parallel()
 	notReady, notEnded := errors.New("not Ready"), errors.New("not ended")
 	for _, tt := range []struct {
-		answers []error // nil is that of a question which the end of the context cuts off
+		answers []error // nil stands for the error of a call that the context interrupted
 		want    string
 	}{
 		{[]error{notReady, nil}, "not Ready"},

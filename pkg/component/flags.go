@@ -9,16 +9,17 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Flag is one flag of a component and the reason that mkube gives it.
+// A Flag is one flag of a component, with the reason why mkube sets it.
 type Flag struct {
 	Name, Value string
-	// Why is one sentence for a learner. The flags of every component are in
-	// https://kubernetes.io/docs/reference/command-line-tools-reference/.
+	// Why is the reason for a learner, in one or two sentences. All flags of the components are
+	// documented at https://kubernetes.io/docs/reference/command-line-tools-reference/.
 	Why string
 }
 
-// Args are a component's flags as arguments: those of mkube in order, changed by
-// the user's extraArgs, then the user's others in alphabetical order.
+// Args returns a component's flags as arguments. The flags of mkube come first, in order, with
+// the values that the user's extraArgs override. The user's other flags follow, in alphabetical
+// order.
 func Args(cfg config.Cluster, component string, flags []Flag) []string {
 	extra := cfg.ExtraArgs[component]
 	var args []string
@@ -38,8 +39,8 @@ func Args(cfg config.Cluster, component string, flags []Flag) []string {
 	return args
 }
 
-// Environment writes arguments so that systemd splits the variable into them again,
-// see systemd.exec(5), EnvironmentFile=.
+// Environment quotes arguments for a variable of an environment file, so that systemd splits the
+// variable into the same arguments. See systemd.exec(5), EnvironmentFile=.
 func Environment(args []string) string {
 	quoted := make([]string, len(args))
 	for i, arg := range args {
@@ -48,8 +49,8 @@ func Environment(args []string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(strings.Join(quoted, " ")) + `"`
 }
 
-// FeatureGates is the flag that hands the cluster's feature gates to a component,
-// or none.
+// FeatureGates returns the flag with the cluster's feature gates, or no flag if the
+// configuration has none.
 func FeatureGates(cfg config.Cluster) []Flag {
 	if len(cfg.FeatureGates) == 0 {
 		return nil
@@ -62,8 +63,9 @@ func FeatureGates(cfg config.Cluster) []Flag {
 	return []Flag{{"feature-gates", strings.Join(gates, ","), "These feature gates come from the cluster's configuration."}}
 }
 
-// LeaderElect is the flag that says whether a component must win an election
-// before it works: of one there is no need, and it would cost seconds at start.
+// LeaderElect returns the flag for leader election, which a component must win before it works.
+// With one control plane there is only one instance, and the election would only delay its start
+// by seconds.
 func LeaderElect(controlPlanes int) Flag {
 	return Flag{"leader-elect", fmt.Sprint(controlPlanes > 1), "Only one instance may be active. With one control plane there is no other, and an election would only delay the start by seconds."}
 }

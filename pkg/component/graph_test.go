@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 )
 
-// graph reads "c:a,b" as a component c that needs a and b.
+// graph parses "c:a,b" as a component c that needs a and b.
 func graph(lines ...string) component.Graph {
 	var g component.Graph
 	for _, line := range lines {
@@ -30,7 +30,7 @@ func graph(lines ...string) component.Graph {
 	return g
 }
 
-// called returns a component of a name that depends on others.
+// called returns a component with a name and dependencies.
 func called(name string, on ...component.Dependency) component.Component {
 	return component.Component{About: component.About{Name: name}, Lifecycle: component.Lifecycle{DependsOn: on}}
 }
@@ -44,7 +44,7 @@ func until(m component.Moment, names ...string) []component.Dependency {
 	return list
 }
 
-// trail keeps what happened, with the seconds since it began.
+// trail records events, with the seconds since the start.
 type trail struct {
 	mu    sync.Mutex
 	start time.Time
@@ -57,8 +57,8 @@ func (t *trail) add(what string) {
 	t.list = append(t.list, fmt.Sprintf("%g %s", time.Since(t.start).Seconds(), what))
 }
 
-// takes gives each component its seconds; a component fails if there is an error
-// for it, and when its context ends.
+// takes returns a Step in which each component takes its number of seconds. A component fails if
+// failing has an error for it, and when its context ends.
 func (t *trail) takes(seconds map[string]int, failing map[string]error) component.Step {
 	return func(ctx context.Context, c component.Component, _ component.Signals) error {
 		t.add("+" + c.Name)
@@ -73,8 +73,8 @@ func (t *trail) takes(seconds map[string]int, failing map[string]error) componen
 	}
 }
 
-// TestRunGoesByEdges: d starts when what it needs is ready, though c, which is as
-// deep in the graph, is not.
+// TestRunGoesByEdges checks that d starts when its own dependencies are ready, although c, which
+// is as deep in the graph, is not.
 func TestRunGoesByEdges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -86,15 +86,15 @@ func TestRunGoesByEdges(t *testing.T) {
 		want := []string{
 			"0 +a", "1 -a", "1 +b", "1 +c", "2 -b", "2 +d", "4 -d", "11 -c", "11 +e", "12 -e",
 		}
-		// b and c begin in the same instant, in either order.
+		// b and c begin at the same instant, in either order.
 		if slices.Sort(trail.list[2:4]); !slices.Equal(trail.list, want) {
 			t.Errorf("Run went %q; want %q", trail.list, want)
 		}
 	})
 }
 
-// TestRunDoesNotWaitForMoreThanServing: what needs a component begins once it
-// serves, while it still becomes ready; to say so twice changes nothing.
+// TestRunDoesNotWaitForMoreThanServing checks that a component starts once its dependency
+// serves, before the dependency is ready. A second call of Serves has no effect.
 func TestRunDoesNotWaitForMoreThanServing(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -139,7 +139,8 @@ func TestRunDoesNotWaitForMoreThanServing(t *testing.T) {
 	}
 }
 
-// TestRunGoesAfterWhatIsReady: to serve is not enough for what comes after.
+// TestRunGoesAfterWhatIsReady checks that a component does not start while a dependency that
+// must be ready only serves.
 func TestRunGoesAfterWhatIsReady(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,8 +159,8 @@ func TestRunGoesAfterWhatIsReady(t *testing.T) {
 	})
 }
 
-// TestRunTellsWhatIsSettled: what a component needs has settled when it is ready, not when
-// it serves.
+// TestRunTellsWhatIsSettled checks that NeedsReady reports true when the dependencies are ready,
+// not when they only serve.
 func TestRunTellsWhatIsSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,8 +201,8 @@ func TestRunStopsAtAnError(t *testing.T) {
 	})
 }
 
-// TestRunReportsTheRootCause: of what failed by itself, the first in the order of
-// the graph is reported, whichever failed first in time.
+// TestRunReportsTheRootCause checks that Run returns the error of the first component in the
+// graph that failed independently, even if another one failed earlier.
 func TestRunReportsTheRootCause(t *testing.T) {
 	t.Parallel()
 	first, second := errors.New("first"), errors.New("second")
@@ -214,7 +215,7 @@ func TestRunReportsTheRootCause(t *testing.T) {
 			switch c.Name {
 			case "a":
 				<-ctx.Done()
-				return first // its own story, told late
+				return first // its own error, but after the other's
 			case "b":
 				return second
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Kubeconfig is a component's kubeconfig on a node: its client certificate, and the
-// API server that is nearest to the node.
+// Kubeconfig returns a component's kubeconfig on a node, with a new client certificate and the
+// address of the API server that the node uses.
 func Kubeconfig(c *cluster.Cluster, n provider.Node, path string, identity pki.Request) (provider.File, error) {
 	identity.Usage = pki.Client
 	pair, err := c.PKI.Issue(c.PKI.Cluster, identity)
@@ -21,7 +21,7 @@ func Kubeconfig(c *cluster.Cluster, n provider.Node, path string, identity pki.R
 	return provider.File{Path: path, Data: data, Mode: 0o600}, err
 }
 
-// Certificate is a key pair as two files: path.crt and path.key.
+// Certificate returns the two files of a key pair: path.crt and path.key.
 func Certificate(path string, pair pki.KeyPair) []provider.File {
 	return []provider.File{
 		{Path: path + ".crt", Data: pair.Cert},

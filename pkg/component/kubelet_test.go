@@ -49,8 +49,8 @@ func TestRegistrationDescribed(t *testing.T) {
 	componenttest.Described(t, kubelet.Registration())
 }
 
-// TestRegistrationReady: it serves once the node's object could be completed, and the
-// node's own condition says whether it is ready.
+// TestRegistrationReady checks that the component serves once the Node object is complete, and
+// that it is ready when the node's condition is.
 func TestRegistrationReady(t *testing.T) {
 	t.Parallel()
 	const node = "/api/v1/nodes/mkube-control-plane"
@@ -108,8 +108,8 @@ func TestKubeletConfigurationIsYAML(t *testing.T) {
 	}
 }
 
-// TestKubeletFlagsSurviveTheShell: the variable is quoted for systemd, whose rules
-// for what is used here are the shell's.
+// TestKubeletFlagsSurviveTheShell checks the quoting of the variable with a shell. It is for
+// systemd, but for the characters in this test, systemd's rules are the same.
 func TestKubeletFlagsSurviveTheShell(t *testing.T) {
 	t.Parallel()
 	odd := "a \"b\" 'c' $d `e` \\f"
@@ -119,8 +119,8 @@ func TestKubeletFlagsSurviveTheShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := string(componenttest.Data(t, list, "/var/lib/kubelet/flags.env"))
-	// First as the file is read, then as the variable is split; of the second only
-	// backslash and quotes within single quotes differ from the shell's.
+	// The file is parsed first, and then the variable is split. In the second step, systemd
+	// differs from the shell only for backslashes and quotes within single quotes.
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", env+`printf %s "$KUBELET_FLAGS"`).Output()
 	if err != nil {
 		t.Fatal(err)

@@ -12,28 +12,27 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Registry is where upstream's images are named, and the preloaded ones too.
+// Registry is the prefix of the names of upstream's images, also of the preloaded ones.
 const Registry = "registry.k8s.io/"
 
-// OwnRegistry is where mkube's own preloaded images are named. There is no such
-// registry, and none is asked: no image of it is ever pulled.
+// OwnRegistry is the prefix of the names of mkube's own preloaded images. There is no registry
+// with this name: no image of it is ever pulled.
 const OwnRegistry = "mkube.dev/"
 
-// StaticPod fills in a manifest's template and puts it in the kubelet's folder
-// under the component's name. In the template, {{quote .X}} writes any string as a
-// YAML scalar.
+// StaticPod returns a manifest in the kubelet's folder, rendered from a template (see Render).
+// The file has the component's name.
 func StaticPod(name, manifest string, values any) (provider.File, error) {
 	data, err := Render(name, manifest, values)
 	if err != nil {
 		return provider.File{}, err
 	}
-	// Secrets are in files of their own; yet what a control plane is told is nobody
-	// else's business.
+	// The manifest contains no secrets: they are in other files. But only root needs to read the
+	// flags of the control plane.
 	return provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, nil
 }
 
-// Render fills in a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}}
-// a []byte as the fields of Kubernetes' objects have it that hold bytes.
+// Render renders a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}} a
+// []byte in base64, as in fields of Kubernetes' objects that contain bytes.
 func Render(name, text string, values any) ([]byte, error) {
 	funcs := template.FuncMap{"quote": quote, "base64": base64.StdEncoding.EncodeToString}
 	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).Parse(text)
@@ -47,7 +46,7 @@ func Render(name, text string, values any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// quote writes a value as JSON on one line, which is YAML too.
+// quote returns a value as JSON on one line, which is also valid YAML.
 func quote(v any) (string, error) {
 	data, err := yaml.Marshal(v)
 	if err != nil {

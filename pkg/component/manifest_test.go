@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// TestQuote: whatever a user writes comes out of the YAML as it went in.
+// TestQuote checks that any text of a user is unchanged when the YAML is parsed again.
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	for _, value := range []any{
@@ -76,7 +76,7 @@ func TestStaticPod(t *testing.T) {
 func TestKubeconfig(t *testing.T) {
 	t.Parallel()
 	cl := componenttest.Cluster(t, config.Cluster{Name: "k", Nodes: []config.Node{{Role: config.Worker}, {}, {}}})
-	// Each control plane asks its own API server, a worker the load balancer.
+	// Each control plane connects to its own API server, and a worker to the load balancer.
 	for i, server := range []string{"10.89.0.5", "10.89.0.3", "10.89.0.4"} {
 		f, err := component.Kubeconfig(cl, cl.Nodes[i], "/path", pki.Request{CommonName: "me"})
 		if err != nil {

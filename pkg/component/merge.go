@@ -2,8 +2,8 @@ package component
 
 import "maps"
 
-// Merge puts a patch into a tree of tables: tables are merged key by key, everything
-// else is replaced. It changes neither of its arguments.
+// Merge returns a tree of tables with a patch merged into it. Tables are merged key by key;
+// every other value is replaced. Merge changes neither of its arguments.
 func Merge(into, patch map[string]any) map[string]any {
 	merged := maps.Clone(into)
 	for key, value := range patch {

@@ -31,7 +31,7 @@ func TestMetricsServerDescribed(t *testing.T) {
 	componenttest.Described(t, metricsserver.New())
 }
 
-// apiService is as much of an APIService as is of interest. Its own package is not
+// apiService has the fields of an APIService that the test needs. The package of the type is not
 // among mkube's modules.
 type apiService struct {
 	APIVersion, Kind string
@@ -44,9 +44,9 @@ type apiService struct {
 	}
 }
 
-// TestMetricsServerObjects: each object is one of Kubernetes' with no field that it does not
-// know, and the parts fit together: the API leads to the Service, the Service to the
-// pods, and their certificate is what the API server wants to see.
+// TestMetricsServerObjects checks that each object is a Kubernetes object without unknown
+// fields, and that the parts match. The API refers to the Service, the Service selects the pods,
+// and the API server accepts their certificate.
 func TestMetricsServerObjects(t *testing.T) {
 	t.Parallel()
 	var (
@@ -114,7 +114,8 @@ func TestMetricsServerReady(t *testing.T) {
 	ready("")
 }
 
-// TestMetricsServerReadyWithoutServices: where no Service answers, the API is not waited for.
+// TestMetricsServerReadyWithoutServices checks that ready does not wait for the API in a cluster
+// without kube-proxy.
 func TestMetricsServerReadyWithoutServices(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{Networking: config.Networking{KubeProxyMode: config.ProxyNone}})

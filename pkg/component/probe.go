@@ -14,20 +14,21 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Probe asks a health endpoint that only the node itself reaches, by "http" or, without a look at
-// the certificate, "https". It waits a second or two for a good answer, in the node: a
-// command on a node costs more than the question.
+// Probe probes a health endpoint that listens on the node's loopback interface. scheme is "http"
+// or "https"; the certificate is not verified. mkube-probe retries for about a second and a half
+// on the node, because starting another command on a node costs more than a request.
 func Probe(ctx context.Context, n provider.Node, scheme string, port int, path string) error {
 	_, err := provider.Output(ctx, n, "mkube-probe", scheme, strconv.Itoa(port), path)
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) && exit.Stderr != "" {
-		return errors.New(exit.Reason()) // which names the endpoint
+		return errors.New(exit.Reason()) // the reason names the endpoint
 	}
 	return err
 }
 
-// Healthy is the Ready of a static pod that has a health endpoint on its node. It asks
-// what the kubelet's probes ask: their word comes to the API up to a second later. Where there is
-// no good answer, and the API server knows why the container does not run, the error says it.
+// Healthy returns the Ready function of a static pod that has a health endpoint on its node. It
+// uses the endpoint of the kubelet's probes, because their result reaches the API up to a second
+// later. If the probe fails, and the API server has a reason why the container does not run, the
+// error is that reason.
 func Healthy(name, scheme string, port int, path string) func(context.Context, *cluster.Cluster, provider.Node) error {
 	return func(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 		err := Probe(ctx, n, scheme, port, path)
@@ -41,8 +42,9 @@ func Healthy(name, scheme string, port int, path string) func(context.Context, *
 	}
 }
 
-// waiting says why the container of a pod of the system waits, nil if it does not, or if that
-// cannot be known within some seconds: it is the component that is waited for.
+// waiting returns the reason why a container of a pod in kube-system waits. It returns nil if
+// none waits, or if the API server does not answer within 5 seconds: it may be the component
+// that is probed.
 func waiting(ctx context.Context, c *cluster.Cluster, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -60,7 +62,7 @@ func waiting(ctx context.Context, c *cluster.Cluster, name string) error {
 	return nil
 }
 
-// PodState is nil for a pod that is Ready, else why it is not.
+// PodState returns nil for a pod that is Ready, and otherwise the reason why it is not.
 func PodState(pod *unstructured.Unstructured) error {
 	if reason := containerReason(pod); reason != "" {
 		return fmt.Errorf("pod %s: %s", pod.GetName(), reason)
@@ -72,7 +74,7 @@ func PodState(pod *unstructured.Unstructured) error {
 	return fmt.Errorf("pod %s is %s and not Ready", pod.GetName(), phase)
 }
 
-// containerReason says why a container of a pod is waiting.
+// containerReason returns the reason why a container of a pod waits, or "" if none waits.
 func containerReason(pod *unstructured.Unstructured) string {
 	statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", "containerStatuses")
 	for _, s := range statuses {
@@ -89,13 +91,13 @@ func containerReason(pod *unstructured.Unstructured) string {
 	return ""
 }
 
-// Condition is the status of an object's condition: "True", "False", "Unknown", or
-// "" when it has none of that type.
+// Condition returns the status of an object's condition: "True", "False", "Unknown", or "" if it
+// has no condition of this type.
 func Condition(object *unstructured.Unstructured, kind string) string {
 	return conditionField(object, kind, "status")
 }
 
-// ConditionMessage is what an object's condition says to a person.
+// ConditionMessage returns the message of an object's condition, or "" if it has none.
 func ConditionMessage(object *unstructured.Unstructured, kind string) string {
 	return conditionField(object, kind, "message")
 }

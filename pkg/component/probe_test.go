@@ -70,7 +70,8 @@ func TestCondition(t *testing.T) {
 	}
 }
 
-// TestHealthy: the endpoint's word counts; what the API knows says why there is none.
+// TestHealthy checks that the endpoint decides, and that the error has the API's reason if the
+// endpoint fails.
 func TestHealthy(t *testing.T) {
 	t.Parallel()
 	const (
@@ -86,7 +87,7 @@ func TestHealthy(t *testing.T) {
 			t.Errorf("Healthy = %q; want %q", got, want)
 		}
 	}
-	ready(probe) // there is no pod
+	ready(probe) // the pod does not exist
 	api.Object(pod, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},"status":{"phase":"Running"}}`)
 	ready(probe)
 	api.Object(pod, `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},

@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// rig is a cluster of fake nodes on which components come up.
+// rig is a cluster of fake nodes, on which a test brings components up.
 type rig struct {
 	provider *fake.Provider
 	up       component.Up
@@ -30,7 +30,7 @@ func newRig(t *testing.T, cfg config.Cluster, answer func(args []string) (string
 	return r
 }
 
-// commands are those that were run on nodes.
+// commands returns the commands that were run on nodes.
 func (r *rig) commands() []string {
 	var list []string
 	for _, c := range r.provider.Calls() {
@@ -41,7 +41,8 @@ func (r *rig) commands() []string {
 	return list
 }
 
-// events are those so far: state, step, detail, and for an end its time.
+// events returns the events so far: step, state and detail, and the duration if the step has
+// ended.
 func (r *rig) events() []string {
 	var list []string
 	for _, e := range r.recorder.Events() {
@@ -64,7 +65,7 @@ func want(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// thing is a component with a file, a manifest and a start.
+// thing returns a component with a file, a manifest and a Start.
 func thing() component.Component {
 	return component.Component{
 		About: component.About{

@@ -32,8 +32,8 @@ func TestStorageDescribed(t *testing.T) {
 	componenttest.Described(t, storage.New())
 }
 
-// TestStorageObjects: each object is one of Kubernetes' with no field that it does not
-// know, and the class is the default one, whose volumes are made where their pod is.
+// TestStorageObjects checks that each object is a Kubernetes object without unknown fields. It
+// also checks that the class is the default one, and creates volumes on the node of their pod.
 func TestStorageObjects(t *testing.T) {
 	t.Parallel()
 	var (
@@ -56,8 +56,8 @@ func TestStorageObjects(t *testing.T) {
 	}
 }
 
-// wantHelper: the files in the ConfigMap are what the provisioner can read, and the
-// pod that they describe is of its own image, which is on every node.
+// wantHelper checks that the provisioner can read the files in the ConfigMap, and that the
+// helper pod uses the provisioner's image, which is on every node.
 func wantHelper(t *testing.T, files map[string]string, image string) {
 	t.Helper()
 	var paths struct {
@@ -110,8 +110,8 @@ func TestStorageReady(t *testing.T) {
 	ready(`"readyReplicas":1`, "")
 }
 
-// TestStorageEffectNotYet: before there is a StorageClass, the check leaves no claim, whose
-// finalizer nobody would take away.
+// TestStorageEffectNotYet checks that the effect leaves no claim if there is no StorageClass,
+// because nothing would remove the claim's finalizer.
 func TestStorageEffectNotYet(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})
@@ -124,7 +124,8 @@ func TestStorageEffectNotYet(t *testing.T) {
 	}
 }
 
-// TestStorageBackground: nobody waits for it, and it is on one node's account.
+// TestStorageBackground checks that nothing waits for the component, and that it runs on one
+// node's account.
 func TestStorageBackground(t *testing.T) {
 	t.Parallel()
 	c := storage.New()

@@ -47,7 +47,7 @@ func TestUpErrorsOfAStart(t *testing.T) {
 	}
 }
 
-// withLog answers for what reads a log.
+// withLog returns answers for the commands that read a log.
 func withLog(unit, pod string) func(args []string) (string, int, bool) {
 	return func(args []string) (string, int, bool) {
 		switch {
@@ -129,7 +129,7 @@ func TestUpGivesUp(t *testing.T) {
 	}
 }
 
-// TestUpSeesACrash: a unit that keeps ending is reported long before the time is up.
+// TestUpSeesACrash checks that a unit that exits repeatedly is reported long before the timeout.
 func TestUpSeesACrash(t *testing.T) {
 	t.Parallel()
 	const list = `{"containers":[
@@ -200,15 +200,15 @@ func TestUpSeesACrash(t *testing.T) {
 	}
 }
 
-// TestUpExcusesCrashes: ends of a process before what it needs is ready say nothing, and
-// one more after that does.
+// TestUpExcusesCrashes checks that exits do not count before the dependencies are ready, and
+// that one more after that does.
 func TestUpExcusesCrashes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		every   time.Duration // the time between two ends of the process
-		settled time.Duration // when what it needs is ready
-		last    int           // how often it ends at most
-		want    time.Duration // when that is told, 0 if it becomes ready
+		every   time.Duration // the time between two exits of the process
+		settled time.Duration // when its dependencies are ready
+		last    int           // the maximum number of exits
+		want    time.Duration // when the crash is reported, 0 if the component becomes ready
 	}{
 		"it ends no more when all is there": {5 * time.Second, 30 * time.Second, 6, 0},
 		"it goes on":                        {5 * time.Second, 30 * time.Second, 100, 40 * time.Second},
@@ -262,7 +262,8 @@ func failing() component.Component {
 	return c
 }
 
-// TestUpUnderRun: what only ends because another failed is skipped, not failed.
+// TestUpUnderRun checks that a component that only ends because another one failed is skipped,
+// not failed.
 func TestUpUnderRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -297,8 +298,8 @@ func TestUpEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestUpDoesNotBlameWhatWasEnded: a component that is ended in the midst of a
-// command, whose error then tells of the command, is not the cause.
+// TestUpDoesNotBlameWhatWasEnded checks that a component is not the cause if its context ended
+// during a command, even if its error is about the command.
 func TestUpDoesNotBlameWhatWasEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -56,8 +56,8 @@ func TestUpWritesAndStarts(t *testing.T) {
 	}
 }
 
-// waitsFor is a component that says one thing after the other, each for a second,
-// and then is ready.
+// waitsFor returns a component that reports one detail after the other, each for a second, and
+// then is ready.
 func waitsFor(details ...string) component.Component {
 	start := time.Now()
 	return component.Component{
@@ -111,7 +111,8 @@ func TestUpNoWait(t *testing.T) {
 	})
 }
 
-// TestUpWorksOnAllNodesAtOnce: two nodes that take a second each take one together.
+// TestUpWorksOnAllNodesAtOnce checks that two nodes that take a second each take one second
+// together.
 func TestUpWorksOnAllNodesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -139,8 +140,8 @@ func TestUpWorksOnAllNodesAtOnce(t *testing.T) {
 	})
 }
 
-// TestUpServesBeforeItIsReady: what needs the component may begin once it serves on
-// all nodes.
+// TestUpServesBeforeItIsReady checks that dependents can start once the component serves on all
+// nodes.
 func TestUpServesBeforeItIsReady(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -189,7 +190,7 @@ func TestUpServesBeforeItIsReady(t *testing.T) {
 				if got := componenttest.Message(err); !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 					t.Errorf("Do = %s; want %s", got, test.want)
 				}
-				slices.Sort(moments[3:]) // what the nodes do by themselves has no order
+				slices.Sort(moments[3:]) // the events of different nodes have no order
 				want(t, "moments", moments, test.moments)
 			})
 		})

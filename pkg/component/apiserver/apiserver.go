@@ -1,4 +1,4 @@
-// Package apiserver is the cluster's front door.
+// Package apiserver runs kube-apiserver.
 package apiserver
 
 import (
@@ -21,10 +21,10 @@ import (
 const (
 	name = names.KubeAPIServer
 	dir  = names.PKIDir
-	// authentication is the file that says who may come without a name.
+	// authentication is the file that defines which anonymous requests are allowed.
 	authentication = "/etc/kubernetes/authentication.yaml"
-	// auditPolicy is the file that says what the audit log has, auditDir where that is:
-	// pkg/inspect reads it there.
+	// auditPolicy is the file that selects the requests for the audit log, and auditDir is the
+	// folder of that log. pkg/learn/inspect reads the log there.
 	auditPolicy = "/etc/kubernetes/audit-policy.yaml"
 	auditDir    = "/var/log/kubernetes/audit"
 )
@@ -41,7 +41,7 @@ var auditPolicyConfig []byte
 //go:embed lesson.md
 var lesson string
 
-// New is the API server, one on each control plane.
+// New returns the API server, with one instance on each control plane.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -96,12 +96,13 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		}
 		list = append(list, component.Certificate(dir+"/"+request.path, pair)...)
 	}
-	// For whoever runs kubectl on the node.
+	// For users who run kubectl on the node.
 	admin, err := component.Kubeconfig(c, n, "/etc/kubernetes/admin.conf", pki.Request{CommonName: "kubernetes-admin", Organizations: []string{"system:masters"}})
 	return append(list, admin), err
 }
 
-// certificateNames are those by which pods, nodes and the host call the API server.
+// certificateNames returns the DNS names by which pods, nodes and the host connect to the API
+// server.
 func certificateNames(c *cluster.Cluster, n provider.Node) []string {
 	list := []string{
 		n.Name(), cluster.ServerName, "kubernetes.default", "kubernetes.default.svc",
@@ -123,9 +124,9 @@ func addresses(c *cluster.Cluster, n provider.Node) []netip.Addr {
 	return append(list, hosts...)
 }
 
-// published are the names and addresses by which the API server is reached from outside.
-// Like kind's, they have 0.0.0.0 if it is published there: on Linux that leads to the
-// host itself.
+// published returns the names and addresses at which the API server is reached from outside. If
+// it is published on 0.0.0.0, the addresses contain 0.0.0.0, as in kind: on Linux, a connection
+// to it reaches the host.
 func published(c *cluster.Cluster) (names []string, addrs []netip.Addr) {
 	for _, host := range c.Config.Networking.APIServerHosts() {
 		if addr, err := netip.ParseAddr(host); err == nil {
@@ -137,7 +138,7 @@ func published(c *cluster.Cluster) (names []string, addrs []netip.Addr) {
 	return names, addrs
 }
 
-// Flags are kube-apiserver's, see
+// Flags returns the flags of kube-apiserver. See
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
@@ -199,8 +200,8 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	})
 }
 
-// ready asks the first server as the host does, through the load balancer if there
-// is one, and each further one on its node.
+// ready checks the first server as a client on the host does, through the load balancer if there
+// is one. It checks each further server on its node.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if n.Name() == c.ControlPlanes()[0].Name() {
 		return c.API.Check(ctx, "/readyz?verbose")
@@ -213,8 +214,8 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return err
 }
 
-// serves wants an answer of any use, and the roles of the components that come next.
-// One server's are all servers'.
+// serves returns nil when the API server answers, and the roles of the components that start
+// next exist. It checks only the first server: the servers share their objects.
 func serves(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if n.Name() != c.ControlPlanes()[0].Name() {
 		return nil

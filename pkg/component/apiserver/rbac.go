@@ -15,14 +15,14 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// rbacFile is what the release's API server grants its components, one JSON object
-// a line, see node-image/kubernetes/rbac.go.
+// rbacFile contains the roles and bindings that this release's API server creates, one JSON
+// object a line. See node-image/kubernetes/rbac.go.
 const rbacFile = "/usr/share/mkube/rbac.jsonl"
 
-// createRoles creates the roles and bindings that the server begins with, several at
-// once and as soon as it serves. The server's own hook would make its first try a
-// second later, one object after the other: until then whatever starts is refused,
-// and backs off. The hook finds them, and leaves them as they are.
+// createRoles creates the API server's initial roles and bindings as soon as it serves, several
+// at the same time. The server's own hook makes its first try a second later, and creates one
+// object after the other. Until then, components that start are refused, and back off. The hook
+// leaves objects that exist as they are.
 func createRoles(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	data, err := provider.Output(ctx, n, "cat", rbacFile)
 	if err != nil {
@@ -35,9 +35,9 @@ func createRoles(ctx context.Context, c *cluster.Cluster, n provider.Node) error
 	return c.API.Create(ctx, rules)
 }
 
-// Roles reads what the server grants, a JSON object after the other: those roles and
-// bindings first that the components need which start next. Those of a namespace are
-// left to the hook: the namespace may not exist yet. None is no error.
+// Roles reads roles and bindings from concatenated JSON objects. Those of the components that
+// start next are first in the result. It drops those in a namespace, because the namespace may
+// not exist yet: the server's hook creates them. Empty data is not an error.
 func Roles(data []byte) ([]unstructured.Unstructured, error) {
 	var urgent, others []unstructured.Unstructured
 	for decoder := json.NewDecoder(bytes.NewReader(data)); ; {
@@ -58,7 +58,7 @@ func Roles(data []byte) ([]unstructured.Unstructured, error) {
 	}
 }
 
-// urgentRoles are the names of both the roles and the bindings of components.
+// urgentRoles are the names of the roles of components. Their bindings have the same names.
 var urgentRoles = []string{
 	"system:kube-controller-manager", "system:kube-scheduler", "system:volume-scheduler", "system:node-proxier",
 }

@@ -1,5 +1,5 @@
-// Package cloudcontroller is what Kubernetes asks of a cloud: who its nodes are, and
-// addresses for Services.
+// Package cloudcontroller runs cloud-controller-manager, which does the tasks of a cloud: it
+// initializes nodes, and gives Services addresses.
 package cloudcontroller
 
 import (
@@ -25,7 +25,7 @@ const (
 	image      = component.OwnRegistry + name
 )
 
-// Who it is to the API server, see objects.yaml.
+// The users that it authenticates as. objects.yaml grants them their rights.
 const (
 	controllerUser = "mkube:cloud-controller-manager"
 	speakerUser    = "mkube:speaker"
@@ -40,9 +40,9 @@ var objects string
 //go:embed lesson.md
 var lesson string
 
-// New is the cloud controller manager: on control planes with its controllers, of which
-// one set works, and on every node with a speaker. kubelet gives the files of a kubelet that
-// knows of a cloud.
+// New returns the cloud controller manager. It runs with controllers on control planes, where
+// one set of them is active, and with a speaker on every node. kubelet returns the files of a
+// kubelet in a cluster with a cloud controller manager.
 func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error)) component.Component {
 	return component.Component{
 		About: component.About{
@@ -69,7 +69,8 @@ func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error))
 			Manifest: staticPod,
 		},
 		Lifecycle: component.Lifecycle{
-			// No other component waits for it. If it started earlier, it would compete for the CPU.
+			// No other component waits for it. If it started earlier, it would compete for the
+			// CPU.
 			DependsOn: []component.Dependency{
 				{Name: names.KubeAPIServer, Until: component.UntilReady},
 				{Name: names.NodeRegistration, Until: component.BeforeReady},
@@ -91,8 +92,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{client}, err
 }
 
-// Flags are cloud-controller-manager's on a control plane: those of Kubernetes'
-// library, k8s.io/cloud-provider, and the speaker's.
+// Flags returns the flags on a control plane: those of Kubernetes' library,
+// k8s.io/cloud-provider, and those of the speaker.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
 		{Name: "cloud-provider", Value: "mkube", Why: "This program supports only this cloud."},
@@ -103,7 +104,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append(append(flags, speakerFlags(n)...), component.FeatureGates(c.Config)...)
 }
 
-// speakerFlags are those of the speaker, which is all of it on a worker.
+// speakerFlags returns the flags of the speaker. On a worker, the program is only a speaker.
 func speakerFlags(n provider.Node) []component.Flag {
 	return []component.Flag{
 		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the program's client certificate."},
@@ -122,20 +123,21 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	})
 }
 
-// Objects are its rights in the cluster, as YAML documents.
+// Objects returns its roles and bindings, as YAML documents.
 func Objects(*cluster.Cluster) ([]byte, error) {
 	return component.Render(name, objects, map[string]any{
 		"Controller": controllerUser, "Speaker": speakerUser, "List": listName,
 	})
 }
 
-// telling restarts a kubelet that does not know of the cloud, and says that it did.
+// restartKubeletScript restarts a kubelet that runs without --cloud-provider=external, and then
+// prints "restarted".
 const restartKubeletScript = `tr '\0' ' ' <"/proc/$(systemctl show --property=MainPID --value kubelet)/cmdline" | grep -q -e --cloud-provider=external ||
 { systemctl restart kubelet && echo restarted; }`
 
-// start brings the list of nodes into the cluster, once for all nodes. A kubelet that
-// registered before there was a cloud did not taint its node, and a node without the taint is not
-// initialised, see
+// start restarts a kubelet that does not know the cloud yet, and taints its node. Such a kubelet
+// registered without the taint, and a node without the taint is not initialized. On the first
+// control plane, start also writes the list of nodes, once for the whole cluster. See
 // https://kubernetes.io/docs/tasks/administer-cluster/running-cloud-controller/.
 func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	out, err := provider.Output(ctx, n, "sh", "-c", restartKubeletScript)
@@ -157,7 +159,7 @@ func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return c.API.Put(ctx, list)
 }
 
-// taint marks a node as one that the cloud has not initialised.
+// taint adds the taint of a node that the cloud has not initialized.
 func taint(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	node, err := c.API.Get(ctx, cluster.Nodes, "", n.Name())
 	if err != nil {
@@ -172,7 +174,7 @@ func taint(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return c.API.Patch(ctx, cluster.Nodes, n.Name(), patch)
 }
 
-// stop lets the kubelet forget the cloud.
+// stop restarts the kubelet, whose files no longer have the flag for an external cloud.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, "systemctl", "restart", "kubelet"); err != nil {
 		return fmt.Errorf("restarting the kubelet: %w", err)
@@ -180,11 +182,11 @@ func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// uninitialized is the taint that keeps pods off a node until it is initialised, see
+// uninitialized is the taint that keeps pods off a node until it is initialized. See
 // https://kubernetes.io/docs/reference/labels-annotations-taints/#node-cloudprovider-kubernetes-io-uninitialized.
 const uninitialized = "node.cloudprovider.kubernetes.io/uninitialized"
 
-// ready wants the pod healthy and its node initialised.
+// ready returns nil when the pod is healthy and its node is initialized.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if err := component.Healthy(name, "http", 10258, "/healthz")(ctx, c, n); err != nil {
 		return err

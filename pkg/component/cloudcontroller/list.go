@@ -10,12 +10,12 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// listName is the ConfigMap in kube-system that tells the controllers which nodes there
-// are: they run inside of nodes, and cannot ask who makes them. It is read by
-// images/cloud-controller-manager/cloud.
+// listName is the ConfigMap in kube-system that lists the nodes for the controllers. The
+// controllers run on the nodes, where they cannot query the provider.
+// images/cloud-controller-manager/cloud reads it.
 const listName = "mkube-nodes"
 
-// entry is what the list says of a node.
+// entry is the value of a node in the list, as JSON.
 type entry struct {
 	Addresses    []string `json:"addresses"`
 	InstanceType string   `json:"instanceType"`
@@ -23,8 +23,8 @@ type entry struct {
 	Region       string   `json:"region"`
 }
 
-// List is the list of a cluster's nodes. Who changes the nodes puts it into the cluster
-// again: a node that has gone from it has its object deleted.
+// List returns the ConfigMap that lists the nodes of a cluster. It must be written again when
+// the nodes change: the controllers delete the object of a node that is not in it.
 func List(c *cluster.Cluster) (*unstructured.Unstructured, error) {
 	data := map[string]any{}
 	for _, n := range c.KubernetesNodes() {
@@ -41,16 +41,16 @@ func List(c *cluster.Cluster) (*unstructured.Unstructured, error) {
 	}}, nil
 }
 
-// Labels that a node may be given by its configuration, and otherwise has from its
-// cloud, see https://kubernetes.io/docs/reference/labels-annotations-taints/#topologykubernetesiozone.
+// Labels that the configuration can set on a node. If it does not, the cloud sets them. See
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#topologykubernetesiozone.
 const (
 	zoneLabel   = "topology.kubernetes.io/zone"
 	regionLabel = "topology.kubernetes.io/region"
 	typeLabel   = "node.kubernetes.io/instance-type"
 )
 
-// entryOf puts all nodes into one zone of one region, both called as the cluster is,
-// unless their labels say otherwise.
+// entryOf returns the entry of a node. Its zone and its region have the name of the cluster,
+// unless the node's labels override them.
 func entryOf(c *cluster.Cluster, n provider.Node) entry {
 	labels := c.Spec(n).Labels
 	e := entry{

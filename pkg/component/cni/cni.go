@@ -1,4 +1,4 @@
-// Package cni is the pod network: how a pod gets its address.
+// Package cni sets up the pod network.
 package cni
 
 import (
@@ -32,8 +32,8 @@ var rules string
 //go:embed lesson.md
 var lesson string
 
-// New is the pod network on every node: a file that the container runtime reads, so
-// that a node is Ready without waiting for a pod.
+// New returns the pod network on every node. It is a file that the container runtime reads, so
+// that a node becomes Ready without waiting for a pod.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -77,7 +77,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	}, err
 }
 
-// A subnet is one as nftables' rules name it.
+// A subnet is a subnet in the terms of nftables' rules. Multicast is the multicast range of its
+// family.
 type subnet struct{ Family, CIDR, Multicast string }
 
 func subnets(cidrs []netip.Prefix) []subnet {
@@ -92,7 +93,8 @@ func subnets(cidrs []netip.Prefix) []subnet {
 	return list
 }
 
-// A podRange is what a node's pods have addresses of, and where they lead to.
+// A podRange is the range of addresses of a node's pods, and the destination of their default
+// route.
 type podRange struct{ Subnet, Everywhere string }
 
 func ranges(cidrs []netip.Prefix) []podRange {
@@ -107,7 +109,7 @@ func ranges(cidrs []netip.Prefix) []podRange {
 	return list
 }
 
-// routes are those to the pods of all other nodes, as lines for ip -batch.
+// routes returns the routes to the pods of all other nodes, as lines for ip -batch.
 func routes(c *cluster.Cluster, n provider.Node) []byte {
 	var lines bytes.Buffer
 	for _, other := range c.KubernetesNodes() {
@@ -121,7 +123,7 @@ func routes(c *cluster.Cluster, n provider.Node) []byte {
 	return lines.Bytes()
 }
 
-// start also takes up routes that have changed.
+// start restarts the unit, so that it also applies routes that have changed.
 func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if c.Config.Networking.DisableDefaultCNI {
 		return nil
@@ -132,7 +134,7 @@ func start(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// stop takes the node's part of the network away; no pod is on it any more.
+// stop removes the pod network from the node, which has no pods at this point.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	const script = `nft delete table inet mkube-pod-network 2>/dev/null
 ip link delete cni0 2>/dev/null
@@ -144,8 +146,8 @@ rm -rf /var/lib/cni/networks /var/lib/cni/results`
 	return nil
 }
 
-// ready wants routes and rules in place. Whether the plugins work, the kubelet says of
-// its node.
+// ready checks that routes and rules are in place. It does not check the plugins: the kubelet
+// reports that in the condition of its node.
 func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	out, err := provider.Output(ctx, n, "systemctl", "is-active", unit)
 	if err != nil {
@@ -154,7 +156,7 @@ func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// network is what the runtime says of itself, see
+// network checks the network status that the container runtime reports. See
 // https://github.com/kubernetes/cri-api (RuntimeStatus).
 func network(ctx context.Context, c *cluster.Cluster) error {
 	for _, n := range c.KubernetesNodes() {

@@ -1,4 +1,4 @@
-// Package containerd is the container runtime under every node's kubelet.
+// Package containerd runs containerd, the container runtime on every node.
 package containerd
 
 import (
@@ -21,7 +21,7 @@ const unit = "containerd.service"
 //go:embed lesson.md
 var lesson string
 
-// New is containerd on every node: a service of the node's systemd.
+// New returns containerd on every node. It is a systemd service.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -46,9 +46,9 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{{Path: "/etc/containerd/config.toml", Data: data}}, err
 }
 
-// Config is containerd's configuration with patches merged into it in order: a
-// table is merged key by key, everything else is replaced. Patches may be of older versions. See
-// https://github.com/containerd/containerd/blob/main/docs/cri/config.md.
+// Config returns containerd's configuration with patches merged into it, in order. Tables are
+// merged key by key; every other value is replaced. A patch may have an older version of the
+// format. See https://github.com/containerd/containerd/blob/main/docs/cri/config.md.
 func Config(versions provider.Versions, patches []string) ([]byte, error) {
 	merged := base(versions)
 	for i, patch := range patches {
@@ -62,11 +62,11 @@ func Config(versions provider.Versions, patches []string) ([]byte, error) {
 	return toml.Marshal(merged)
 }
 
-// nodeImports are what the node found out about itself when it booted.
+// nodeImports are the files with settings that mkube-node-init detects when the node boots.
 const nodeImports = "/run/mkube/containerd*.toml"
 
-// reconcile keeps what patches must not take away, and takes away what they cannot have
-// beside their own: containerd does not start with a folder of registries and mirrors.
+// reconcile restores the import of nodeImports, which patches must not remove. It removes
+// config_path if a patch has mirrors: containerd does not start with both.
 func reconcile(merged map[string]any) {
 	if imports, ok := merged["imports"].([]any); ok && !slices.Contains(imports, any(nodeImports)) {
 		merged["imports"] = append(slices.Clone(imports), nodeImports)
@@ -76,15 +76,15 @@ func reconcile(merged map[string]any) {
 	}
 }
 
-// certsDir has mirrors and certificates of registries, a folder each.
+// certsDir has a folder for each registry, with its mirrors and certificates.
 const certsDir = "/etc/containerd/certs.d"
 
 func base(versions provider.Versions) map[string]any {
 	return map[string]any{
 		"version": 3,
 		"imports": []any{nodeImports},
-		// Snapshotters that a node has no file system for: each would be probed at
-		// every start.
+		// A node has no file system for these snapshotters, and each would be probed at every
+		// start.
 		"disabled_plugins": []any{
 			"io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs",
 			"io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs",
@@ -106,8 +106,8 @@ func base(versions provider.Versions) map[string]any {
 	}
 }
 
-// started waits some seconds in the node for its systemd, which has only just become
-// its first process: that costs less than asking again and again.
+// started retries on the node for about two seconds, because systemd may have only just become
+// the node's first process. That costs less than several commands on the node.
 const started = `for i in $(seq 40); do systemctl start "$1" 2>/dev/null && exit; sleep 0.05; done
 systemctl start "$1"`
 
@@ -119,8 +119,8 @@ func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return err
 }
 
-// ready relies on systemd, which containerd tells when it serves: to start what has
-// started is to wait until it has.
+// ready relies on systemd: the unit is started when containerd notifies systemd that it serves.
+// So starting a unit that starts already waits until containerd serves.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	return start(ctx, c, n)
 }

@@ -1,5 +1,4 @@
-// Package controllermanager is the cluster's controllers: what turns wishes into
-// objects.
+// Package controllermanager runs kube-controller-manager, the controllers of the cluster.
 package controllermanager
 
 import (
@@ -28,7 +27,8 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is the controller manager, one on each control plane, of which one works.
+// New returns the controller manager, with one instance on each control plane. One of them is
+// active.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -58,7 +58,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{config}, err
 }
 
-// Flags are kube-controller-manager's, see
+// Flags returns the flags of kube-controller-manager. See
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
@@ -82,9 +82,9 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append(flags, component.FeatureGates(c.Config)...)
 }
 
-// nodeCIDRs are the flags that decide who divides the pod network. With mkube's own,
-// the parts are known before there are nodes, and written into their routes; with
-// another, which reads them from the nodes' objects, the controller does it.
+// nodeCIDRs returns the flags for the assignment of pod CIDRs to nodes. With mkube's own pod
+// network, mkube assigns them before the nodes exist, because routes contain them. Another pod
+// network reads them from the Node objects, and the controller assigns them.
 func nodeCIDRs(c *cluster.Cluster, n provider.Node) []component.Flag {
 	if !c.Config.Networking.DisableDefaultCNI {
 		return []component.Flag{{Name: "allocate-node-cidrs", Value: "false", Why: "mkube assigns each node its part of the pod network."}}
@@ -112,8 +112,8 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	})
 }
 
-// ready wants the pod healthy and the first work done that every user's pod waits
-// for: the default service account.
+// ready checks the health of the pod, and whether the default service account exists: no user's
+// pod can be created before that.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	accounts, err := c.API.Resource(ctx, cluster.ServiceAccounts)
 	if err != nil {

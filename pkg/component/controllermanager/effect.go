@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 )
 
-// deployment is one without a pod.
+// deployment is a Deployment without pods.
 const deployment = `apiVersion: apps/v1
 kind: Deployment
 metadata:

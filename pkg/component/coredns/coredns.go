@@ -1,4 +1,4 @@
-// Package coredns is the cluster's DNS.
+// Package coredns runs CoreDNS, the DNS server of the cluster.
 package coredns
 
 import (
@@ -21,8 +21,8 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is CoreDNS: a Deployment as any user could make it, asked for by one node's
-// sake for all.
+// New returns CoreDNS: a Deployment, as any user could create it. It belongs to the first
+// control plane, which creates it once for the whole cluster.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -56,7 +56,7 @@ func New() component.Component {
 	}
 }
 
-// Objects are CoreDNS's, as YAML documents.
+// Objects returns the objects of CoreDNS, as YAML documents.
 func Objects(c *cluster.Cluster) ([]byte, error) {
 	replicas := 1
 	if len(c.KubernetesNodes()) > 1 {
@@ -72,19 +72,19 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 	})
 }
 
-// ready wants every pod of the Deployment Ready and a name resolved through the Service, on
-// the node and by the network that pods use.
+// ready checks that every pod of the Deployment is Ready, and that the node resolves a name
+// through the Service, over the network that pods use.
 func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if err := component.DeploymentReady(ctx, c, "kube-system", name); err != nil {
 		return err
 	}
 	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
-		return nil // no Service answers: that is what was asked for
+		return nil // without kube-proxy, no Service has an answer, as configured
 	}
 	return resolve(ctx, c, n)
 }
 
-// resolve asks the DNS Service for the API server's name.
+// resolve queries the DNS Service for the name of the API server.
 func resolve(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	host := "kubernetes.default.svc." + c.Config.Networking.DNSDomain
 	server := c.Config.Networking.DNSServiceIP().String()

@@ -1,4 +1,4 @@
-// Package etcd is the cluster's memory.
+// Package etcd runs etcd, the cluster's database.
 package etcd
 
 import (
@@ -26,7 +26,7 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is etcd, one member on each control plane.
+// New returns etcd, with one member on each control plane.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -67,8 +67,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		path string
 		pki.Request
 	}{
-		// A member's server certificate is its client certificate as well: the gRPC
-		// gateway of etcd connects to its own server.
+		// A member's server certificate is also a client certificate: the gRPC gateway of etcd
+		// connects to its own server with it.
 		{"server", pki.Request{CommonName: n.Name(), DNSNames: names, IPs: ips, Usage: pki.Peer}},
 		{"peer", pki.Request{CommonName: n.Name(), DNSNames: names, IPs: ips, Usage: pki.Peer}},
 		{"healthcheck-client", pki.Request{CommonName: "kube-etcd-healthcheck-client", Usage: pki.Client}},
@@ -86,8 +86,8 @@ func peerURL(n provider.Node) string {
 	return "https://" + netip.AddrPortFrom(n.IP(), 2380).String()
 }
 
-// members are all members and their peer URLs, as --initial-cluster has them. All
-// are known before the first one starts, so that nobody has to join.
+// members returns all members with their peer URLs, in the format of --initial-cluster. All are
+// known before the first one starts, so that no member has to join later.
 func members(c *cluster.Cluster) string {
 	var list []string
 	for _, n := range c.ControlPlanes() {
@@ -103,7 +103,7 @@ func state(c *cluster.Cluster, n provider.Node) string {
 	return "new"
 }
 
-// Flags are etcd's, see https://etcd.io/docs/latest/op-guide/configuration/.
+// Flags returns the flags of etcd. See https://etcd.io/docs/latest/op-guide/configuration/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	client := "https://" + netip.AddrPortFrom(n.IP(), 2379).String()
 	peer := peerURL(n)
@@ -131,10 +131,10 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append(flags, election(c)...)
 }
 
-// election are the flags of a member that stays alone, as one does whose cluster has no load
-// balancer: no other control plane can come. Before it elects itself it waits for up to an
-// election's timeout; nobody else is there whom a short one could mislead. See
-// https://etcd.io/docs/latest/tuning/#time-parameters.
+// election returns the flags of a member that stays the only one. That is the case in a cluster
+// without a load balancer, to which no control plane can be added. Before such a member elects
+// itself, it waits for up to the election timeout. A short timeout is safe, because there is no
+// other member. See https://etcd.io/docs/latest/tuning/#time-parameters.
 func election(c *cluster.Cluster) []component.Flag {
 	if c.LoadBalancer() != nil || len(c.ControlPlanes()) > 1 {
 		return nil
@@ -153,7 +153,7 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	})
 }
 
-// ready asks the member whether it can serve linearizable reads, see
+// ready checks whether the member can serve linearizable reads. See
 // https://etcd.io/docs/latest/op-guide/monitoring/#health-check.
 func ready(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return component.Probe(ctx, n, "http", 2381, "/readyz")

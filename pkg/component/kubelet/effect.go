@@ -12,8 +12,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// staticPodRuns puts a pod into the kubelet's folder on the first node, and waits until
-// its container runs.
+// staticPodRuns writes a pod to the kubelet's folder on the first node, and waits until its
+// container runs.
 func staticPodRuns(ctx context.Context, c *cluster.Cluster) error {
 	name, n := component.ScratchName(), c.KubernetesNodes()[0]
 	file := provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: component.ScratchPod(name)}
@@ -27,13 +27,14 @@ func staticPodRuns(ctx context.Context, c *cluster.Cluster) error {
 		}
 		return err
 	})
+	// The context may have ended, but the file must not stay.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	_, gone := provider.Output(ctx, n, "rm", "-f", file.Path)
 	return errors.Join(err, gone)
 }
 
-// nodesReady wants every node in the API, and Ready.
+// nodesReady waits until every node is in the API and Ready.
 func nodesReady(ctx context.Context, c *cluster.Cluster) error {
 	return component.Eventually(ctx, func() error {
 		var errs []error

@@ -1,4 +1,4 @@
-// Package kubelet is the agent on every node: it turns pods into containers.
+// Package kubelet runs the kubelet, the agent on every node that runs pods.
 package kubelet
 
 import (
@@ -33,8 +33,8 @@ var configuration string
 //go:embed lesson.md
 var lesson string
 
-// New is the kubelet on every node: a service of the node's systemd, not a pod. By
-// itself it runs static pods only, and is nobody's; see Registration.
+// New returns the kubelet on every node. It is a systemd service, not a pod. Without
+// Registration, it runs static pods only, and belongs to no cluster.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -78,8 +78,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	}), err
 }
 
-// settings are the kubelet's two files: what has a field in its configuration, and the
-// flags.
+// settings returns the kubelet's two files: its configuration file, and the flags for which the
+// configuration file has no field.
 func settings(c *cluster.Cluster, n provider.Node, flags []component.Flag, registers bool) ([]provider.File, error) {
 	config, err := configFile(c, n, registers)
 	return []provider.File{config, {
@@ -87,8 +87,8 @@ func settings(c *cluster.Cluster, n provider.Node, flags []component.Flag, regis
 	}}, err
 }
 
-// Flags are the kubelet's: what its configuration file has no field for. See
-// https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/.
+// Flags returns the kubelet's flags, for settings that its configuration file has no field for.
+// See https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/.
 func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	flags := []component.Flag{
 		{Name: "node-ip", Value: addresses(n), Why: "These are the addresses of the node, which do not change."},
@@ -133,8 +133,8 @@ func configFile(c *cluster.Cluster, n provider.Node, registers bool) (provider.F
 	return provider.File{Path: dir + "/config.yaml", Data: data, Mode: 0o600}, err
 }
 
-// patched is a YAML document with others merged into it. Without any it stays as it
-// is, with its comments.
+// patched returns a YAML document with patches merged into it, in order. Without patches, the
+// document is unchanged, with its comments.
 func patched(document []byte, patches []string) ([]byte, error) {
 	if len(patches) == 0 {
 		return document, nil
@@ -160,7 +160,7 @@ func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// stop ends the pods that a kubelet leaves when it ends, and unmounts what was theirs.
+// stop removes the pods, because they outlive the kubelet, and unmounts their volumes.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	const script = `crictl --timeout 30s rmp --all --force >/dev/null &&
 awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount`

@@ -17,17 +17,17 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// controlPlaneRole labels what kubectl get nodes shows as a control plane. A
-// kubelet may not give it to itself, see
+// controlPlaneRole is the label by which kubectl get nodes shows a control plane. A kubelet must
+// not set it on its own node. See
 // https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane.
 const controlPlaneRole = "node-role.kubernetes.io/control-plane"
 
 //go:embed registration/lesson.md
 var registrationLesson string
 
-// Registration is the kubelets' joining of the cluster: each gets a kubeconfig and
-// makes the object of its node. Its files take the place of some of the kubelet's, so
-// that a kubelet that finds them when it starts registers at once.
+// Registration returns the component by which kubelets join the cluster: each gets a kubeconfig
+// and creates its Node object. Its files replace some files of the kubelet. A kubelet that has
+// them when it starts registers immediately.
 func Registration() component.Component {
 	return component.Component{
 		About: component.About{
@@ -55,7 +55,7 @@ func Registration() component.Component {
 	}
 }
 
-// RegistrationFlags are the flags of a kubelet that registers.
+// RegistrationFlags returns the flags of a kubelet that registers.
 func RegistrationFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append([]component.Flag{
 		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the kubelet's client certificate. Without the flag, the kubelet runs static pods only."},
@@ -63,7 +63,7 @@ func RegistrationFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
 }
 
 func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	// Group and name are what the Node authorizer knows a kubelet by, see
+	// The Node authorizer identifies a kubelet by this group and this name. See
 	// https://kubernetes.io/docs/reference/access-authn-authz/node/.
 	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{
 		CommonName: "system:node:" + n.Name(), Organizations: []string{"system:nodes"},
@@ -75,15 +75,16 @@ func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, er
 	return append(list, client), err
 }
 
-// CloudFlags are the flags of a kubelet that knows of a cloud, whose controllers say who
-// its node is.
+// CloudFlags returns the flags of a kubelet in a cluster with a cloud controller manager, which
+// initializes its node.
 func CloudFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	return append(RegistrationFlags(c, n), component.Flag{
 		Name: "cloud-provider", Value: "external", Why: "A new node has a taint until the cloud controller manager has initialized it.",
 	})
 }
 
-// CloudFiles are the files of such a kubelet, in place of those of one that registers.
+// CloudFiles returns the files of such a kubelet. They replace those of a kubelet that only
+// registers.
 func CloudFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return settings(c, n, CloudFlags(c, n), true)
 }
@@ -98,7 +99,8 @@ func register(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// registered completes the node's object, once it is there.
+// registered completes the node's object. It returns an error until the kubelet has created the
+// object.
 func registered(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	patch, err := patchOf(c, n)
 	if err != nil {
@@ -111,8 +113,8 @@ func registered(ctx context.Context, c *cluster.Cluster, n provider.Node) error 
 	return err
 }
 
-// patchOf is what mkube has to add to a node's object. Where the pod network is the
-// user's, so is the choice of its parts: kube-controller-manager makes it.
+// patchOf returns the fields that mkube sets in a Node object. If the user installs another pod
+// network, kube-controller-manager assigns the pod CIDRs instead.
 func patchOf(c *cluster.Cluster, n provider.Node) ([]byte, error) {
 	patch := map[string]any{}
 	if n.Role() == config.ControlPlane {
@@ -128,7 +130,7 @@ func patchOf(c *cluster.Cluster, n provider.Node) ([]byte, error) {
 	return json.Marshal(patch)
 }
 
-// unregister leaves the kubelet to its static pods, and takes the node's object away.
+// unregister restarts the kubelet with its static pods only, and deletes the node's object.
 func unregister(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, "systemctl", "restart", unit); err != nil {
 		return fmt.Errorf("restarting the kubelet: %w", err)
@@ -139,7 +141,8 @@ func unregister(ctx context.Context, c *cluster.Cluster, n provider.Node) error 
 	return nil
 }
 
-// nodeReady is the kubelet's own word, which says too whether there is a pod network.
+// nodeReady returns nil when the Node object is Ready. The kubelet reports that, and also
+// whether there is a pod network.
 func nodeReady(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	nodes, err := c.API.Resource(ctx, cluster.Nodes)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// leads asks for the one Service that every cluster has, from every node.
+// leads connects to the Service of the API server, which every cluster has, from every node.
 func leads(ctx context.Context, c *cluster.Cluster) error {
 	url := "https://" + net.JoinHostPort(c.Config.Networking.APIServerServiceIP().String(), "443") + "/livez"
 	return component.Eventually(ctx, func() error {

@@ -1,4 +1,4 @@
-// Package kubeproxy is what makes Services work on a node.
+// Package kubeproxy runs kube-proxy, which makes Services work on a node.
 package kubeproxy
 
 import (
@@ -29,8 +29,8 @@ var configuration string
 //go:embed lesson.md
 var lesson string
 
-// New is kube-proxy: a static pod on every node, so that Services work there
-// without waiting for a controller and a scheduler to place it.
+// New returns kube-proxy. It is a static pod on every node, so that Services work there before
+// any controller or scheduler runs.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -61,7 +61,7 @@ func New() component.Component {
 	}
 }
 
-// stop takes away the rules that outlive the process.
+// stop removes the rules, which outlive the process.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, name, "--cleanup"); err != nil {
 		return fmt.Errorf("removing the rules of kube-proxy: %w", err)
@@ -88,7 +88,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{client, {Path: settings, Data: data, Mode: 0o600}}, err
 }
 
-// Flags are kube-proxy's, see
+// Flags returns the flags of kube-proxy. See
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-proxy/.
 func Flags(n provider.Node) []component.Flag {
 	return []component.Flag{

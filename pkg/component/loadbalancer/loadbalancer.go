@@ -1,4 +1,4 @@
-// Package loadbalancer is the one address of several API servers.
+// Package loadbalancer runs HAProxy, which gives several API servers one address.
 package loadbalancer
 
 import (
@@ -15,10 +15,10 @@ import (
 
 const (
 	name = names.LoadBalancer
-	// path is where the node's haproxy.service looks for its configuration. A node
-	// that has the file runs HAProxy, and no containers.
+	// path is the configuration file that the node's haproxy.service requires. A node with this
+	// file runs HAProxy, and no containers.
 	path = "/etc/mkube/haproxy.cfg"
-	// healthPort is where HAProxy says of itself that it works, to its own node only.
+	// healthPort serves the health of HAProxy, to its own node only.
 	healthPort = 8404
 )
 
@@ -28,7 +28,8 @@ var configuration string
 //go:embed lesson.md
 var lesson string
 
-// New is HAProxy on the node that is the load balancer, if the cluster has one.
+// New returns HAProxy on the load balancer node, or on no node if the cluster has no load
+// balancer.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -64,7 +65,8 @@ func nodes(c *cluster.Cluster) []provider.Node {
 
 type server struct{ Name, Address string }
 
-// bind is where HAProxy listens: on all addresses of the families that the node has.
+// bind returns the address in HAProxy's configuration: all addresses of the families that the
+// node has.
 func bind(n provider.Node) string {
 	if provider.IPOf(n, true).IsValid() {
 		return fmt.Sprintf(":::%d v4v6", names.APIServerPort)
@@ -83,8 +85,8 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{{Path: path, Data: data}}, err
 }
 
-// start also makes a running HAProxy read a configuration that has changed: open
-// connections stay.
+// start starts HAProxy, or makes a running HAProxy reload its configuration. A reload keeps open
+// connections.
 func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	if _, err := provider.Output(ctx, n, "systemctl", "reload-or-restart", "haproxy.service"); err != nil {
 		return fmt.Errorf("starting HAProxy: %w", err)

@@ -1,4 +1,5 @@
-// Package metricsserver is the addon that knows how much of its node each pod uses.
+// Package metricsserver runs the addon metrics-server, which serves how much CPU and memory
+// nodes and pods use.
 package metricsserver
 
 import (
@@ -20,9 +21,9 @@ import (
 const (
 	name      = names.MetricsServer
 	namespace = "kube-system"
-	// apiService is the API that it serves in the API server's name.
+	// apiService is the API that it serves, behind the API server.
 	apiService = "v1beta1.metrics.k8s.io"
-	// serving is where its pod finds its certificate.
+	// serving is the folder in its pod that has its certificate.
 	serving = "/etc/metrics-server/tls"
 	port    = "10250"
 )
@@ -35,8 +36,8 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is metrics-server: a Deployment, and the API that the API server passes on to
-// it.
+// New returns metrics-server. It is a Deployment, with an API for which the API server forwards
+// requests.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -65,13 +66,14 @@ func New() component.Component {
 	}
 }
 
-// Objects are metrics-server's, as YAML documents.
+// Objects returns the objects of metrics-server, as YAML documents. It returns an error if the
+// node image has no metrics-server.
 func Objects(c *cluster.Cluster) ([]byte, error) {
 	version := c.Nodes[0].Versions().MetricsServer
 	if version == "" {
 		return nil, fmt.Errorf("the node image of Kubernetes %s has no metrics-server: it requires v1.36 or newer", c.Nodes[0].Versions().Kubernetes)
 	}
-	// The API server calls it by the name of its Service, see
+	// The API server connects to it by the name of its Service. See
 	// https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/.
 	pair, err := c.PKI.Issue(c.PKI.Cluster, pki.Request{
 		CommonName: name, DNSNames: []string{name + "." + namespace + ".svc"}, Usage: pki.Server,
@@ -87,7 +89,7 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 	})
 }
 
-// Flags are metrics-server's, see
+// Flags returns the flags of metrics-server. See
 // https://github.com/kubernetes-sigs/metrics-server#configuration.
 func Flags() []component.Flag {
 	return []component.Flag{
@@ -102,14 +104,14 @@ func Flags() []component.Flag {
 	}
 }
 
-// ready wants metrics to be there: its pod is Ready once it has some, and its API is
-// available once the API server has got through to it.
+// ready checks that metrics-server has metrics, which makes its pod Ready, and that the API
+// server has reached its API, which makes the APIService available.
 func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	if err := component.DeploymentReady(ctx, c, namespace, name); err != nil {
 		return err
 	}
 	if c.Config.Networking.KubeProxyMode == config.ProxyNone {
-		return nil // no Service answers: that is what was asked for
+		return nil // without kube-proxy, no Service has an answer, as configured
 	}
 	services, err := c.API.Resource(ctx, apiServices)
 	if err != nil {
@@ -125,7 +127,7 @@ func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 	return nil
 }
 
-// nodeMetrics are what kubectl top nodes shows.
+// nodeMetrics is the resource that kubectl top nodes shows.
 var nodeMetrics = schema.GroupVersionResource{Group: "metrics.k8s.io", Version: "v1beta1", Resource: "nodes"}
 
 func tells(ctx context.Context, c *cluster.Cluster) error {

@@ -14,14 +14,15 @@ import (
 
 var policies = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}
 
-// keepOut is a policy that lets nobody reach the pods of a label.
+// keepOut is a policy that allows no connections to the pods of a label.
 const keepOut = `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: %[1]s}
 spec: {podSelector: {matchLabels: {check: %[1]s}}, policyTypes: [Ingress]}
 `
 
-// visitor is a pod that succeeds when it reaches one address and not another.
+// visitor is a pod that succeeds if it reaches its first address, and does not reach its second
+// one.
 const visitor = `apiVersion: v1
 kind: Pod
 metadata: {name: %s}
@@ -34,8 +35,8 @@ spec:
     command: [sh, -c, "busybox timeout 3 wget -q -O /dev/null http://%s/ && ! busybox timeout 3 wget -q -O /dev/null http://%s/"]
 `
 
-// keepsOut runs two web servers, one of them behind a policy, and a pod that visits
-// both, until it finds only the other one open.
+// keepsOut runs two web servers, one of them isolated by a policy. It then runs visitors until
+// one reaches only the other server.
 func keepsOut(ctx context.Context, c *cluster.Cluster) error {
 	closed, open := component.ScratchName(), component.ScratchName()
 	return component.Scratch(ctx, c, policies, fmt.Appendf(nil, keepOut, closed), func(*unstructured.Unstructured) error {
@@ -45,7 +46,8 @@ func keepsOut(ctx context.Context, c *cluster.Cluster) error {
 	})
 }
 
-// withPod does something with the address of a web server, whose label is its name.
+// withPod runs a web server with its name as the value of the label check. When it is Ready,
+// withPod calls do with its address until do returns nil.
 func withPod(ctx context.Context, c *cluster.Cluster, name string, do func(address string) error) error {
 	object, err := cluster.Object(component.ScratchPod(name))
 	if err != nil {

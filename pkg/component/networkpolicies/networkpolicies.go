@@ -1,4 +1,4 @@
-// Package networkpolicies is what enforces NetworkPolicies on a node.
+// Package networkpolicies runs kube-network-policies, which enforces NetworkPolicies on a node.
 package networkpolicies
 
 import (
@@ -16,10 +16,10 @@ import (
 const (
 	name = names.KubeNetworkPolicies
 	unit = name + ".service"
-	// kubeconfig is also what the unit waits for, see Component.Manifest.
+	// kubeconfig is also the file that starts the unit. See Content.Manifest in pkg/component.
 	kubeconfig = "/etc/kubernetes/" + name + ".conf"
 	flagsFile  = "/etc/mkube/" + name + ".env"
-	// user is whom the roles in rbac.yaml are bound to.
+	// user is the subject of the role bindings in rbac.yaml.
 	user       = "mkube:" + name
 	healthPort = 10262
 )
@@ -30,7 +30,8 @@ var rbac []byte
 //go:embed lesson.md
 var lesson string
 
-// New is a service on every node, not a pod: it is about what pods may do.
+// New returns a systemd service on every node. It is not a pod, because it decides what pods may
+// do.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -63,7 +64,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{{Path: flagsFile, Data: []byte("FLAGS=" + args + "\n")}}, nil
 }
 
-// Flags are those of images/network-policies.
+// Flags returns the flags of images/network-policies.
 func Flags(n provider.Node) []component.Flag {
 	return []component.Flag{
 		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, from which the program reads policies, pods and namespaces."},
@@ -83,8 +84,8 @@ func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	return nil
 }
 
-// stop takes the chain away through which packets come. While nobody listens they would
-// pass, but this is how the node was before.
+// stop removes the rules that queue packets. Without the process, packets pass anyway, but
+// without the rules the node is as it was before.
 func stop(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 	const script = `for t in iptables ip6tables; do
   $t --wait --table mangle --delete FORWARD --jump "$1" 2>/dev/null || continue

@@ -1,4 +1,4 @@
-// Package scheduler is what chooses a node for each pod.
+// Package scheduler runs kube-scheduler, which chooses a node for each pod.
 package scheduler
 
 import (
@@ -23,7 +23,7 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is the scheduler, one on each control plane, of which one works.
+// New returns the scheduler, with one instance on each control plane. One of them is active.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -53,7 +53,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	return []provider.File{config}, err
 }
 
-// Flags are kube-scheduler's, see
+// Flags returns the flags of kube-scheduler. See
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/.
 func Flags(c *cluster.Cluster, _ provider.Node) []component.Flag {
 	flags := []component.Flag{

@@ -16,9 +16,9 @@ import (
 
 var classes = schema.GroupVersionResource{Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"}
 
-// provides claims a volume, which is made once a pod wants it. Where there is no class
-// nothing is claimed: what takes a deleted claim away, the controller manager, may not be
-// there either.
+// provides creates a claim and a pod that uses it, because a volume is only created for a pod.
+// If there is no StorageClass, it creates no claim: the controller manager, which finishes the
+// deletion of claims, may be missing too.
 func provides(ctx context.Context, c *cluster.Cluster) error {
 	if err := anyClass(ctx, c); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package storage is the cluster's default storage: volumes that are folders of the
-// node on which their pod runs.
+// Package storage runs local-path-provisioner, the default storage of the cluster. Its volumes
+// are folders of the node on which their pod runs.
 package storage
 
 import (
@@ -14,10 +14,11 @@ import (
 
 const (
 	name = names.LocalPathProvisioner
-	// namespace is of its own: who may make pods in kube-system may be anybody there.
+	// namespace is a separate namespace, because a user that can create pods in kube-system can
+	// use every service account there.
 	namespace = "local-path-storage"
-	// Dir is where the volumes of a node lie: on its own volume, so that they outlive
-	// a restart, and not the node.
+	// Dir is the folder of the volumes on a node. It is on the volume of the node, so that it
+	// outlives a restart, but not the node.
 	Dir = "/var/local-path-provisioner"
 )
 
@@ -27,9 +28,9 @@ var manifest string
 //go:embed lesson.md
 var lesson string
 
-// New is the provisioner and the StorageClass that is every claim's default. It
-// starts last and in the background: a pod waits for its volume by itself, and until
-// one asks for a volume nothing needs a provisioner.
+// New returns the provisioner and the default StorageClass. It starts last and in the
+// background: a pod waits for its volume anyway, and without a claim nothing needs a
+// provisioner.
 func New() component.Component {
 	return component.Component{
 		About: component.About{
@@ -53,7 +54,7 @@ func New() component.Component {
 	}
 }
 
-// Objects are the provisioner's, as YAML documents.
+// Objects returns the objects of the provisioner, as YAML documents.
 func Objects(c *cluster.Cluster) ([]byte, error) {
 	return component.Render(name, manifest, map[string]any{
 		"Image":     "docker.io/rancher/local-path-provisioner:" + c.Nodes[0].Versions().LocalPath,
@@ -62,7 +63,7 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 	})
 }
 
-// Flags are those of the provisioner's command start, see
+// Flags returns the flags of the provisioner's command start. See
 // https://github.com/rancher/local-path-provisioner.
 func Flags() []component.Flag {
 	return []component.Flag{
