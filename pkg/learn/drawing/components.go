@@ -6,8 +6,8 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 )
 
-// Of is a graph of components as one to draw. What a component names that this
-// cluster does not have is left out, as it is when the cluster comes up.
+// Of returns the drawing of a graph of components. It skips dependencies that the cluster does
+// not have, as the graph does when the cluster comes up.
 func Of(components component.Graph) Graph {
 	var g Graph
 	has := map[string]bool{}
@@ -27,8 +27,9 @@ func Of(components component.Graph) Graph {
 	return g
 }
 
-// Between is the graph as it is between two stages: what was there at the first, what came
-// until the second, and what is still to come. before may be "" for nothing.
+// Between returns the drawing of the graph between two stages. Components up to before are done,
+// those after it up to until are new, and the rest is later. If before is "", no component is
+// done.
 func Between(components component.Graph, before, until string) Graph {
 	g := Of(components)
 	names := components.Names()

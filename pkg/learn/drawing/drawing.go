@@ -1,7 +1,7 @@
-// Package drawing draws a graph: as text, in the languages of Mermaid and Graphviz,
-// or as a picture. It knows names and edges, and nothing of what they stand for.
+// Package drawing draws a graph: as text, in the languages of Mermaid and Graphviz, or as a
+// picture. It knows names and edges, but not their meaning.
 //
-// The same graph gives the same bytes: what it draws may be committed.
+// The same graph always results in the same bytes, so that drawings can be committed.
 package drawing
 
 import (
@@ -9,8 +9,7 @@ import (
 	"fmt"
 )
 
-// A Graph is what is drawn. Its nodes are listed in the order of the story: where
-// nothing else decides, what is listed first is drawn first.
+// A Graph is a graph to draw. If nothing else decides, nodes are drawn in the order of the list.
 type Graph struct {
 	Nodes []Node
 	Edges []Edge
@@ -18,61 +17,61 @@ type Graph struct {
 
 // A Node is one box.
 type Node struct {
-	// Name is shown, and is what edges call it by.
+	// Name is the text of the box. Edges refer to it.
 	Name  string
 	State State
 }
 
-// State is how far a node is, where a picture shows a graph on its way.
+// State is the state of a node, for a graph that is only partly built.
 type State int
 
 const (
-	// Plain is the state of a node of which nothing else is to be said.
+	// Plain is the state of a node in a graph without states.
 	Plain State = iota
-	// Done is for what is there.
+	// Done is the state of a node that is already there.
 	Done
-	// New is for what this picture is about.
+	// New is the state of a node that the picture introduces.
 	New
-	// Later is for what is still to come.
+	// Later is the state of a node that comes later.
 	Later
 )
 
-// An Edge leads from what must be there to what is waiting for it.
+// An Edge leads from a dependency to the node that waits for it.
 type Edge struct {
 	From, To string
 	Kind     Kind
 }
 
-// Kind is what an edge's To wants of its From.
+// Kind is the kind of a dependency.
 type Kind int
 
 const (
-	// Needs says that it must serve before the other starts.
+	// Needs means that From must serve before To starts.
 	Needs Kind = iota
-	// After says that it must be ready before the other starts.
+	// After means that From must be ready before To starts.
 	After
-	// Uses says that the other starts without it, and is not ready without it.
+	// Uses means that To starts without From, but does not become ready without it.
 	Uses
 )
 
-// kinds are the words for each kind, by its number.
+// kinds has the name and the description of each kind, by its number.
 var kinds = [...]struct{ word, meaning string }{
 	Needs: {"needs", "must serve before the next starts"},
 	After: {"after", "must be ready before the next starts"},
 	Uses:  {"uses", "the next is not ready without it"},
 }
 
-// states are the words for each state, by its number.
+// states has the name of each state, by its number.
 var states = [...]string{Plain: "", Done: "done", New: "new", Later: "later"}
 
-// String is the word for it: needs, after or uses.
+// String returns the name of the kind: needs, after or uses.
 func (k Kind) String() string { return kinds[k].word }
 
-// String is the word for it: done, new or later, empty for a plain one.
+// String returns the name of the state: done, new or later, or "" for Plain.
 func (s State) String() string { return states[s] }
 
-// index is each node's number by its name. A name twice, or an edge of a name that
-// is no node's, is an error.
+// index returns the numbers of the nodes by name. It returns an error if a name is listed twice,
+// or if an edge has an unlisted node or leads from a node to itself.
 func (g Graph) index() (map[string]int, error) {
 	numbers := map[string]int{}
 	var errs []error

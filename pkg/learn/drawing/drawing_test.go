@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// stages is a graph with all that can be drawn: each kind of edge, each state, an edge
-// across layers, one that leads back, and names that languages would stumble over.
+// stages is a graph with everything that can be drawn: each kind of edge, each state, an edge
+// across layers, one that leads back, and names that need quoting.
 var stages = drawing.Graph{
 	Nodes: []drawing.Node{
 		{Name: "containerd", State: drawing.Done}, {Name: "kubelet", State: drawing.Done},
@@ -56,7 +56,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestSVGIsXML: well-formed, each name in it once, and the same each time.
+// TestSVGIsXML checks that a picture is well-formed, contains each name once, and is the same
+// each time.
 func TestSVGIsXML(t *testing.T) {
 	t.Parallel()
 	svg, err := drawing.SVG(stages)

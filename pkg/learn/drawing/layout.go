@@ -5,38 +5,37 @@ import (
 	"slices"
 )
 
-// A layered drawing, as Sugiyama, Tagawa and Toda describe it in "Methods for Visual
-// Understanding of Hierarchical System Structures" (1981): every node gets a layer
-// behind all that it waits for; an edge across several layers gets a slot of its own in
-// each between, so that it passes no box; the slots of a layer are put in the order
-// that has the fewest crossings; and then each as near to its neighbours as there is
-// room.
+// The layout is a layered drawing, as described by Sugiyama, Tagawa and Toda in "Methods for
+// Visual Understanding of Hierarchical System Structures" (1981). Every node gets a layer behind
+// all its dependencies. An edge across several layers gets a slot in each layer between, so that
+// it crosses no box. The slots of a layer are ordered so that few edges cross. Then each slot
+// moves as close to its neighbors as the space allows.
 
-// A slot is a place in a layer: of a node, or of an edge that passes.
+// A slot is a place in a layer, for a node or for an edge that passes the layer.
 type slot struct {
 	node         int // -1 for an edge that passes
 	layer        int
 	height       float64
 	y            float64 // of its middle
-	before, next []*slot // what it is joined to in the layers beside it
+	before, next []*slot // its neighbors in the layers before and after it
 }
 
-// A layout says where all is.
+// A layout has the positions of all nodes and edges.
 type layout struct {
 	layers [][]*slot
 	nodes  []*slot   // by the node's number
-	paths  [][]*slot // by the edge's number: the slots that it goes through, from layer to layer
-	turned []bool    // by the edge's number: whether it leads back, and its path with it
+	paths  [][]*slot // by the edge's number: its slots, from layer to layer
+	turned []bool    // by the edge's number: whether the edge leads back, so that its path is from To to From
 }
 
-// newLayout places a graph whose edges are pairs of nodes' numbers.
+// newLayout lays out a graph. numbers has the number of each node by its name.
 func newLayout(g Graph, numbers map[string]int) *layout {
 	l := &layout{paths: make([][]*slot, len(g.Edges)), turned: make([]bool, len(g.Edges))}
 	edges := make([][2]int, len(g.Edges))
 	incoming := make([]int, len(g.Nodes))
 	for i, e := range g.Edges {
 		edges[i] = [2]int{numbers[e.From], numbers[e.To]}
-		// An edge to what is listed earlier would make a circle: it counts the other way round.
+		// An edge to a node that is listed earlier could close a cycle, so it is reversed.
 		if edges[i][0] > edges[i][1] {
 			l.turned[i] = true
 			slices.Reverse(edges[i][:])
@@ -44,7 +43,7 @@ func newLayout(g Graph, numbers map[string]int) *layout {
 		incoming[edges[i][1]]++
 	}
 	for i, layer := range layersOf(len(g.Nodes), edges) {
-		// Room for the tips of all arrows that end there.
+		// There must be space for the tips of all arrows that end at the node.
 		height := max(boxHeight, tipHeight*float64(incoming[i]+1))
 		l.nodes = append(l.nodes, l.add(&slot{node: i, layer: layer, height: height}))
 	}
@@ -56,8 +55,8 @@ func newLayout(g Graph, numbers map[string]int) *layout {
 	return l
 }
 
-// layersOf is the layer of each node: one behind the last of those that it waits for.
-// Edges lead to larger numbers.
+// layersOf returns the layer of each node, which is the one after the last of its dependencies.
+// All edges must lead to larger numbers.
 func layersOf(nodes int, edges [][2]int) []int {
 	layers := make([]int, nodes)
 	for to := range nodes {
@@ -92,8 +91,8 @@ func (l *layout) path(from, to *slot) []*slot {
 	return path
 }
 
-// sweeps is how often the layers are ordered by their neighbours, forth and back: the
-// graphs are small, and a few times settle it.
+// sweeps is the number of times that the layers are ordered by their neighbors, alternately
+// forward and backward. Graphs are small, so a few sweeps are enough.
 const sweeps = 12
 
 // order sorts the slots of each layer so that few edges cross.
@@ -123,8 +122,8 @@ func (l *layout) snapshot() [][]*slot {
 	return layers
 }
 
-// sortBy sorts a layer by the mean position of each slot's neighbours on one side;
-// one without any stays where it is.
+// sortBy sorts a layer by the mean position of each slot's neighbors on one side. A slot without
+// neighbors keeps its position.
 func (l *layout) sortBy(layer int, neighbours func(*slot) []*slot) {
 	at := l.positions()
 	mean := map[*slot]float64{}
@@ -151,7 +150,7 @@ func (l *layout) positions() map[*slot]int {
 	return at
 }
 
-// swap changes neighbours in a layer as long as that makes crossings fewer.
+// swap exchanges adjacent slots in a layer as long as that reduces the number of crossings.
 func (l *layout) swap() {
 	for better := true; better; {
 		better = false
@@ -169,7 +168,7 @@ func (l *layout) swap() {
 	}
 }
 
-// crossings counts how often edges cross between the layers.
+// crossings returns the number of crossings of edges between the layers.
 func (l *layout) crossings() int {
 	at, count := l.positions(), 0
 	for _, layer := range l.layers {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLayout: in graphs of all kinds, each node is behind what it waits for, and no
-// two slots of a layer touch: no box is on another, no edge passes through one.
+// TestLayout checks, for random graphs, that each node is behind its dependencies, and that no
+// two slots of a layer touch. So no box overlaps another one, and no edge crosses a box.
 func TestLayout(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {
@@ -34,7 +34,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// random is a graph of ten nodes and 15 edges, one or two of which lead back.
+// random returns a graph of ten nodes and 15 edges, one or two of which lead back.
 func random(r *rand.Rand) Graph {
 	var g Graph
 	for i := range 10 {
@@ -49,7 +49,8 @@ func random(r *rand.Rand) Graph {
 	return g
 }
 
-// TestOrderUncrosses: two edges that cross in the order of the list need not.
+// TestOrderUncrosses checks that two edges that cross in the order of the list do not cross in
+// the layout.
 func TestOrderUncrosses(t *testing.T) {
 	t.Parallel()
 	g := Graph{

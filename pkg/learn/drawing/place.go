@@ -1,8 +1,8 @@
 package drawing
 
-// place gives every slot its height in the picture: first one below the other, then,
-// layer by layer, forth and back, each as near to the mean of its neighbours as the
-// order and the room between allow.
+// place sets the height of every slot in the picture. It first stacks the slots of each layer.
+// Then it goes through the layers, alternately forward and backward, and moves each slot as
+// close to the mean of its neighbors as the order and the gaps allow.
 func (l *layout) place() {
 	for _, layer := range l.layers {
 		below := 0.0
@@ -23,7 +23,7 @@ func (l *layout) place() {
 	l.moveToTop()
 }
 
-// moveToTop begins the picture at height 0.
+// moveToTop shifts all slots so that the picture begins at height 0.
 func (l *layout) moveToTop() {
 	top := 0.0
 	for i, s := range l.all() {
@@ -44,9 +44,9 @@ func (l *layout) all() []*slot {
 	return list
 }
 
-// settle moves the slots of a layer to where the squares of their distances from the
-// means of their neighbours are least, in their order and with the gap between them:
-// isotonic regression, by pooling neighbours that would overlap.
+// settle moves the slots of a layer so that the sum of the squared distances from the means of
+// their neighbors is minimal. It keeps their order and the gaps between them. It is an isotonic
+// regression, which pools adjacent slots that would overlap.
 func settle(layer []*slot) {
 	type pool struct {
 		sum, count float64
@@ -76,7 +76,7 @@ func settle(layer []*slot) {
 	}
 }
 
-// wish is where a slot would be best: at the mean of its neighbours.
+// wish returns the best height for a slot: the mean of its neighbors.
 func (s *slot) wish() float64 {
 	sum, count := 0.0, 0
 	for _, list := range [][]*slot{s.before, s.next} {

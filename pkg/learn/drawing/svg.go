@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Sizes, in pixels at the picture's own size.
+// Sizes in pixels, without scaling.
 const (
 	boxHeight  = 36.0
 	passHeight = 4.0
@@ -17,14 +17,14 @@ const (
 	gap        = 16.0 // between the slots of a layer
 	aisle      = 64.0 // between layers
 	margin     = 12.0
-	letter     = 7.25 // of the font, which is monospace
+	letter     = 7.25 // width of a character of the font, which is monospace
 	padding    = 10.0 // around a name
 	legendLine = 22.0
 )
 
-// style draws boxes with a fill of their own, and all that is outside of them in a grey
-// that is read on white and on black: a picture in a web page does not know which of
-// them it is on. No state is told by its colour alone.
+// style draws boxes with a fill, and everything outside of boxes in a gray that is legible on
+// white and on black, because a picture in a web page does not know its background. No state is
+// shown by its color alone.
 const style = `text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#1f2328}
 .box rect{fill:#eef2f7;stroke:#57606a;stroke-width:1.2}
 .done rect{fill:#dafbe1;stroke:#1a7f37}
@@ -36,9 +36,9 @@ const style = `text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu
 .faint{opacity:.45}
 .tip{fill:#808890;stroke:none}`
 
-// SVG is the graph as a picture: layers from left to right, each node behind all that
-// it waits for, and a legend of what is in it. A name twice, or an edge of no node's
-// name, is an error.
+// SVG returns the graph as a picture: layers from left to right, each node behind all its
+// dependencies, and a legend. It returns an error if a name is listed twice, or if an edge has
+// an unlisted node or leads from a node to itself.
 func SVG(g Graph) ([]byte, error) {
 	numbers, err := g.index()
 	if err != nil {
@@ -56,18 +56,18 @@ func SVG(g Graph) ([]byte, error) {
 	return p.document(), nil
 }
 
-// picture is an SVG document that grows.
+// picture is an SVG document under construction.
 type picture struct {
 	graph  Graph
 	layout *layout
 	left   []float64 // by the layer's number
 	width  []float64
 	body   strings.Builder
-	right  float64 // how far it reaches
+	right  float64 // right end of the drawing so far
 	bottom float64
 }
 
-// columns says how wide each layer is, and where it begins.
+// columns sets the position and the width of each layer.
 func (p *picture) columns() {
 	x := margin
 	for _, layer := range p.layout.layers {
@@ -92,8 +92,8 @@ func (p *picture) box(i int) {
 	fmt.Fprintf(&p.body, "<text x=\"%s\" y=\"%s\" text-anchor=\"middle\">%s</text></g>\n", px(x+width/2), px(y+4), escape(n.Name))
 }
 
-// edge draws an edge: curves through the aisles, a straight line through each layer
-// that it passes.
+// edge draws an edge: curves between layers, and a straight line through each layer that it
+// passes.
 func (p *picture) edge(i int) {
 	e, path := p.graph.Edges[i], p.layout.paths[i]
 	first, last := path[0], path[len(path)-1]
@@ -121,8 +121,8 @@ func (p *picture) edge(i int) {
 	fmt.Fprintf(&p.body, "<path class=\"edge %s%s\" marker-%s=\"url(#%s)\" d=\"M%s%s\"/>\n", e.Kind, p.faint(e), end, e.Kind, ends[0], d.String())
 }
 
-// tip is the height at which an edge ends: the edges that end at one box share its
-// side, in the order that they come in.
+// tip returns the height at which an edge ends. Edges that end at one box share its side, in the
+// order of the heights from which they come.
 func (p *picture) tip(edge int) float64 {
 	box := p.layout.paths[edge][len(p.layout.paths[edge])-1]
 	var all []int
@@ -137,7 +137,7 @@ func (p *picture) tip(edge int) float64 {
 	return box.y + tipHeight*(float64(at)-float64(len(all)-1)/2)
 }
 
-// faint is the class of an edge to or from what is still to come.
+// faint returns the additional class of an edge from or to a node that comes later.
 func (p *picture) faint(e Edge) string {
 	for _, n := range p.graph.Nodes {
 		if n.State == Later && (n.Name == e.From || n.Name == e.To) {
@@ -147,7 +147,8 @@ func (p *picture) faint(e Edge) string {
 	return ""
 }
 
-// legend explains the kinds of edges and the states that there are, below the graph.
+// legend draws the legend below the graph, with the kinds of edges and the states that the graph
+// has.
 func (p *picture) legend() {
 	y := p.bottom + margin + legendLine/2
 	line := func(sample, text string) {
@@ -168,8 +169,7 @@ func (p *picture) legend() {
 	}
 }
 
-// tips are the marks at the ends of edges: a triangle, and two for what waits until
-// all is ready.
+// tips are the markers at the ends of edges: one triangle, or two for After.
 const tips = `<marker id="needs" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8z"/></marker>
 <marker id="after" viewBox="0 0 16 8" refX="16" refY="4" markerWidth="16" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8zM8 0L16 4L8 8z"/></marker>
 <marker id="uses" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path class="tip" d="M0 0L8 4L0 8L3 4z"/></marker>
@@ -185,16 +185,16 @@ func (p *picture) document() []byte {
 	return []byte(out.String())
 }
 
-// title is what is read aloud in place of the picture.
+// title returns the text for screen readers.
 func title(g Graph) string {
 	return fmt.Sprintf("A graph of %d nodes, each to the right of what it waits for", len(g.Nodes))
 }
 
-// px writes a length in whole pixels: lines are sharp, and the text is stable.
+// px returns a length in whole pixels, so that lines are sharp and the output is stable.
 func px(f float64) string { return fmt.Sprint(int(math.Round(f))) }
 
 func escape(s string) string {
 	var out strings.Builder
-	_ = xml.EscapeText(&out, []byte(s)) // a Builder takes all
+	_ = xml.EscapeText(&out, []byte(s)) // writing to a Builder never fails
 	return out.String()
 }

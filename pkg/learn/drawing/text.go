@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Text is a line for each node: its name, its state if it has one, and what it waits
-// for, kind by kind.
+// Text returns a line for each node: its name, its state if it has one, and its dependencies by
+// kind.
 func Text(g Graph) string {
 	width := 0
 	for _, n := range g.Nodes {
@@ -45,7 +45,7 @@ func waitsFor(g Graph, name string) string {
 	return strings.Join(parts, "; ")
 }
 
-// Mermaid is the graph in Mermaid's language, which GitHub draws in Markdown, see
+// Mermaid returns the graph in Mermaid's language, which GitHub draws in Markdown. See
 // https://mermaid.js.org/syntax/flowchart.html.
 func Mermaid(g Graph) string {
 	arrows := [...]string{Needs: "-->", After: "==>", Uses: "-.->"}
@@ -59,7 +59,7 @@ func Mermaid(g Graph) string {
 	out.WriteString("flowchart LR\n")
 	ids := map[string]string{}
 	for i, n := range g.Nodes {
-		// Some words mean something to Mermaid, such as "end": a number is none of them.
+		// Some words, such as "end", are reserved in Mermaid, so nodes are identified by number.
 		ids[n.Name] = "n" + strconv.Itoa(i)
 		fmt.Fprintf(&out, "  %s[\"%s\"]\n", ids[n.Name], strings.ReplaceAll(n.Name, `"`, "#quot;"))
 	}
@@ -90,8 +90,8 @@ func inState(g Graph, s State) []string {
 	return names
 }
 
-// DOT is the graph in Graphviz' language, see
-// https://graphviz.org/doc/info/lang.html: dot -Tsvg draws it.
+// DOT returns the graph in Graphviz' language, which dot -Tsvg draws. See
+// https://graphviz.org/doc/info/lang.html.
 func DOT(g Graph) string {
 	edges := [...]string{Needs: "", After: "arrowhead=normalnormal", Uses: "style=dashed"}
 	nodes := [...]string{Plain: "", Done: "color=darkgreen", New: "penwidth=3", Later: "style=dashed"}
@@ -115,5 +115,5 @@ func attributes(list ...string) string {
 	return " [" + strings.Join(list, ", ") + "]"
 }
 
-// quoted is a DOT string: only the quotation mark is special in one.
+// quoted returns a DOT string. Only the quotation mark needs escaping.
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }

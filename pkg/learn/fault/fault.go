@@ -1,5 +1,5 @@
-// Package fault breaks clusters on purpose, one well-known way at a time, for who wants
-// to learn how to mend them.
+// Package fault causes well-known faults in a cluster, so that users can learn to find and fix
+// them.
 package fault
 
 import (
@@ -16,24 +16,25 @@ import (
 
 // A Fault is one way in which a cluster can be broken.
 type Fault struct {
-	// Name says what is wrong: "scheduler-stopped".
+	// Name describes the cause, such as "scheduler-stopped".
 	Name string
-	// Component is the one that no longer does what it should.
+	// Component is the component that no longer does its work.
 	Component string
-	// Symptom is what somebody notices who uses the cluster.
+	// Symptom is what a user of the cluster notices.
 	Symptom string
-	// Hints lead to the cause, the first one least.
+	// Hints lead to the cause. Each one reveals more than the one before.
 	Hints []string
 
-	// breaks does it, on the cluster's first control plane where it is about a node.
+	// breaks causes the fault. If the fault is on a node, that node is the first control plane.
 	breaks func(context.Context, env) error
-	// well is nil where it is not so; it asks once.
+	// well returns nil if the cluster does not have the fault. It checks once.
 	well func(context.Context, env) error
-	// mends puts it right again. Nil means to write the component's files anew, and start it.
+	// mends fixes the fault. If unset, the component's files are written again, and it is
+	// started.
 	mends func(context.Context, env) error
 }
 
-// env is the cluster that is broken.
+// env is the cluster with the fault, the node of the fault, and its component.
 type env struct {
 	*cluster.Cluster
 	node      provider.Node
@@ -50,7 +51,7 @@ func (f Fault) env(c *cluster.Cluster, g component.Graph) env {
 	return e
 }
 
-// In are the faults that a cluster of these components can have.
+// In returns the faults that a cluster with these components can have.
 func In(g component.Graph) []Fault {
 	there := map[string]bool{}
 	for _, c := range g {
@@ -65,7 +66,7 @@ func In(g component.Graph) []Fault {
 	return list
 }
 
-// Names are the names of faults.
+// Names returns the names of faults.
 func Names(list []Fault) []string {
 	var names []string
 	for _, f := range list {
@@ -75,16 +76,16 @@ func Names(list []Fault) []string {
 }
 
 const (
-	// shows is how long a fault may take to be noticed, and its repair too: a kubelet
-	// backs off for a while before it starts again what has crashed.
+	// shows is the maximum time until a fault or its fix shows. A kubelet waits before it
+	// restarts a container that has crashed.
 	shows = 3 * time.Minute
-	// asks is how long one look may take.
+	// asks is the maximum time for one check.
 	asks = 20 * time.Second
-	// blink is how long what is well may look as if it were not.
+	// blink is the time for which a check can fail although there is no fault.
 	blink = 8 * time.Second
 )
 
-// Break breaks the cluster of these components, and waits until it shows.
+// Break causes the fault, and waits until it shows. g lists the components that the cluster has.
 func (f Fault) Break(ctx context.Context, c *cluster.Cluster, g component.Graph) error {
 	e := f.env(c, g)
 	if err := f.breaks(ctx, e); err != nil {
@@ -98,10 +99,10 @@ func (f Fault) Break(ctx context.Context, c *cluster.Cluster, g component.Graph)
 	})
 }
 
-// Broken says what is wrong where a cluster has the fault, nil where it has not. What is
-// wrong for a moment only is asked about again: a pod is not Ready until its next probe. So is,
-// once, what had no answer in time: a machine that is slow, and asked about all faults at once, is
-// not broken.
+// Broken returns an error that describes the fault if the cluster has it, and nil otherwise. A
+// failed check is repeated for some seconds, because a healthy pod can be not Ready until its
+// next probe. A check that times out is repeated once: a slow machine that checks all faults at
+// the same time is not broken.
 func (f Fault) Broken(ctx context.Context, c *cluster.Cluster, g component.Graph) error {
 	e, end, late := f.env(c, g), time.Now().Add(blink), false
 	for {
@@ -118,7 +119,7 @@ func (f Fault) Broken(ctx context.Context, c *cluster.Cluster, g component.Graph
 	}
 }
 
-// look asks once, and tells whether it ran out of time.
+// look checks once, and reports whether the check timed out.
 func (f Fault) look(ctx context.Context, e env) (out bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, asks)
 	defer cancel()
@@ -126,7 +127,7 @@ func (f Fault) look(ctx context.Context, e env) (out bool, err error) {
 	return ctx.Err() != nil, err
 }
 
-// Fix puts it right, and waits until all is well.
+// Fix fixes the fault, and waits until the check passes.
 func (f Fault) Fix(ctx context.Context, c *cluster.Cluster, g component.Graph) error {
 	e := f.env(c, g)
 	mends := f.mends
@@ -139,8 +140,8 @@ func (f Fault) Fix(ctx context.Context, c *cluster.Cluster, g component.Graph) e
 	return until(ctx, func(ctx context.Context) error { return f.well(ctx, e) })
 }
 
-// Broken is what is wrong with a cluster by any of the faults, each asked about at once:
-// nil for one that it has not.
+// Broken checks all faults at the same time. It returns a result for each fault, in the order of
+// list: nil if the cluster does not have it.
 func Broken(ctx context.Context, c *cluster.Cluster, g component.Graph, list []Fault) []error {
 	broken := make([]error, len(list))
 	var wait sync.WaitGroup
@@ -151,8 +152,8 @@ func Broken(ctx context.Context, c *cluster.Cluster, g component.Graph, list []F
 	return broken
 }
 
-// Settle waits until a cluster has none of the faults: what was mended takes others a
-// moment to notice.
+// Settle waits until a cluster has none of the faults. After a fix, other components take a
+// moment to recover.
 func Settle(ctx context.Context, c *cluster.Cluster, g component.Graph, list []Fault) error {
 	return until(ctx, func(ctx context.Context) error { return errors.Join(Broken(ctx, c, g, list)...) })
 }
@@ -167,7 +168,7 @@ func until(ctx context.Context, ask func(context.Context) error) error {
 	})
 }
 
-// anew writes the component's files and starts it again.
+// anew writes the component's files again, and starts it.
 func anew(ctx context.Context, e env) error {
 	return component.Up{Cluster: e.Cluster}.Start(ctx, e.component, e.node)
 }
@@ -178,12 +179,12 @@ func (e env) sh(ctx context.Context, script string) error {
 	return err
 }
 
-// script is what breaks by a script on the node.
+// script returns a function that runs a script on the node.
 func script(text string) func(context.Context, env) error {
 	return func(ctx context.Context, e env) error { return e.sh(ctx, text) }
 }
 
-// and does one thing after the other.
+// and returns a function that calls functions in order, until one fails.
 func and(list ...func(context.Context, env) error) func(context.Context, env) error {
 	return func(ctx context.Context, e env) error {
 		for _, f := range list {
@@ -195,9 +196,9 @@ func and(list ...func(context.Context, env) error) func(context.Context, env) er
 	}
 }
 
-// ready wants the component to be ready on the node, and to answer for it now: what the
-// API shows of a pod may be old. Where the runtime cannot say what runs, which is a fault of its
-// own, the answer alone counts.
+// ready checks that the component is ready on the node. For a static pod, it also checks that
+// the container runs, because the status in the API may be old. If the runtime does not answer,
+// that is another fault, and only the health of the component counts.
 func ready(ctx context.Context, e env) error {
 	if e.component.Unit == "" && e.component.Manifest != nil {
 		running, err := provider.Output(ctx, e.node, "crictl", "ps", "--quiet", "--state", "running", "--name", "^"+e.component.Name+"$")
@@ -208,5 +209,5 @@ func ready(ctx context.Context, e env) error {
 	return e.component.Ready(ctx, e.Cluster, e.node)
 }
 
-// works wants what the component is there for to work.
+// works checks the effect of the component.
 func works(ctx context.Context, e env) error { return e.component.Effect.Try(ctx, e.Cluster) }

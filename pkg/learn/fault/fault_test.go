@@ -16,8 +16,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// TestAll: each fault has a name of its own, is about one component, and leads to its
-// cause step by step.
+// TestAll checks that each fault has a unique name, an existing component, and hints that lead
+// to its cause.
 func TestAll(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -46,8 +46,8 @@ func TestAll(t *testing.T) {
 	}
 }
 
-// TestReady: a container that does not run is told of; a runtime that cannot be asked is another
-// fault, and says nothing of what it runs.
+// TestReady checks that a container that does not run is an error. If the runtime does not
+// answer, that is another fault, and is ignored.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -82,13 +82,13 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// TestBroken: what is wrong for a moment, or slow once, is not broken.
+// TestBroken checks that a check that fails for a moment, or times out once, is not a fault.
 func TestBroken(t *testing.T) {
 	t.Parallel()
 	no := errors.New("not well")
 	slow := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for name, test := range map[string]struct {
-		looks []func(context.Context) error // the last one is that of all further looks
+		looks []func(context.Context) error // the last one is used for all further checks
 		want  error
 		took  time.Duration
 	}{

@@ -6,12 +6,12 @@ import (
 	"github.com/mkube/mkube/pkg/names"
 )
 
-// all are the faults, in the order of the story.
+// all returns the faults, in the order of the components of a cluster.
 func all() []Fault {
 	return slices.Concat(ofNodes(), ofKubelets(), ofTheControlPlane(), ofDecisions(), ofServices())
 }
 
-// ofNodes are faults of what is below the kubelet.
+// ofNodes returns the faults of components below the kubelet.
 func ofNodes() []Fault {
 	return []Fault{
 		{
@@ -23,7 +23,7 @@ func ofNodes() []Fault {
 				"It is a service of systemd: systemctl status containerd.",
 			},
 			breaks: script("systemctl stop containerd"), well: works,
-			// The kubelet's unit ends with the runtime's.
+			// The kubelet's unit stops together with containerd's.
 			mends: script("systemctl start containerd kubelet"),
 		},
 		{
@@ -50,7 +50,7 @@ func ofNodes() []Fault {
 	}
 }
 
-// ofKubelets are faults of the kubelet.
+// ofKubelets returns the faults of the kubelet.
 func ofKubelets() []Fault {
 	return []Fault{
 		{
@@ -86,7 +86,7 @@ func ofKubelets() []Fault {
 	}
 }
 
-// ofTheControlPlane are faults of what stores and answers.
+// ofTheControlPlane returns the faults of etcd and the API server.
 func ofTheControlPlane() []Fault {
 	return []Fault{
 		{
@@ -121,7 +121,7 @@ func ofTheControlPlane() []Fault {
 	}
 }
 
-// ofDecisions are faults of what decides.
+// ofDecisions returns the faults of the controller manager and the scheduler.
 func ofDecisions() []Fault {
 	return []Fault{
 		{
@@ -166,7 +166,7 @@ func ofDecisions() []Fault {
 	}
 }
 
-// ofServices are faults of how pods are found and reached.
+// ofServices returns the faults of policies, Services and DNS.
 func ofServices() []Fault {
 	return []Fault{
 		{

@@ -15,7 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// rangeIsTheNodes wants the range of the CNI configuration to be the node's.
+// rangeIsTheNodes checks that the range in the CNI configuration is the node's.
 func rangeIsTheNodes(ctx context.Context, e env) error {
 	out, err := provider.Output(ctx, e.node, "cat", "/etc/cni/net.d/10-mkube.conflist")
 	if err != nil {
@@ -29,7 +29,7 @@ func rangeIsTheNodes(ctx context.Context, e env) error {
 	return nil
 }
 
-// kubeletFiles are those of a kubelet that knows all that the cluster has.
+// kubeletFiles writes the files of the kubelet of a cluster with all components.
 func kubeletFiles(ctx context.Context, e env) error {
 	files := kubelet.Registration().Files
 	if e.Config.HasCloudControllerManager() {
@@ -42,8 +42,8 @@ func kubeletFiles(ctx context.Context, e env) error {
 	return provider.WriteFiles(ctx, e.node, list)
 }
 
-// expireKubelet gives the kubelet a certificate that is good for a moment only: one of
-// yesterday's would be older than its authority.
+// expireKubelet gives the kubelet a certificate that is valid for one second. A certificate of
+// yesterday would be older than its authority.
 func expireKubelet(ctx context.Context, e env) error {
 	file, err := component.Kubeconfig(e.Cluster, e.node, names.KubeletKubeconfig, pki.Request{
 		CommonName: "system:node:" + e.node.Name(), Organizations: []string{"system:nodes"},
@@ -58,7 +58,7 @@ func expireKubelet(ctx context.Context, e env) error {
 	return e.sh(ctx, "systemctl restart kubelet")
 }
 
-// kubeletIsLetIn asks the API server who the kubelet is, with its own kubeconfig.
+// kubeletIsLetIn reads the kubelet's node from the API server, with the kubelet's kubeconfig.
 func kubeletIsLetIn(ctx context.Context, e env) error {
 	_, err := provider.Output(ctx, e.node, "kubectl", "--kubeconfig", names.KubeletKubeconfig, "get", "node", e.node.Name())
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
@@ -67,7 +67,7 @@ func kubeletIsLetIn(ctx context.Context, e env) error {
 	return err
 }
 
-// wrongCertificate gives the API server a certificate for somebody else.
+// wrongCertificate gives the API server a certificate for another name and address.
 func wrongCertificate(ctx context.Context, e env) error {
 	pair, err := e.PKI.Issue(e.PKI.Cluster, pki.Request{
 		CommonName: "kube-apiserver", DNSNames: []string{"api.example.com"}, IPs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Usage: pki.Server,
@@ -81,16 +81,17 @@ func wrongCertificate(ctx context.Context, e env) error {
 	return restart(ctx, e)
 }
 
-// restart ends the component's container; the kubelet starts it again. By itself crictl
-// gives a runtime only two seconds more than the container has.
+// restart stops the component's container, which the kubelet then starts again. By default,
+// crictl waits only two seconds longer than the container's grace period for the runtime, so it
+// gets a longer timeout.
 func restart(ctx context.Context, e env) error {
 	return e.sh(ctx, fmt.Sprintf("crictl ps --quiet --name '^%s$' | xargs -r crictl --timeout 30s stop --timeout 5 >/dev/null", e.component.Name))
 }
 
-// answers wants the API server to answer, as the host asks it.
+// answers checks that the API server answers requests from the host.
 func answers(ctx context.Context, e env) error { return e.API.Check(ctx, "/readyz") }
 
-// fillEtcd lets etcd have less room than it has filled.
+// fillEtcd sets a quota for etcd that its database already exceeds.
 func fillEtcd(ctx context.Context, e env) error {
 	err := e.sh(ctx, `sed -i '/--data-dir=/a\    - "--quota-backend-bytes=65536"' /etc/kubernetes/manifests/etcd.yaml`)
 	if err != nil {
@@ -98,7 +99,7 @@ func fillEtcd(ctx context.Context, e env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, shows)
 	defer cancel()
-	// The alarm is raised by the first write. Before that etcd may not answer: it starts again.
+	// The first write raises the alarm. Before that, etcd restarts, and may not answer.
 	return component.Eventually(ctx, func() error {
 		if err := works(ctx, e); err == nil || !strings.Contains(err.Error(), "space exceeded") {
 			return fmt.Errorf("etcd is not full yet: %w", err)
@@ -107,7 +108,7 @@ func fillEtcd(ctx context.Context, e env) error {
 	})
 }
 
-// emptyEtcd gives etcd its room back, and disarms the alarm once it has.
+// emptyEtcd removes the quota, and disarms the alarm when etcd has restarted.
 func emptyEtcd(ctx context.Context, e env) error {
 	if err := anew(ctx, e); err != nil {
 		return err

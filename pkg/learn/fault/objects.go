@@ -16,7 +16,8 @@ import (
 
 var bindings = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
 
-// binding is what grants the scheduler its rights.
+// binding is the ClusterRoleBinding that grants the scheduler its rights. Its role and its user
+// have the same name.
 const binding = "system:kube-scheduler"
 
 func dropRights(ctx context.Context, e env) error {
@@ -47,7 +48,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: `+binding+`}]
 `))
 }
 
-// cordon lets no pod come to any node, or lets them again.
+// cordon returns a function that cordons all nodes, or uncordons them if closed is false.
 func cordon(closed bool) func(context.Context, env) error {
 	return func(ctx context.Context, e env) error {
 		for _, n := range e.KubernetesNodes() {
@@ -59,7 +60,7 @@ func cordon(closed bool) func(context.Context, env) error {
 	}
 }
 
-// patch changes an object, in a namespace or in none.
+// patch changes an object. namespace is "" for an object without a namespace.
 func patch(ctx context.Context, e env, kind schema.GroupVersionResource, namespace, name, patch string) error {
 	client, err := e.API.Resource(ctx, kind)
 	if err != nil {
@@ -69,7 +70,7 @@ func patch(ctx context.Context, e env, kind schema.GroupVersionResource, namespa
 	return err
 }
 
-// open wants some node to take pods.
+// open checks that at least one node accepts pods.
 func open(ctx context.Context, e env) error {
 	for _, n := range e.KubernetesNodes() {
 		node, err := e.API.Get(ctx, cluster.Nodes, "", n.Name())
@@ -85,7 +86,7 @@ func open(ctx context.Context, e env) error {
 
 const system = "kube-system"
 
-// otherDomain lets CoreDNS answer for a domain that nobody asks for.
+// otherDomain makes CoreDNS serve a domain that no pod uses.
 func otherDomain(ctx context.Context, e env) error {
 	return changeCorefile(ctx, e, e.Config.Networking.DNSDomain, "another.domain")
 }
@@ -94,7 +95,8 @@ func ownDomain(ctx context.Context, e env) error {
 	return changeCorefile(ctx, e, "another.domain", e.Config.Networking.DNSDomain)
 }
 
-// changeCorefile writes one thing for another, and has CoreDNS read it at once.
+// changeCorefile replaces the domain in the Corefile, and restarts CoreDNS, so that it reads the
+// file immediately.
 func changeCorefile(ctx context.Context, e env, from, to string) error {
 	config, err := e.API.Get(ctx, cluster.ConfigMaps, system, "coredns")
 	if err != nil {
@@ -118,7 +120,7 @@ func changeCorefile(ctx context.Context, e env, from, to string) error {
 	return pods.Namespace(system).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
 }
 
-// selectNobody has the Service of CoreDNS lead to pods that there are not.
+// selectNobody gives the Service of CoreDNS a selector that matches no pod.
 func selectNobody(ctx context.Context, e env) error {
 	return patch(ctx, e, cluster.Services, system, "kube-dns", `{"spec":{"selector":{"k8s-app":"kube-dsn"}}}`)
 }

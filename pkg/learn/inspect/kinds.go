@@ -1,5 +1,5 @@
-// Package inspect sees through a cluster that is there: which object owns which, which
-// certificate is for what, how a pod came to run. It changes nothing.
+// Package inspect reads a running cluster: the owners of objects, the certificates, and how a
+// pod came to run. It changes nothing.
 package inspect
 
 import (
@@ -10,33 +10,33 @@ import (
 	"strings"
 )
 
-// API is the cluster's API server: cluster.API is one.
+// API is the API server of a cluster. cluster.API implements it.
 type API interface {
-	// Raw is the answer at a path; accept is a media type, "" for JSON.
+	// Raw returns the response for a path. accept is a media type, or "" for JSON.
 	Raw(ctx context.Context, path, accept string) ([]byte, error)
 }
 
-// An UnknownError says that there is nothing of a name.
+// An UnknownError is the error for a name that does not exist.
 type UnknownError struct {
-	// Message names what was asked for.
+	// Message contains the name.
 	Message string
-	// Word is what was not found, Candidates what might have been meant.
+	// Word is the unknown word, and Candidates are the words that may have been meant.
 	Word       string
 	Candidates []string
 }
 
 func (e *UnknownError) Error() string { return e.Message }
 
-// A Kind is a kind of objects that the API server has a list of.
+// A Kind is a kind of objects that the API server can list.
 type Kind struct {
 	Group, Version, Kind string
-	// Resource is the plural, as paths have it; Singular and Short are other words for it.
+	// Resource is the plural, as in paths. Singular and Short are other words for the kind.
 	Resource, Singular string
 	Short              []string
 	Namespaced         bool
 }
 
-// APIVersion is as objects have it: "v1", "apps/v1".
+// APIVersion returns the version as in objects, such as "v1" or "apps/v1".
 func (k Kind) APIVersion() string {
 	if k.Group == "" {
 		return k.Version
@@ -44,7 +44,7 @@ func (k Kind) APIVersion() string {
 	return k.Group + "/" + k.Version
 }
 
-// path is where the list of a kind is, of all namespaces for "".
+// path returns the path of the list of a kind, in a namespace or, for "", in all namespaces.
 func (k Kind) path(namespace string) string {
 	path := "/apis/" + k.APIVersion()
 	if k.Group == "" {
@@ -56,11 +56,11 @@ func (k Kind) path(namespace string) string {
 	return path + "/" + k.Resource
 }
 
-// aggregated asks for all groups in one answer, see
+// aggregated is the media type for all groups in one response. See
 // https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery.
 const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-// groupList is as much of an APIGroupDiscoveryList as is read here.
+// groupList has the fields of an APIGroupDiscoveryList that are used here.
 type groupList struct {
 	Items []struct {
 		Metadata struct{ Name string }
@@ -75,9 +75,9 @@ type groupList struct {
 	}
 }
 
-// Kinds are those that can be listed, each in the first version that its group has it
-// in, in the server's order. Stale are the groups' versions whose own API server does
-// not answer: what they have is not known.
+// Kinds returns the kinds that can be listed, in the server's order. Each is in the first
+// version of its group that has it. stale lists the versions of groups whose own API server does
+// not answer, so that their kinds are unknown.
 func Kinds(ctx context.Context, api API) (kinds []Kind, stale []string, err error) {
 	for _, path := range []string{"/api", "/apis"} {
 		data, err := api.Raw(ctx, path, aggregated)
@@ -116,8 +116,9 @@ func (l groupList) kinds() (kinds []Kind, stale []string) {
 	return kinds, stale
 }
 
-// findKind is the kind that a word means: its plural, singular, kind or a short name,
-// and after a dot the group, as kubectl has it.
+// findKind returns the kind for a word: its plural, its singular, its kind or a short name. As
+// in kubectl, the word may have a dot and the group at its end. If no kind matches, the error is
+// an *UnknownError.
 func findKind(kinds []Kind, word string) (Kind, error) {
 	name, group, hasGroup := strings.Cut(strings.ToLower(word), ".")
 	var words []string

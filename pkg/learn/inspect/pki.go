@@ -16,71 +16,73 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// PKI is what the nodes of a cluster trust each other by. There is no private key in
-// it.
+// PKI contains the certificates and public keys on the nodes of a cluster. It contains no
+// private key.
 type PKI struct {
-	// Authorities are the certificates that sign others, with those that each signed.
+	// Authorities are the certificates that sign others, with the certificates that each signed.
 	Authorities []*Certificate `json:"authorities"`
-	// Strangers are signed by none of the authorities.
+	// Strangers are the certificates that none of the authorities signed.
 	Strangers []*Certificate `json:"strangers,omitempty"`
-	// ServiceAccountKeys are the pairs that sign and check the tokens of pods: one, if
-	// all is well.
+	// ServiceAccountKeys are the key pairs that sign and verify the tokens of pods. A healthy
+	// cluster has one.
 	ServiceAccountKeys []*Key `json:"serviceAccountKeys,omitempty"`
-	// Problems are files that cannot be read, by node and path.
+	// Problems lists the files that cannot be read, with node and path.
 	Problems []string `json:"problems,omitempty"`
 }
 
-// Certificate is one certificate, wherever it lies.
+// Certificate is one certificate, which may be in several files.
 type Certificate struct {
 	Name          string   `json:"name"`
 	Organizations []string `json:"organizations,omitempty"`
-	// Usage is "authority", "server", "client" or "peer", which is both of the latter.
+	// Usage is "authority", "server", "client", "peer", which is server and client, or "of no
+	// use".
 	Usage string `json:"usage"`
-	// Purposes say who uses it for what; none where no file is Kubernetes' own.
+	// Purposes describe who uses it for what. They are empty if no path is one of Kubernetes' or
+	// mkube's own.
 	Purposes []string `json:"purposes,omitempty"`
 	// Names are the DNS names and addresses of a server.
 	Names     []string  `json:"names,omitempty"`
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
 	Files     []*Place  `json:"files"`
-	// Problems are why it will not be believed.
+	// Problems are the reasons why it will be rejected.
 	Problems []string       `json:"problems,omitempty"`
 	Signed   []*Certificate `json:"signed,omitempty"`
 
 	parsed pki.Certificate
 }
 
-// Key is a pair of keys without a certificate.
+// Key is a key pair without a certificate.
 type Key struct {
 	Algorithm string `json:"algorithm"`
-	// Digest is the SHA-256 of the public key's PKIX form.
+	// Digest is the SHA-256 digest of the public key in PKIX form.
 	Digest   string   `json:"sha256"`
 	Purpose  string   `json:"purpose"`
 	Files    []*Place `json:"files"`
 	Problems []string `json:"problems,omitempty"`
 }
 
-// Place is a file and the nodes that have it.
+// Place is a path, with the nodes that have this file.
 type Place struct {
 	Path  string   `json:"path"`
 	Nodes []string `json:"nodes"`
 }
 
-// Where certificates lie, from the root of a node. The last is what mkube itself issues
-// from, whichever components there are.
+// certificateDirs are the folders with certificates, relative to the root of a node. The last
+// one has the authorities from which mkube issues certificates. It exists at every stage.
 const certificateDirs = "etc/kubernetes var/lib/kubelet/pki etc/mkube/pki"
 
-// Certificates reads the certificates of a cluster's nodes from their files, by one
-// command on each: it asks no component, and works while none does. The time is what
-// expiry is told by. As unread it says of which nodes nothing could be read, and why;
-// when that is all of them, it is the error.
+// Certificates reads the certificates from files on the nodes of a cluster, with one command for
+// each node. It uses no component, so it works even if none does. It checks expiry against now.
+// unread has an error for each node that could not be read; if no node could be read, these
+// errors are err.
 func Certificates(ctx context.Context, nodes []provider.Node, now time.Time) (found *PKI, unread []error, err error) {
 	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n provider.Node) bool { return n.Role() == config.LoadBalancer })
 	files, errs := make([]map[string][]byte, len(nodes)), make([]error, len(nodes))
 	var wait sync.WaitGroup
 	for i, n := range nodes {
 		wait.Go(func() {
-			// Some folder may not be there; that none is, tar says.
+			// Some of the folders may be missing. If all are, tar fails.
 			const script = `cd / && exec tar -cf - $(ls -d ` + certificateDirs + ` 2>/dev/null)`
 			files[i], errs[i] = provider.Archived(ctx, n, "sh", "-c", script)
 		})
@@ -100,7 +102,7 @@ func Certificates(ctx context.Context, nodes []provider.Node, now time.Time) (fo
 	return s.finish(), unread, nil
 }
 
-// survey gathers certificates from files.
+// survey collects certificates from files.
 type survey struct {
 	now   time.Time
 	certs []*Certificate
@@ -108,7 +110,7 @@ type survey struct {
 	bad   []string
 }
 
-// node takes in the files of a node.
+// node adds the files of a node.
 func (s *survey) node(node string, files map[string][]byte) {
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		var err error
@@ -125,8 +127,8 @@ func (s *survey) node(node string, files map[string][]byte) {
 	s.serviceAccounts(node, files)
 }
 
-// file takes in the certificates of a file, of which the first has its key beside it,
-// or in the same file.
+// file adds the certificates of a file. The key of the first certificate is in the file next to
+// it, or in the same file.
 func (s *survey) file(node, path string, files map[string][]byte) error {
 	certs, err := pki.ParseCertificates(files[path])
 	if err != nil {
@@ -142,7 +144,7 @@ func (s *survey) file(node, path string, files map[string][]byte) error {
 		case i > 0:
 		case has:
 			c.checkKey(parsed, key, path, node)
-		case c.Usage != usageAuthority: // an authority's lies only where it is to sign
+		case c.Usage != usageAuthority: // the key of an authority is only where it signs
 			c.problem("%s on %s has no private key next to it", path, node)
 		}
 	}
@@ -159,7 +161,7 @@ func (c *Certificate) problem(format string, args ...any) {
 	c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
 }
 
-// add takes in a certificate, or one more place of one that is known.
+// add adds a certificate, or one more file of a certificate that was added before.
 func (s *survey) add(node, path string, parsed pki.Certificate) *Certificate {
 	i := slices.IndexFunc(s.certs, func(c *Certificate) bool { return c.parsed.Same(parsed) })
 	if i < 0 {
@@ -168,7 +170,7 @@ func (s *survey) add(node, path string, parsed pki.Certificate) *Certificate {
 	}
 	c := s.certs[i]
 	c.Files = put(c.Files, path, node)
-	// An authority that is embedded in a kubeconfig is not what that is for.
+	// The purpose of a kubeconfig does not apply to the authority that is embedded in it.
 	use, known := uses[path]
 	if known && (use.usage == usageAuthority) == (c.Usage == usageAuthority) && !slices.Contains(c.Purposes, use.purpose) {
 		c.Purposes = append(c.Purposes, use.purpose)
@@ -176,7 +178,7 @@ func (s *survey) add(node, path string, parsed pki.Certificate) *Certificate {
 	return c
 }
 
-// put adds a node to the place of a path.
+// put adds a node to the place with a path, and adds the place if it is new.
 func put(places []*Place, path, node string) []*Place {
 	for _, p := range places {
 		if p.Path == path {
@@ -189,7 +191,7 @@ func put(places []*Place, path, node string) []*Place {
 	return append(places, &Place{Path: path, Nodes: []string{node}})
 }
 
-// Words for what a certificate may be used for.
+// The values of Certificate.Usage.
 const (
 	usageAuthority = "authority"
 	usagePeer      = "peer"
@@ -226,7 +228,7 @@ func (s *survey) describe(parsed pki.Certificate) *Certificate {
 	return c
 }
 
-// finish puts each certificate below who signed it.
+// finish checks all certificates, and puts each below the authority that signed it.
 func (s *survey) finish() *PKI {
 	p := &PKI{Authorities: []*Certificate{}, Problems: s.bad, ServiceAccountKeys: s.keys}
 	for _, c := range s.certs {
@@ -261,7 +263,8 @@ func (s *survey) finish() *PKI {
 	return p
 }
 
-// lists are all lists of certificates: the authorities, what each signed, the strangers.
+// lists returns all lists of certificates: the authorities, the certificates that each signed,
+// and the strangers.
 func (p *PKI) lists() [][]*Certificate {
 	lists := [][]*Certificate{p.Authorities, p.Strangers}
 	for _, a := range p.Authorities {
@@ -270,13 +273,13 @@ func (p *PKI) lists() [][]*Certificate {
 	return lists
 }
 
-// rank sorts servers before clients.
+// rank returns the position of a certificate by its usage: servers come before clients.
 func rank(c *Certificate) int {
 	return slices.Index([]string{usageAuthority, usageServer, usagePeer, usageClient, usageNone}, c.Usage)
 }
 
-// checkAuthority finds two that go by one name: who trusts one does not trust what the
-// other signed.
+// checkAuthority finds authorities with the same name. A client that trusts one of them rejects
+// the certificates that the other one signed.
 func (s *survey) checkAuthority(c *Certificate) {
 	for _, other := range s.certs {
 		if other != c && other.Usage == usageAuthority && other.Name == c.Name {
@@ -285,7 +288,7 @@ func (s *survey) checkAuthority(c *Certificate) {
 	}
 }
 
-// checkUse wants a certificate to be of the use that its files are there for.
+// checkUse checks that the usage of a certificate matches the purpose of its files.
 func (s *survey) checkUse(c *Certificate) {
 	for _, place := range c.Files {
 		use, known := uses[place.Path]

@@ -19,9 +19,9 @@ import (
 
 var now = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-// machine is a node with files, that does no more than give them.
+// machine is a node that only returns its files.
 type machine struct {
-	provider.Node // what no test needs
+	provider.Node // for the methods that no test needs
 	name          string
 	role          config.Role
 	files         map[string][]byte
@@ -44,7 +44,7 @@ func (m *machine) Run(_ context.Context, cmd provider.Cmd) error {
 	return provider.Archive(cmd.Stdout, files)
 }
 
-// keys makes what lies on nodes.
+// keys creates the files on nodes.
 type keys struct {
 	*testing.T
 	cluster, etcd *pki.Authority
@@ -92,7 +92,7 @@ func kubeconfig(ca []byte, pair pki.KeyPair) []byte {
 		code(ca), code(pair.Cert), code(pair.Key))
 }
 
-// healthy are a control plane, a worker and a load balancer, which has no certificates.
+// healthy returns a control plane, a worker, and a load balancer, which has no certificates.
 func (k keys) healthy() []provider.Node {
 	ca := k.cluster.CertPEM()
 	admin := k.issue(k.cluster, "kubernetes-admin", pki.Client, func(r *pki.Request) { r.Organizations = []string{"system:masters"} })
@@ -119,7 +119,7 @@ func (k keys) healthy() []provider.Node {
 	}
 }
 
-// broken are two control planes with each mistake that is known.
+// broken returns two control planes with each known problem.
 func (k keys) broken() []provider.Node {
 	ca := k.cluster.CertPEM()
 	old := k.issue(k.cluster, "old", pki.Client, func(r *pki.Request) { r.Validity = time.Hour })
@@ -171,7 +171,7 @@ func TestCertificatesBroken(t *testing.T) {
 	golden(t, "pki-broken.golden", found.Text(later))
 }
 
-// TestCertificatesShowNoKey: what is secret of a pair is in no output.
+// TestCertificatesShowNoKey checks that no output contains a private key.
 func TestCertificatesShowNoKey(t *testing.T) {
 	t.Parallel()
 	k := newKeys(t)

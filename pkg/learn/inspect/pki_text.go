@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Text draws the tree of authorities and what they have signed. Nodes are named where
-// a file does not lie on each of the nodes that certificates were found on.
+// Text returns the tree of authorities and the certificates that they signed. It names the nodes
+// of a file if not every node with certificates has the file.
 func (p *PKI) Text(now time.Time) string {
 	var out strings.Builder
 	all := p.nodes()
@@ -43,7 +43,7 @@ func (p *PKI) Text(now time.Time) string {
 	return out.String()
 }
 
-// Warnings are how many problems there are.
+// Warnings returns the number of problems.
 func (p *PKI) Warnings() int {
 	count := len(p.Problems)
 	for _, k := range p.ServiceAccountKeys {
@@ -57,7 +57,7 @@ func (p *PKI) Warnings() int {
 	return count
 }
 
-// nodes are how many nodes there is a file of.
+// nodes returns the number of nodes that have any file.
 func (p *PKI) nodes() int {
 	names := map[string]bool{}
 	add := func(places []*Place) {
@@ -104,7 +104,7 @@ func problemsText(out *strings.Builder, indent string, problems []string) {
 	}
 }
 
-// placesText are files, with their nodes where not all have them.
+// placesText returns the paths of files, with the nodes of a file if not all nodes have it.
 func placesText(places []*Place, nodes int) string {
 	var list []string
 	for _, p := range places {
@@ -117,10 +117,11 @@ func placesText(places []*Place, nodes int) string {
 	return strings.Join(list, ", ")
 }
 
-// width is how long lines are, but for words that are longer.
+// width is the maximum length of a line, except for longer words.
 const width = 110
 
-// wrap writes words in lines that all begin with the indent.
+// wrap writes words in lines that begin with an indent. The lines after the first one have two
+// more spaces.
 func wrap(out *strings.Builder, indent, words string) {
 	line := ""
 	for _, word := range strings.Fields(words) {
@@ -136,7 +137,7 @@ func wrap(out *strings.Builder, indent, words string) {
 	out.WriteString(indent + line + "\n")
 }
 
-// span is a length of time in the one unit that says enough.
+// span returns a duration in a single unit.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

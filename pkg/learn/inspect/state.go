@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// item is an object as it is listed, as much of it as is read here.
+// item has the fields of a listed object that are used here.
 type item struct {
 	Metadata struct {
 		Name, Namespace, UID string
@@ -17,7 +17,7 @@ type item struct {
 	}
 	Spec   spec
 	Status status
-	// Endpoints are an EndpointSlice's.
+	// Endpoints is a field of EndpointSlices.
 	Endpoints []struct{ Conditions struct{ Ready *bool } }
 }
 
@@ -26,7 +26,7 @@ type reference struct {
 	Controller                  bool
 }
 
-// spec has the fields that states are told by.
+// spec has the fields that the state of an object depends on.
 type spec struct {
 	Replicas, Completions int
 	Type, ClusterIP       string
@@ -42,7 +42,7 @@ type status struct {
 	ContainerStatuses, InitContainerStatuses           containers
 }
 
-// state says in a few words how an object of a kind is.
+// state returns the state of an object of a kind in a few words.
 func (i item) state(kind string) string {
 	state := i.stateOf(kind)
 	if i.Metadata.DeletionTimestamp != "" {
@@ -83,8 +83,8 @@ func (i item) job() string {
 	return fmt.Sprintf("%d/%d done", i.Status.Succeeded, max(1, i.Spec.Completions))
 }
 
-// pod is the pod's phase and whether it is Ready, or what its first container that
-// waits is waiting for.
+// pod returns the phase of a pod, with the reason why its first waiting container waits, and
+// whether it is Ready.
 func (i item) pod() string {
 	phase := i.Status.Phase
 	for _, c := range slices.Concat(i.Status.InitContainerStatuses, i.Status.ContainerStatuses) {
@@ -119,7 +119,7 @@ func (i item) endpoints() string {
 	return fmt.Sprintf("%d/%d", ready, len(i.Endpoints))
 }
 
-// other is what most kinds have that have anything: a condition, or a phase.
+// other returns the state of an object of any other kind: a condition, or else its phase.
 func (i item) other() string {
 	for _, name := range []string{"Ready", "Available", "Established"} {
 		for _, c := range i.Status.Conditions {

@@ -12,38 +12,40 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Trace is how a pod came to run, step by step, as far as it got.
+// Trace describes how a pod came to run, step by step, as far as it got.
 type Trace struct {
 	Namespace string `json:"namespace"`
 	Pod       string `json:"pod"`
 	Node      string `json:"node,omitempty"`
-	// Owners are those who had the pod made, the nearest first, as KIND/NAME.
+	// Owners are the owners of the pod, as KIND/NAME. The direct owner comes first.
 	Owners []string `json:"owners,omitempty"`
 	Steps  []Step   `json:"steps"`
-	// State is the pod's as Tree has it. Next says who should come next, and why it does
-	// not; "" where the pod is Ready or has ended.
+	// State is the state of the pod as in Tree. Next is the next step, and why it has not
+	// happened. It is "" if the pod is Ready or has ended.
 	State string `json:"state"`
 	Next  string `json:"next,omitempty"`
-	// Sources are what the steps are taken from, Missing what could not be had.
+	// Sources lists the sources of the steps, and Missing the information that is not available.
 	Sources []string `json:"sources"`
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Step is one thing that somebody did.
+// Step is a single action.
 type Step struct {
 	Time time.Time `json:"time"`
-	// Exact says that the time is; else it is known to the second.
+	// Exact reports whether the time is exact. Otherwise, it is in whole seconds.
 	Exact bool `json:"exact"`
-	// Who is a component or a user, What what they did, Source how that is known.
+	// Who is a component or a user, What is the action, and Source is the source of the
+	// information.
 	Who    string `json:"who"`
 	What   string `json:"what"`
 	Source string `json:"source"`
 
-	// before is what the step is known to have led to, the zero time for nothing.
+	// before is the time of the earliest step that this step is known to have caused, or the
+	// zero time.
 	before time.Time
 }
 
-// Names of sources.
+// The values of Step.Source.
 const (
 	fromAudit   = "audit"
 	fromEvent   = "event"
@@ -51,8 +53,9 @@ const (
 	fromObject  = "object"
 )
 
-// sortTime puts what is known to the second behind all of that second that is known
-// better: what was written down later was done by then.
+// sortTime returns the time for sorting. A time in whole seconds sorts after all exact times in
+// that second, because a record is written after the action. It still sorts before the steps
+// that it caused.
 func (s Step) sortTime() time.Time {
 	if s.Exact {
 		return s.Time
@@ -64,10 +67,10 @@ func (s Step) sortTime() time.Time {
 	return last
 }
 
-// TracePod tells how a pod came to run: by the audit log of the control planes, the
-// events and objects of the API, and the runtime of the pod's node. Where there is no
-// such pod, the error is an *UnknownError. What of the rest cannot be had is told as
-// missing.
+// TracePod returns how a pod came to run. Its sources are the audit logs of the control planes,
+// the events and objects of the API, and the container runtime of the pod's node. If the pod
+// does not exist, the error is an *UnknownError. Sources that are not available are listed in
+// Missing.
 func TracePod(ctx context.Context, api API, nodes []provider.Node, namespace, name string) (*Trace, error) {
 	p, err := findPod(ctx, api, namespace, name)
 	if err != nil {
@@ -89,18 +92,18 @@ func TracePod(ctx context.Context, api API, nodes []provider.Node, namespace, na
 	return t.trace, ctx.Err()
 }
 
-// tracer gathers what there is to know of a pod.
+// tracer collects the information about a pod.
 type tracer struct {
 	api     API
 	pod     *item
 	trace   *Trace
-	owners  []owner // the nearest first
+	owners  []owner // the direct owner comes first
 	events  []event
 	audit   []request
 	runtime runtime
 }
 
-// owner is an object that had the next one made.
+// owner is an object that owns the pod, or an owner of such an object.
 type owner struct {
 	kind, resource string
 	item
@@ -133,8 +136,8 @@ func get(ctx context.Context, api API, path string, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// findOwners goes up the chain of controllers in the pod's namespace. One whose plural
-// is not its kind and an s, as those of some custom resources, ends it.
+// findOwners follows the chain of controllers in the pod's namespace. It ends at an owner whose
+// plural is not its kind and an s, as for some custom resources.
 func (t *tracer) findOwners(ctx context.Context) {
 	for of := t.pod; of != nil; {
 		i := slices.IndexFunc(of.Metadata.OwnerReferences, func(r reference) bool { return r.Controller })
@@ -159,7 +162,7 @@ func (t *tracer) findOwners(ctx context.Context) {
 
 func (t *tracer) step(s Step) { t.trace.Steps = append(t.trace.Steps, s) }
 
-// first puts a step before all that are there, which it led to.
+// first adds a step that came before all steps so far, and caused them.
 func (t *tracer) first(s Step) {
 	for _, later := range t.trace.Steps {
 		if at := later.sortTime(); s.before.IsZero() || at.Before(s.before) {
@@ -169,8 +172,8 @@ func (t *tracer) first(s Step) {
 	t.trace.Steps = slices.Insert(t.trace.Steps, 0, s)
 }
 
-// ownerSteps are when each owner was made and, where that was not what had the pod
-// made, when it was last changed before.
+// ownerSteps adds a step for the creation of each owner. If an owner was changed later, and the
+// change caused the pod, it adds that change too.
 func (t *tracer) ownerSteps() {
 	until := t.pod.created().Add(time.Second)
 	for _, o := range t.owners {
@@ -186,13 +189,13 @@ func (t *tracer) ownerSteps() {
 			t.missing("who created " + name + ": the audit log does not reach back to it")
 		}
 		if changed == nil {
-			until = o.created().Add(time.Second) // what made this one was done by then
+			until = o.created().Add(time.Second) // the change that caused this owner was before that
 		}
 	}
 }
 
-// writes are the request that made an owner, and the last that changed it before a
-// time, if that was done by somebody else than the controller that keeps it.
+// writes returns the request that created an owner, and the last one that changed it before
+// until. Changes by the owner's own controller do not count.
 func (t *tracer) writes(o owner, until time.Time) (made, changed *request) {
 	for i := range t.audit {
 		r := &t.audit[i]
@@ -202,7 +205,7 @@ func (t *tracer) writes(o owner, until time.Time) (made, changed *request) {
 		}
 		switch {
 		case r.ResponseStatus.Code == 201 && about.Subresource == "":
-			made, changed = r, nil // an earlier one of the name is another object
+			made, changed = r, nil // an earlier object with this name is another one
 		case r.RequestReceivedTimestamp.Before(until) && !strings.HasSuffix(r.User.Username, ":"+strings.ToLower(o.kind)+"-controller"):
 			changed = r
 		}
@@ -210,12 +213,12 @@ func (t *tracer) writes(o owner, until time.Time) (made, changed *request) {
 	return made, changed
 }
 
-// createdStep is when the pod was made.
+// createdStep adds the creation of the pod.
 func (t *tracer) createdStep() {
 	what := "created Pod/" + t.trace.Pod
 	switch created, e := t.creation(), t.creationEvent(); {
 	case t.static():
-		// Last of all: it runs without the API server.
+		// This comes last: a static pod runs without the API server.
 		t.step(Step{Time: t.pod.created(), Who: t.kubelet(), What: "made the static pod known to the API server", Source: fromObject})
 	case created != nil:
 		t.first(created.step(what))
@@ -227,7 +230,7 @@ func (t *tracer) createdStep() {
 	}
 }
 
-// boundStep is when the pod was bound to its node.
+// boundStep adds the binding of the pod to its node.
 func (t *tracer) boundStep() {
 	what := "bound it to " + t.trace.Node
 	if i := slices.IndexFunc(t.audit, func(r request) bool { return r.is("create", "binding", t.trace.Pod) }); i >= 0 {
@@ -241,9 +244,9 @@ func (t *tracer) boundStep() {
 	}
 }
 
-// creation is the request that made the pod. The log has the name of what asked for
-// one; a pod of a controller got its name from the server, and is told from its
-// siblings by its controller's event, which follows at once.
+// creation returns the request that created the pod. If the request had a name, the log contains
+// it. The pod of a controller gets its name from the server. It is then identified by the event
+// of its controller, which immediately follows the request.
 func (t *tracer) creation() *request {
 	begin, event := t.pod.created(), t.creationEvent()
 	var found *request
@@ -269,7 +272,8 @@ func (t *tracer) creation() *request {
 	return found
 }
 
-// creationEvent is what the pod's controller says of having made it, nil for nothing.
+// creationEvent returns the event of the pod's controller about the creation of the pod, or nil
+// if there is none.
 func (t *tracer) creationEvent() *event {
 	for i, e := range t.events {
 		if e.Reason == "SuccessfulCreate" && strings.HasSuffix(e.Message, " "+t.trace.Pod) {
@@ -279,7 +283,7 @@ func (t *tracer) creationEvent() *event {
 	return nil
 }
 
-// readySteps is when the kubelet reported the pod Ready.
+// readySteps adds the moment at which the kubelet reported the pod Ready.
 func (t *tracer) readySteps() {
 	i := slices.IndexFunc(t.pod.Status.Conditions, func(c condition) bool { return c.Type == "Ready" && c.Status == "True" })
 	if i < 0 {
@@ -305,21 +309,22 @@ func (t *tracer) readySteps() {
 	t.step(Step{Time: at, Who: t.kubelet(), What: what, Source: fromObject})
 }
 
-// static reports whether the pod is the mirror of a file on its node.
+// static reports whether the pod is a mirror pod.
 func (t *tracer) static() bool { return t.pod.Metadata.Annotations[mirror] != "" }
 
-// mirror is the annotation of a static pod's object: the UID by which the kubelet, its
-// events and the runtime call the pod.
+// mirror is the annotation of a mirror pod. Its value is the UID that the kubelet, its events
+// and the container runtime use for the static pod.
 const mirror = "kubernetes.io/config.mirror"
 
-// uid is the pod's for the kubelet and the runtime.
+// uid returns the pod's UID in the kubelet and the container runtime.
 func (t *tracer) uid() string { return cmp.Or(t.pod.Metadata.Annotations[mirror], t.pod.Metadata.UID) }
 
 func (t *tracer) kubelet() string { return "kubelet on " + t.trace.Node }
 
 func (t *tracer) missing(what string) { t.trace.Missing = append(t.trace.Missing, what) }
 
-// created is when an object was, to the second.
+// created returns the creation time of an object, in whole seconds. It returns the zero time if
+// that is not valid.
 func (i item) created() time.Time {
 	at, _ := time.Parse(time.RFC3339, i.Metadata.CreationTimestamp)
 	return at

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// next says who should come next, and what keeps them if the pod's conditions tell.
+// next returns the next step, with the reason why it has not happened, if conditions or events
+// contain one.
 func (t *tracer) next() string {
 	pod := t.pod
 	switch {
@@ -27,7 +28,8 @@ func (t *tracer) next() string {
 	return because(t.kubelet()+" finds the containers ready by their probes", pod.Status.Conditions.message("Ready"))
 }
 
-// early are the reasons of containers that wait for others, not for anything of theirs.
+// early are the waiting reasons of containers that only wait for other containers or for the
+// sandbox.
 var early = []string{"ContainerCreating", "PodInitializing"}
 
 func because(who, why string) string {
@@ -46,7 +48,7 @@ func (list conditions) message(name string) string {
 	return ""
 }
 
-// lastWarning is what the last event said that was one.
+// lastWarning returns the message of the last event that is a warning, or "".
 func (t *tracer) lastWarning() string {
 	for _, e := range slices.Backward(t.events) {
 		if e.Type == "Warning" {
@@ -57,8 +59,8 @@ func (t *tracer) lastWarning() string {
 	return ""
 }
 
-// Text is a line for each step: when, how long after the step before, who, what, and
-// how that is known.
+// Text returns a line for each step: the time, the delay since the step before, who, what, and
+// the source.
 func (t *Trace) Text() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Pod %s of namespace %s", t.Pod, t.Namespace)
@@ -91,7 +93,7 @@ func (t *Trace) Text() string {
 	return out.String()
 }
 
-// short is as much of a step as a line has room for; JSON has all of it.
+// short cuts the text of a step to the space in a line. The JSON output has the full text.
 func short(what string) string {
 	const most = 72
 	if runes := []rune(what); len(runes) > most {
@@ -100,7 +102,7 @@ func short(what string) string {
 	return what
 }
 
-// clock is the time of day in UTC. What is known to the second has no fraction.
+// clock returns the time of day in UTC. A time that is not exact has no fraction.
 func clock(s Step) string {
 	if s.Exact {
 		return s.Time.UTC().Format("15:04:05.000")
@@ -108,8 +110,8 @@ func clock(s Step) string {
 	return s.Time.UTC().Format("15:04:05")
 }
 
-// delay is how long a step came after the one before. Of times that are known to the
-// second only whole seconds are told.
+// delay returns the time since the step before. If one of the two times is not exact, the delay
+// is in whole seconds.
 func delay(steps []Step, i int) string {
 	if i == 0 {
 		return ""
@@ -124,7 +126,7 @@ func delay(steps []Step, i int) string {
 	return "+" + length(d)
 }
 
-// length is a duration in two or three digits.
+// length returns a duration in two or three digits.
 func length(d time.Duration) string {
 	switch {
 	case d < time.Second:

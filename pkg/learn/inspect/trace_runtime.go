@@ -14,7 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// runtime is what containerd says of a pod, as crictl inspectp and inspect write it.
+// runtime contains the sandboxes and containers of a pod, as in the output of crictl inspectp
+// and crictl inspect.
 type runtime []struct {
 	Status struct {
 		Metadata             struct{ Name string }
@@ -37,7 +38,7 @@ func (r runtime) sandboxes() int {
 	return count
 }
 
-// inspectPod writes a JSON document for each sandbox of a pod and each container.
+// inspectPod prints a JSON document for each sandbox and each container of a pod.
 const inspectPod = `set -e
 for id in $(crictl pods --quiet --label "io.kubernetes.pod.uid=$1"); do crictl inspectp "$id"; done
 for id in $(crictl ps --all --quiet --label "io.kubernetes.pod.uid=$1"); do crictl inspect "$id"; done`
@@ -70,7 +71,7 @@ func (t *tracer) readRuntime(ctx context.Context, nodes []provider.Node) {
 	}
 }
 
-// seen is the annotation of a sandbox that says when the kubelet first saw the pod.
+// seen is the annotation of a sandbox with the time at which the kubelet first saw the pod.
 const seen = "kubernetes.io/config.seen"
 
 func (t *tracer) runtimeSteps() {

@@ -15,19 +15,19 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// request is a line of the audit log, see
+// request is a line of the audit log. See
 // https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/#audit-k8s-io-v1-Event.
 type request struct {
 	Verb, UserAgent string
 	User            struct{ Username string }
 	ObjectRef       struct{ Resource, Namespace, Name, Subresource string }
 	ResponseStatus  struct{ Code int }
-	// The first is when the request came, and before all that came of it; the other when
-	// it was answered.
+	// RequestReceivedTimestamp is the time of the request, before all its effects.
+	// StageTimestamp is the time of the response.
 	RequestReceivedTimestamp, StageTimestamp time.Time
 }
 
-// is reports whether a request did that to a pod, with success.
+// is reports whether a request was successful, and has this verb, subresource and pod name.
 func (r request) is(verb, subresource, name string) bool {
 	o := r.ObjectRef
 	return r.Verb == verb && o.Resource == "pods" && o.Subresource == subresource && o.Name == name && r.ResponseStatus.Code < 300
@@ -35,14 +35,14 @@ func (r request) is(verb, subresource, name string) bool {
 
 func (r request) step(what string) Step {
 	who := component(r.User.Username)
-	if who == r.User.Username { // a user, by some program
+	if who == r.User.Username { // a user, with some program
 		program, _, _ := strings.Cut(r.UserAgent, "/")
 		who = program + " as " + who
 	}
 	return Step{Time: r.RequestReceivedTimestamp, Exact: true, Who: who, What: what, Source: fromAudit}
 }
 
-// component is what a user of the system is, and anybody else by name.
+// component returns the component of a system user, and the name of any other user.
 func component(user string) string {
 	if node, ok := strings.CutPrefix(user, "system:node:"); ok {
 		return "kubelet on " + node
@@ -53,13 +53,13 @@ func component(user string) string {
 	return strings.TrimPrefix(user, "system:")
 }
 
-// auditLines gives what the log has of a namespace; the exit code 3 says that there is
-// no log.
+// auditLines prints the lines of the log that mention a namespace. It exits with code 3 if there
+// is no log.
 const auditLines = `ls /var/log/kubernetes/audit/*.log >/dev/null 2>&1 || exit 3
 grep -hF "\"namespace\":\"$1\"" /var/log/kubernetes/audit/*.log || [ $? = 1 ]`
 
-// readAudit reads the logs of all control planes: a request is in that of the API
-// server that answered it.
+// readAudit reads the logs of all control planes. Each request is in the log of the API server
+// that served it.
 func (t *tracer) readAudit(ctx context.Context, nodes []provider.Node) {
 	for _, n := range nodes {
 		if n.Role() != config.ControlPlane {
@@ -77,7 +77,7 @@ func (t *tracer) readAudit(ctx context.Context, nodes []provider.Node) {
 		t.trace.Sources = append(t.trace.Sources, "the audit log of "+n.Name())
 		for line := range bytes.Lines(out) {
 			var r request
-			// The last line may be half written; any other that does not read is passed over too.
+			// The last line may be incomplete. This and all other invalid lines are skipped.
 			if json.Unmarshal(line, &r) == nil && r.ObjectRef.Namespace == t.trace.Namespace {
 				t.audit = append(t.audit, r)
 			}
@@ -88,7 +88,7 @@ func (t *tracer) readAudit(ctx context.Context, nodes []provider.Node) {
 	})
 }
 
-// reason is an error without the script that a node was given.
+// reason returns the text of an error without the script that ran on the node.
 func reason(err error) string {
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
 		return exit.Reason()
@@ -96,7 +96,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// event is one of Kubernetes' events.
+// event is an event of Kubernetes.
 type event struct {
 	Metadata struct {
 		Name              string
@@ -125,8 +125,8 @@ func (t *tracer) readEvents(ctx context.Context) {
 	slices.SortStableFunc(t.events, func(a, b event) int { return a.time().Compare(b.time()) })
 }
 
-// time is when it happened first. The fields have whole seconds; client-go puts the
-// nanoseconds of the same moment into the name, in hexadecimal (GenerateEventName in
+// time returns the time of the first occurrence. The fields have whole seconds, but client-go
+// adds the nanoseconds of the same moment to the name, in hexadecimal (GenerateEventName in
 // k8s.io/client-go/tools/internal/events).
 func (e event) time() time.Time {
 	if nano, ok := e.nano(); ok {
@@ -150,7 +150,7 @@ func (e event) told() time.Time {
 func (e event) nano() (time.Time, bool) {
 	n, err := strconv.ParseInt(e.Metadata.Name[strings.LastIndexByte(e.Metadata.Name, '.')+1:], 16, 64)
 	at := time.Unix(0, n).UTC()
-	// Any name may end so by chance: it must be the same second.
+	// Any name may end like this by chance, so the time must be within two seconds of the field.
 	return at, err == nil && at.Sub(e.told()).Abs() < 2*time.Second
 }
 
@@ -169,10 +169,10 @@ func (e event) step(what string) Step {
 	return Step{Time: e.time(), Exact: e.exact(), Who: e.who(), What: what, Source: fromEvent}
 }
 
-// known are events that say what other steps say better.
+// known are the reasons of events that other steps describe better.
 var known = []string{"Scheduled", "Created", "Started"}
 
-// eventSteps are what the pod's events tell.
+// eventSteps adds the pod's events.
 func (t *tracer) eventSteps() {
 	for _, e := range t.events {
 		if e.InvolvedObject.UID != t.pod.Metadata.UID && e.InvolvedObject.UID != t.uid() {
@@ -186,7 +186,7 @@ func (t *tracer) eventSteps() {
 		if e.Count > 1 {
 			what += fmt.Sprintf(" (%d times)", e.Count)
 		}
-		if e.Reason != "Scheduled" { // bound, which is a step already
+		if e.Reason != "Scheduled" { // boundStep has added the binding
 			t.step(e.step(what))
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// logged is a node with an audit log and a runtime, as files of testdata; "" is none.
+// logged is a node with an audit log and a runtime, from files in testdata. If a name is "", it
+// has none.
 type logged struct {
-	provider.Node // what no test needs
+	provider.Node // for the methods that no test needs
 	audit, crictl string
 }
 
@@ -49,7 +50,7 @@ func trace(t *testing.T, n *logged, s server, pod string) *inspect.Trace {
 	return got
 }
 
-// TestTracePod is a pod that runs: by all sources, and where each is missing.
+// TestTracePod traces a running pod, with all sources, and without each of them.
 func TestTracePod(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]*logged{
@@ -61,7 +62,7 @@ func TestTracePod(t *testing.T) {
 	}
 }
 
-// TestTracePodWithoutEvents: they last an hour.
+// TestTracePodWithoutEvents traces a pod whose events are gone, because events last for an hour.
 func TestTracePodWithoutEvents(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "trace.yaml")
@@ -70,7 +71,8 @@ func TestTracePodWithoutEvents(t *testing.T) {
 	golden(t, "trace-web-objects.golden", trace(t, &logged{}, s, "web-5d44f75545-r72vx").Text())
 }
 
-// TestTracePodNotRunning: who should come next, and why not yet.
+// TestTracePodNotRunning checks the next step of a pod that does not run, and the reason why it
+// has not happened.
 func TestTracePodNotRunning(t *testing.T) {
 	t.Parallel()
 	sandbox := &logged{audit: "audit.log", crictl: "crictl.json"}
@@ -78,7 +80,7 @@ func TestTracePodNotRunning(t *testing.T) {
 	if next := trace(t, sandbox, newServer(t, "trace.yaml"), "nopull").Next; !strings.HasPrefix(next, "kubelet on insp-b-control-plane starts the container nopull; it does not yet because: ") {
 		t.Errorf("Next = %s", next)
 	}
-	// Before there is a sandbox, no container waits for anything of its own.
+	// Before there is a sandbox, no container waits for a reason of its own.
 	s := newServer(t, "trace.yaml")
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -107,7 +109,7 @@ func TestTracePodErrors(t *testing.T) {
 	}
 }
 
-// TestTraceJSON has times, and all of each step.
+// TestTraceJSON checks that the JSON output has times, and the full text of each step.
 func TestTraceJSON(t *testing.T) {
 	t.Parallel()
 	got := trace(t, &logged{audit: "audit.log", crictl: "crictl.json"}, newServer(t, "trace.yaml"), "lost")

@@ -13,27 +13,28 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// An Object is one object of the cluster and what it owns.
+// An Object is an object of the cluster, with the objects that it owns.
 type Object struct {
 	Kind       string `json:"kind"`
 	APIVersion string `json:"apiVersion"`
 	Namespace  string `json:"namespace,omitempty"`
 	Name       string `json:"name"`
 	UID        string `json:"uid"`
-	// State is how it is, in a few words; "" where its kind has none.
+	// State is its state in a few words, or "" if its kind has none.
 	State string `json:"state,omitempty"`
-	// Owners are those whom the object names, as KIND/NAME.
+	// Owners are the owners that the object names, as KIND/NAME.
 	Owners []string `json:"owners,omitempty"`
-	// Owned are the objects that name it as their owner, by kind and name.
+	// Owned are the objects that name it as their owner, sorted by kind, namespace and name.
 	Owned []*Object `json:"owned,omitempty"`
 }
 
-// Tree is an object and all that it owns, and what these own, by ownerReferences. The
-// namespace is that of an object that lies in one; one of the whole cluster may own
-// objects in all namespaces, see
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/.
-// Where no object is meant, the error is an *UnknownError. Missing says in one line
-// which kinds could not be listed, so that theirs are not in the tree; "" for none.
+// Tree returns an object with all objects that it owns, directly or indirectly, by their
+// ownerReferences. A cluster-scoped object may own objects in all namespaces, and namespace does
+// not matter for it. See
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/. If the
+// kind or the object does not exist, the error is an *UnknownError. missing describes in one
+// line the kinds that could not be listed, so that their objects are not in the tree. It is ""
+// if all were listed.
 func Tree(ctx context.Context, api API, kind, name, namespace string) (root *Object, missing string, err error) {
 	kinds, stale, err := Kinds(ctx, api)
 	if err != nil {
@@ -44,7 +45,7 @@ func Tree(ctx context.Context, api API, kind, name, namespace string) (root *Obj
 		return nil, "", err
 	}
 	if !k.Namespaced {
-		namespace = "" // it may own objects anywhere
+		namespace = "" // a cluster-scoped object may own objects in any namespace
 	}
 	first, err := list(ctx, api, k, namespace)
 	if err != nil {
@@ -56,7 +57,7 @@ func Tree(ctx context.Context, api API, kind, name, namespace string) (root *Obj
 	}
 	root = first[at]
 	if k.Namespaced {
-		// An owner and what it owns are in one namespace.
+		// An owner with a namespace and the objects that it owns are in the same one.
 		kinds = slices.DeleteFunc(kinds, func(k Kind) bool { return !k.Namespaced })
 	}
 	others, failed := listAll(ctx, api, kinds, namespace)
@@ -76,10 +77,11 @@ func unknownObject(k Kind, name, namespace string, there []*Object) error {
 	return &UnknownError{Message: message, Word: name, Candidates: names}
 }
 
-// listsAtOnce is how many kinds are listed at the same time.
+// listsAtOnce is the number of kinds that are listed at the same time.
 const listsAtOnce = 8
 
-// listAll lists kinds, and says of those that fail why.
+// listAll lists the objects of several kinds. It returns an error for each kind that cannot be
+// listed, by the name of the kind.
 func listAll(ctx context.Context, api API, kinds []Kind, namespace string) ([]owned, map[string]error) {
 	var mu sync.Mutex
 	var objects []owned
@@ -95,15 +97,15 @@ func listAll(ctx context.Context, api API, kinds []Kind, namespace string) ([]ow
 				failed[k.Resource+" of "+k.APIVersion()] = err
 			}
 			objects = append(objects, found...)
-			return nil // one that fails does not hide the rest
+			return nil // an error of one kind does not hide the other kinds
 		})
 	}
-	_ = g.Wait() // no one returns an error
+	_ = g.Wait() // no function returns an error
 	return objects, failed
 }
 
-// missingKinds says in one line what could not be listed: the groups first whose server
-// does not answer, then each kind by itself, with the first reason.
+// missingKinds returns a line about the kinds that could not be listed, or "". Groups whose
+// server does not answer come first. It contains only the first reason.
 func missingKinds(stale []string, failed map[string]error) string {
 	var names []string
 	for name := range failed {
@@ -127,11 +129,11 @@ type owned struct {
 	owners []string
 }
 
-// metadataOnly asks for no more of objects than who they are.
+// metadataOnly is the media type for objects with their metadata only.
 const metadataOnly = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadataList"
 
-// stateless are kinds of which only the metadata are asked for: they have no state,
-// may be large, and what a Secret holds is nobody's business here.
+// stateless are the kinds for which only metadata is requested: they have no state, they may be
+// large, and the content of Secrets must not be read here.
 var stateless = []string{"secrets", "configmaps", "events"}
 
 func list(ctx context.Context, api API, k Kind, namespace string) ([]*Object, error) {
@@ -153,7 +155,8 @@ func listOwned(ctx context.Context, api API, k Kind, namespace string) ([]owned,
 		return nil, err
 	}
 	var list struct{ Items []item }
-	// A custom resource may call anything "spec" or "status"; what does not fit is passed over.
+	// A custom resource may have a spec or status of any type. Fields that do not fit are
+	// skipped.
 	if err := json.Unmarshal(data, &list); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return nil, err
 	}
@@ -172,8 +175,8 @@ func listOwned(ctx context.Context, api API, k Kind, namespace string) ([]owned,
 	return objects, nil
 }
 
-// grow puts below an object what it owns, and so on. An object that is served by two
-// groups, as events are, is one; owners in a circle end it.
+// grow adds the objects that an object owns, recursively. It adds an object only once, even if
+// two groups serve it, as for events, or if owners form a cycle.
 func grow(root *Object, objects []owned) {
 	seen := map[string]bool{root.UID: true}
 	for queue := []*Object{root}; len(queue) > 0; queue = queue[1:] {
@@ -192,8 +195,8 @@ func grow(root *Object, objects []owned) {
 	}
 }
 
-// Text draws the tree, a line for each object. The namespace is said where it is not
-// the root's.
+// Text returns the tree, with a line for each object. A line has the namespace of its object if
+// that is not the namespace of the root.
 func (o *Object) Text() string {
 	var out strings.Builder
 	out.WriteString(o.line("") + "\n")

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares a text with a file of testdata.
+// golden compares a text with a file in testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -36,7 +36,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// server answers from a file of YAML: a path, and what is there. A string is an error.
+// server returns responses from a YAML file, by path. A response that is a string is an error.
 type server map[string]any
 
 func newServer(t *testing.T, file string) server {
@@ -85,7 +85,8 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// TestTreeWithoutSome: what cannot be listed hides nothing else, and is told in a line.
+// TestTreeWithoutSome checks that kinds that cannot be listed do not hide others, and are named
+// in a line.
 func TestTreeWithoutSome(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "objects.yaml")

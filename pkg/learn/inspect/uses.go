@@ -8,7 +8,7 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// use is what a file's certificate is there for.
+// use is the usage that the certificate in a file must have, and its purpose.
 type use struct{ usage, purpose string }
 
 const (
@@ -16,15 +16,15 @@ const (
 	ownDir = "/etc/mkube/pki/"
 )
 
-// What the authorities are for.
+// The purposes of the authorities.
 const (
 	signsCluster    = "signs who may speak to, and as, the API server and the kubelets"
 	signsFrontProxy = "signs who may pass on another's request to an extension server"
 	signsEtcd       = "signs who may speak to, and as, etcd"
 )
 
-// uses are the files that Kubernetes has certificates in, see
-// https://kubernetes.io/docs/setup/best-practices/certificates/, and mkube's own.
+// uses has the paths at which Kubernetes has certificates, and those of mkube. See
+// https://kubernetes.io/docs/setup/best-practices/certificates/.
 var uses = map[string]use{
 	pkiDir + "ca.crt":             {usageAuthority, signsCluster},
 	pkiDir + "front-proxy-ca.crt": {usageAuthority, signsFrontProxy},
@@ -51,12 +51,12 @@ var uses = map[string]use{
 	"/etc/kubernetes/kube-network-policies.conf":    {usageClient, "kube-network-policies watches NetworkPolicies and pods"},
 }
 
-// kubeconfig takes in the certificates that are embedded in a kubeconfig: the
-// authority that it trusts and who its user is.
+// kubeconfig adds the certificates that are embedded in a kubeconfig: the authority that it
+// trusts, and the client certificate of its user.
 func (s *survey) kubeconfig(node, path string, data []byte) error {
 	authorities, users, err := kubeconfig.Embedded(data)
 	if err != nil {
-		return errors.New("it is not a kubeconfig") // what is wrong may quote a key
+		return errors.New("it is not a kubeconfig") // the original error may quote a key
 	}
 	var errs []error
 	for _, ca := range authorities {
@@ -90,8 +90,8 @@ func (s *survey) embedded(node, path string, data []byte) ([]*Certificate, error
 	return certs, nil
 }
 
-// serviceAccounts takes in the pair of keys of the pods' tokens. They are public keys
-// without a certificate: whoever checks a token has sa.pub.
+// serviceAccounts adds the key pair of the pods' tokens. It has no certificate: the verifier of
+// a token has the public key, sa.pub.
 func (s *survey) serviceAccounts(node string, files map[string][]byte) {
 	for _, path := range []string{pkiDir + "sa.key", pkiDir + "sa.pub", ownDir + "sa.key", ownDir + "sa.pub"} {
 		data, has := files[path]

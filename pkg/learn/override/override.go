@@ -1,4 +1,4 @@
-// Package override runs a program of the user's instead of a component.
+// Package override runs a program of the user instead of a component.
 package override
 
 import (
@@ -20,20 +20,22 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// programDir is where binaries of the user's lie on a node.
+// programDir is the folder of the user's binaries on a node.
 const programDir = "/usr/local/lib/mkube"
 
-// Program is a binary in the place of a component's.
+// Program is a binary that replaces the binary of a component.
 type Program struct {
-	// Binary is the program; it needs no library of the node's.
+	// Binary is the program. It must be statically linked, because its container has no
+	// libraries.
 	Binary []byte
-	// Args are its arguments. Nil means those that mkube gives the component.
+	// Args are its arguments. If nil, it gets the arguments that mkube gives the component.
 	Args []string
 }
 
-// Run runs one's own binary in the place of a component that is a static pod, on all
-// its nodes, and waits until it runs; nil brings back mkube's. Health probes are left out: a
-// program of one's own may have no health to ask for.
+// Run replaces the binary of a component that is a static pod, on all its nodes, and waits until
+// the container runs. If own is nil, it restores mkube's binary. The manifest for the user's
+// binary has no health probes, because the program may not serve its health. While another
+// command changes the cluster, the error is a *state.BusyError.
 func Run(ctx context.Context, p provider.Provider, name, what string, own *Program, o bootstrap.Options) error {
 	release, err := state.Hold(ctx, p, name, "run "+what)
 	if err != nil {
@@ -75,7 +77,7 @@ func Run(ctx context.Context, p provider.Provider, name, what string, own *Progr
 
 func programPath(name string) string { return programDir + "/" + name }
 
-// staticPodOf is a component that the cluster has and that is a static pod.
+// staticPodOf returns a component of the cluster that is a static pod.
 func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
 	var names []string
 	for _, comp := range bootstrap.Built(c) {
@@ -94,7 +96,7 @@ func staticPodOf(c *cluster.Cluster, name string) (component.Component, error) {
 	return component.Component{}, fmt.Errorf("%s is not a static pod of cluster %q, and only the program of a static pod can be replaced: %s", name, c.Config.Name, there)
 }
 
-// runsAlone refuses a program that would not start in an image without libraries.
+// runsAlone returns an error if a program would not start in an image without libraries.
 func runsAlone(binary []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(binary))
 	if err != nil {
@@ -106,7 +108,8 @@ func runsAlone(binary []byte) error {
 	return nil
 }
 
-// manifest is the component's, with the binary mounted and run.
+// manifest returns the Manifest function of the component, with the binary mounted and run
+// instead of the component's.
 func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, provider.Node) (provider.File, error) {
 	return func(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 		file, err := comp.Manifest(c, n)
@@ -117,6 +120,7 @@ func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, prov
 		if err := yaml.Unmarshal(file.Data, &pod); err != nil {
 			return file, err
 		}
+		// The manifest is mkube's own, so that these type assertions cannot fail.
 		spec, _ := pod["spec"].(map[string]any)
 		containers, _ := spec["containers"].([]any)
 		container, _ := containers[0].(map[string]any)
@@ -141,8 +145,8 @@ func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, prov
 	}
 }
 
-// endPod takes a static pod away and waits until its container has ended: where only the
-// binary has changed, the kubelet would see no reason to start it anew.
+// endPod removes a static pod and waits until its container has ended. If only the binary has
+// changed, the kubelet would not restart the pod.
 func endPod(ctx context.Context, n provider.Node, name string) error {
 	if _, err := provider.Output(ctx, n, "rm", "-f", names.ManifestDir+"/"+name+".yaml"); err != nil {
 		return err
@@ -150,7 +154,7 @@ func endPod(ctx context.Context, n provider.Node, name string) error {
 	return component.Gone(ctx, name, n)
 }
 
-// runs wants a container of the component to run.
+// runs returns a Ready function that checks whether a container of the component runs.
 func runs(name string) func(context.Context, *cluster.Cluster, provider.Node) error {
 	return func(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {
 		out, err := provider.Output(ctx, n, "crictl", "ps", "--quiet", "--state", "running", "--name", "^"+name+"$")

@@ -23,7 +23,7 @@ const (
 	ownScheduler      = "/usr/local/lib/mkube/kube-scheduler"
 )
 
-// program is an ELF file with segments of these types.
+// program returns an ELF file with segments of these types.
 func program(t *testing.T, segments ...elf.ProgType) []byte {
 	t.Helper()
 	header := elf.Header64{
@@ -43,8 +43,8 @@ func program(t *testing.T, segments ...elf.ProgType) []byte {
 	return b.Bytes()
 }
 
-// running is a rig with the control planes of a configuration, whose static pods have
-// ended once their manifest is gone, and run once it is there.
+// running returns a rig with the control planes of a configuration. A static pod on it ends as
+// soon as its manifest is deleted, and runs as soon as its manifest is there.
 func running(t *testing.T, cfg config.Cluster) *rig {
 	t.Helper()
 	r := newRig(t)
@@ -52,7 +52,8 @@ func running(t *testing.T, cfg config.Cluster) *rig {
 		t.Fatal(err)
 	}
 	r.Broken = func(args []string) (string, int, bool) {
-		// The first asks whether the pod has ended, and has the script's name for it.
+		// This is the script that checks whether the pod has ended. Its last argument is the
+		// name.
 		return "", 0, args[0] == "sh" && args[len(args)-1] == "kube-scheduler"
 	}
 	return r
@@ -63,7 +64,7 @@ func (r *rig) run(t *testing.T, what string, own *override.Program) error {
 	return override.Run(t.Context(), r, "mkube", what, own, bootstrap.Options{Wait: time.Minute})
 }
 
-// container is the first of the kube-scheduler's manifest, and its pod.
+// scheduler returns the first container in the manifest of kube-scheduler, and its pod.
 func (r *rig) scheduler(t *testing.T, node string) (corev1.Container, corev1.Pod) {
 	t.Helper()
 	var pod corev1.Pod
@@ -107,7 +108,7 @@ func TestRunOwn(t *testing.T) {
 	}
 }
 
-// mounted wants the binary of the node, and only it, at the path that is run.
+// mounted checks that the binary of the node is mounted at the path that is run, read-only.
 func mounted(t *testing.T, c corev1.Container, pod corev1.Pod) {
 	t.Helper()
 	mount := c.VolumeMounts[len(c.VolumeMounts)-1]
@@ -139,9 +140,9 @@ func TestRunOwnWithArguments(t *testing.T) {
 	}
 }
 
-// TestRunOwnEndsTheOldOneFirst: the manifest goes, its container ends, and only then is
-// the new manifest there. The kubelet would not start a pod again whose binary alone is
-// another.
+// TestRunOwnEndsTheOldOneFirst checks that the manifest is deleted, and the new manifest is
+// written only after the container has ended. The kubelet would not restart a pod of which only
+// the binary has changed.
 func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})
@@ -157,7 +158,7 @@ func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 	written := -1
 	for i, c := range calls {
 		if c.Args[0] == "tar" && slices.Contains(c.Args, "-xf") {
-			written = i // the last archive is the manifest's
+			written = i // the last archive is the manifest
 		}
 	}
 	if removed < 0 || removed >= ended || ended >= written || written >= runs {
@@ -165,7 +166,7 @@ func TestRunOwnEndsTheOldOneFirst(t *testing.T) {
 	}
 }
 
-// TestRunOwnWaits: a program that ends at once is an error.
+// TestRunOwnWaits checks that a program that exits immediately is an error.
 func TestRunOwnWaits(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})

@@ -14,27 +14,26 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// notYetLimit is how long what must not work yet may take to do so. What would work
-// does within a second or two.
+// notYetLimit is the time within which an effect that must not work yet would show. An effect
+// that works takes a second or two.
 const notYetLimit = 5 * time.Second
 
-// A Finding is whether what a component is there for works as it must at the stage that
-// a cluster is at.
+// A Finding is the result of trying the effect of a component, at the stage of a cluster.
 type Finding struct {
 	Component, Claim string
-	// Must is whether it must work; if not, it must not work yet.
+	// Must reports whether the effect must work. If false, it must not work yet.
 	Must bool
-	// Works is whether it does, and Reason why not.
+	// Works reports whether it works, and Reason is the reason if it does not.
 	Works  bool
 	Reason string
 }
 
-// OK reports whether it is as it must be.
+// OK reports whether the result is as it must be.
 func (f Finding) OK() bool { return f.Must == f.Works }
 
-// Check tries what every component of a cluster is there for: what works by the
-// components that it has must, and nothing else may. All is tried at once, and leaves
-// nothing. It takes some seconds; what must work and does not is tried for as long as wait.
+// Check tries the effects of all components of a cluster, at the same time. The effects of the
+// components that are up must work, and no others. It retries an effect that must work for at
+// most wait. It takes some seconds, and deletes everything that it creates.
 func Check(ctx context.Context, p provider.Provider, name string, wait time.Duration) ([]Finding, error) {
 	c, err := state.Open(ctx, p, name)
 	if err != nil {
@@ -67,8 +66,8 @@ func try(ctx context.Context, c *cluster.Cluster, comp component.Component, limi
 	}
 }
 
-// works says whether a component can do in this cluster what it is there for: without
-// kube-proxy no name resolves through a Service.
+// works reports whether the effect of a component can work with a configuration. Without
+// kube-proxy, no name resolves through a Service.
 func works(cfg config.Cluster, comp component.Component) bool {
 	return comp.Name != names.CoreDNS && comp.Name != names.MetricsServer || cfg.Networking.KubeProxyMode != config.ProxyNone
 }

@@ -14,21 +14,22 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// A Snapshot is what there was on a cluster's first control plane, and in the API, when
-// it was at a stage.
+// A Snapshot is the state of a cluster's first control plane, and of the API, at a stage.
 type Snapshot struct {
-	// Files are the digests of configuration files and keys, by path.
+	// Files has the SHA-256 digests of configuration files and keys, by path.
 	Files map[string]string `json:"files"`
-	// Processes are command lines, containers' too, by program.
+	// Processes has the arguments of processes, also of those in containers, by program.
 	Processes map[string][]string `json:"processes"`
-	// Sockets are what is listened on: "tcp 127.0.0.1:2379 etcd".
+	// Sockets lists the sockets that are listened on, such as "tcp 127.0.0.1:2379 etcd".
 	Sockets []string `json:"sockets"`
-	// Objects are all of the API but events: "Pod kube-system/etcd-mkube-control-plane".
+	// Objects lists all objects in the API except events and metrics, such as "Pod
+	// kube-system/etcd-mkube-control-plane".
 	Objects []string `json:"objects"`
 }
 
-// snapshotScript prints the four parts, each after a line of its name. Of processes the
-// kernel's and the script's own are left out.
+// snapshotScript prints the four parts of a snapshot, each after a line with its name. It skips
+// the processes of the kernel and of the script. If the API server does not answer, there are no
+// objects.
 const snapshotScript = `
 echo FILES
 find /etc/kubernetes /etc/cni /etc/containerd /etc/mkube /var/lib/kubelet/config.yaml /var/lib/kubelet/flags.env /var/lib/kubelet/pki -xdev -type f \
@@ -46,10 +47,10 @@ export KUBECONFIG=/etc/kubernetes/admin.conf
 kinds=$(kubectl api-resources --verbs=list -o name 2>/dev/null | grep -v '^events' | grep -v metrics.k8s.io | paste -sd,) && [ -n "$kinds" ] || exit 0
 kubectl get "$kinds" --all-namespaces --ignore-not-found --no-headers -o custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name 2>/dev/null || true`
 
-// snapshotNote is the note that keeps the snapshot of a stage.
+// snapshotNote returns the name of the note with the snapshot of a stage.
 func snapshotNote(stage string) string { return "snapshot-" + stage }
 
-// snapshot takes one, and keeps it under the name of the cluster's stage.
+// snapshot takes a snapshot, and stores it as the snapshot of a stage.
 func snapshot(ctx context.Context, p provider.Provider, c *cluster.Cluster, stage string) error {
 	out, err := provider.Output(ctx, c.ControlPlanes()[0], "sh", "-c", snapshotScript)
 	if err != nil {
@@ -62,7 +63,7 @@ func snapshot(ctx context.Context, p provider.Provider, c *cluster.Cluster, stag
 	return state.SetNote(ctx, p, c.Config.Name, snapshotNote(stage), string(data))
 }
 
-// readSnapshot reads what snapshotScript prints.
+// readSnapshot parses the output of snapshotScript.
 func readSnapshot(out string) Snapshot {
 	s := Snapshot{Files: map[string]string{}, Processes: map[string][]string{}}
 	part := ""
@@ -91,19 +92,21 @@ func readSnapshot(out string) Snapshot {
 	return s
 }
 
-// passing says of a program that it comes and goes whatever the stage is, on a machine at
-// least: systemd's own, such as systemd-hostnamed and what it calls (udev-worker).
+// passing reports whether a program comes and goes independently of the stage, at least on a
+// virtual machine. Those are programs of systemd, such as systemd-hostnamed, and their child
+// processes, such as (udev-worker).
 func passing(program string) bool {
 	return strings.HasPrefix(program, "(") || strings.HasPrefix(program, "systemd-")
 }
 
-// ofLock says of a process that it holds the cluster's lock for the command that looks.
+// ofLock reports whether a process holds the cluster's lock for the command that takes the
+// snapshot.
 func ofLock(args []string) bool {
 	return slices.Equal(args, []string{"cat"}) || slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, state.LockPath) })
 }
 
-// SnapshotAt is what there was when a cluster was at a stage; it must have stopped
-// there.
+// SnapshotAt returns the snapshot of a cluster at a stage. If the cluster has never stopped
+// there, it returns an error.
 func SnapshotAt(ctx context.Context, p provider.Provider, name, stage string) (Snapshot, error) {
 	note, err := state.Note(ctx, p, name, snapshotNote(stage))
 	if err != nil {

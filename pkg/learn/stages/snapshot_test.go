@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestReadSnapshot: what systemd runs for a while on a machine, and what holds the lock,
-// is no part of a stage.
+// TestReadSnapshot checks that a snapshot does not contain programs that systemd runs
+// temporarily on a virtual machine, or the processes that hold the lock.
 func TestReadSnapshot(t *testing.T) {
 	t.Parallel()
 	got := readSnapshot("FILES\nab12  /etc/kubernetes/admin.conf\n" +

@@ -1,5 +1,5 @@
-// Package stages builds a cluster one component at a time, and removes components again. It checks what works
-// at a stage, and records what each stage adds.
+// Package stages builds a cluster one component at a time, and removes components again. It
+// checks what works at a stage, and records what each stage adds.
 package stages
 
 import (
@@ -78,8 +78,9 @@ func stands(ctx context.Context, c *cluster.Cluster, comp component.Component) e
 	return nil
 }
 
-// Create creates a cluster like bootstrap.Create, and records what is on one that stops at a stage,
-// for SnapshotAt. A snapshot that fails is a warning: the cluster is as it was asked for.
+// Create creates a cluster like bootstrap.Create. If the cluster stops at a stage, Create takes
+// a snapshot for SnapshotAt. A snapshot that fails is only a warning, because the cluster is as
+// requested.
 func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
 	c, err := bootstrap.Create(ctx, p, cfg, o)
 	if c == nil || c.Stage == "" {
@@ -167,9 +168,9 @@ func setStage(ctx context.Context, c *cluster.Cluster, last string) error {
 	return state.SetStage(ctx, c, last)
 }
 
-// Back removes the last component of a cluster, with its files, its objects and what it has
-// left on the nodes, and returns its name. After an error, it may be called again. While
-// another command changes the cluster, the error is a *BusyError.
+// Back removes the last component of a cluster, with its files, its objects and what it has left
+// on the nodes, and returns its name. After an error, it may be called again. While another
+// command changes the cluster, the error is a *state.BusyError.
 func Back(ctx context.Context, p provider.Provider, name string) (string, error) {
 	release, err := state.Hold(ctx, p, name, "stage back")
 	if err != nil {

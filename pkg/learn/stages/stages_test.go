@@ -15,12 +15,12 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// staged is a rig with a cluster that was built until a component.
+// staged returns a rig with a cluster that was built up to a component.
 func staged(t *testing.T, until string) *rig {
 	t.Helper()
 	r := newRig(t)
 	r.Broken = func(args []string) (string, int, bool) {
-		// Scripts say what they find: here nothing that runs any more.
+		// Scripts print what they find. Empty output means that nothing runs any more.
 		return "", 0, args[0] == "sh"
 	}
 	if _, err := r.CreateCluster(t.Context(), config.Cluster{}, bootstrap.Options{Wait: time.Minute, Until: until}); err != nil {
@@ -31,8 +31,7 @@ func staged(t *testing.T, until string) *rig {
 
 const flagsFile = "/var/lib/kubelet/flags.env"
 
-// TestUntil: what comes later is not there, and what comes last is what the cluster
-// says of itself.
+// TestUntil checks that later components are not up, and that the cluster records the last one.
 func TestUntil(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "etcd")
@@ -100,7 +99,7 @@ func TestNextAndBack(t *testing.T) {
 	}
 }
 
-// TestNextOfAll: a cluster that has all says so.
+// TestNextOfAll checks the error for a cluster that has all components.
 func TestNextOfAll(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "")
@@ -134,8 +133,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestEveryComponentHasAnEffect: there is something to try of each, and no two claim
-// the same.
+// TestEveryComponentHasAnEffect checks that each component has an effect, with a unique claim.
 func TestEveryComponentHasAnEffect(t *testing.T) {
 	t.Parallel()
 	claims := map[string]bool{}
@@ -147,7 +145,8 @@ func TestEveryComponentHasAnEffect(t *testing.T) {
 	}
 }
 
-// TestNodesOfAStage: a node may come and go before there is an API to tell of it.
+// TestNodesOfAStage checks that a node can be added and removed before the cluster has an API
+// server.
 func TestNodesOfAStage(t *testing.T) {
 	t.Parallel()
 	r := staged(t, "kubelet")

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// Document is the story as a page of Markdown, with what its commands printed: a list
-// for each step, in the order of its commands. Each step has the picture of its name in the folder
-// pictures. A step of which less was recorded than it has commands is an error.
+// Document returns the tour as a page of Markdown. printed has the outputs of the commands, a
+// list for each step, in the order of its commands. pictures is the folder with a picture
+// NAME.svg for each step. If the number of outputs of a step differs from the number of its
+// commands, Document returns an error.
 func Document(steps []Step, printed map[string][]string, pictures string) (string, error) {
 	var b strings.Builder
 	b.WriteString(preface)
@@ -38,7 +39,7 @@ In the pictures, the new components of a step are marked, and the components of 
 a component to the components that need it.
 `
 
-// closed is a text that ends with a newline, if it has any line.
+// closed returns a text with a newline at its end, unless the text is empty.
 func closed(text string) string {
 	if text == "" || strings.HasSuffix(text, "\n") {
 		return text

@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// A Shell runs a script and returns its output, standard output and error together,
-// and its exit code. An error is that it could not be run.
+// A Shell runs a script. It returns the output, which is standard output and standard error
+// together, and the exit code. It returns an error if it could not run the script.
 type Shell func(ctx context.Context, script string) (output string, code int, err error)
 
-// A Result is what a command did.
+// A Result is the result of a command.
 type Result struct {
 	Output string
 	Code   int
-	// Wrong says what is not as the story has it, "" for nothing.
+	// Wrong describes the difference from what the command must do, "" if there is none.
 	Wrong string
 }
 
 const (
-	// patience is how long a command is run again until it shows what it must.
+	// patience is the maximum time for which a command is repeated until its output is as
+	// expected.
 	patience = 90 * time.Second
 	// again is the time between two runs.
 	again = 500 * time.Millisecond
 )
 
-// Play runs a command, one that watches again and again until it shows what it must;
-// on is given each result, and may be nil. An error is that it could not be run, or that the
-// context has ended.
+// Play runs a command. If the command watches, Play repeats it until its output is as expected,
+// for at most patience. It calls on with each result; on may be nil. It returns an error if the
+// command could not be run, or if the context has ended.
 func (c *Command) Play(ctx context.Context, sh Shell, on func(Result)) (Result, error) {
 	end := time.Now().Add(patience)
 	for {
@@ -51,7 +52,7 @@ func (c *Command) Play(ctx context.Context, sh Shell, on func(Result)) (Result, 
 	}
 }
 
-// wrong says what is not as it must be.
+// wrong returns the difference from what the command must do, or "".
 func (c *Command) wrong(output string, code int) string {
 	switch {
 	case c.Fails && code == 0:

@@ -1,5 +1,5 @@
-// Package tour is the tour of a Kubernetes control plane, from a node with a
-// container runtime up to a cluster: text, commands, and what each must show.
+// Package tour contains the tour of a Kubernetes control plane, from a node with a container
+// runtime to a cluster: text, commands, and what each command must print.
 package tour
 
 import (
@@ -11,47 +11,48 @@ import (
 	"strings"
 )
 
-// A Step is one chapter of the story.
+// A Step is one chapter of the tour.
 type Step struct {
-	// Name is a word: "pause".
+	// Name is a single word, such as "pause".
 	Name  string
 	Title string
-	// Stage is the last component that is there at the step's end.
+	// Stage is the last component that is up at the end of the step.
 	Stage string
-	// Blocks are what it is made of, in order.
+	// Blocks are the paragraphs and commands of the step, in order.
 	Blocks []Block
 }
 
-// A Block is a paragraph of Markdown, or else a command.
+// A Block is either a paragraph of Markdown or a command.
 type Block struct {
 	Text    string
 	Command *Command
 }
 
-// A Command is one to type into a shell, and what it must do.
+// A Command is a command for a shell, with its expected result.
 type Command struct {
-	// Script is what to type; it may have several lines.
+	// Script is the text of the command. It may have several lines.
 	Script string
-	// Watch says that it only looks, and is run again until it shows what it must.
+	// Watch is set if the command changes nothing, and is repeated until its output is as
+	// expected.
 	Watch bool
-	// Fails says that it must fail, by any exit code but 0.
+	// Fails is set if the command must fail, with any exit code but 0.
 	Fails bool
-	// Wants are what its output, standard output and error together, must match, and Bars
-	// what it must not.
+	// Wants must match the output, which is standard output and standard error together. Bars
+	// must not match it.
 	Wants, Bars []*regexp.Regexp
 }
 
 //go:embed steps/*.md
 var files embed.FS
 
-// Steps are the story. They are read anew each time.
+// Steps returns the steps of the tour. It parses them at each call.
 func Steps() ([]Step, error) {
 	entries, err := files.ReadDir("steps")
 	if err != nil {
 		return nil, err
 	}
 	var steps []Step
-	for _, e := range entries { // sorted by their numbers
+	for _, e := range entries { // ReadDir sorts by name, which begins with a number
 		data, err := files.ReadFile("steps/" + e.Name())
 		if err != nil {
 			return nil, err
@@ -66,7 +67,7 @@ func Steps() ([]Step, error) {
 	return steps, nil
 }
 
-// Names are the steps' names in order.
+// Names returns the names of the steps, in order.
 func Names(steps []Step) []string {
 	var names []string
 	for _, s := range steps {
@@ -75,10 +76,10 @@ func Names(steps []Step) []string {
 	return names
 }
 
-// Index is where a step of a name is, -1 for none.
+// Index returns the index of the step with a name, or -1 if there is none.
 func Index(steps []Step, name string) int { return slices.Index(Names(steps), name) }
 
-// Commands are a step's commands in order.
+// Commands returns the commands of a step, in order.
 func (s Step) Commands() []*Command {
 	var list []*Command
 	for _, b := range s.Blocks {
@@ -89,11 +90,11 @@ func (s Step) Commands() []*Command {
 	return list
 }
 
-// parse reads a step: a title, the line "Stage: COMPONENT", and then paragraphs and
-// fenced blocks. A block of the language console is a command, after a "$ "; its further
-// lines begin with "> ". The language may be followed by watch and fails. A block
-// of the language want after it has regular expressions for its output, one a line; one
-// after a "!" must not match.
+// parse parses a step: a title, the line "Stage: COMPONENT", and then paragraphs and fenced
+// blocks. A block of the language console is a command. Its first line begins with "$ ", and the
+// others with "> ". After the language, the words watch and fails set these fields. A block of
+// the language want has regular expressions for the output of the command before it, one a line.
+// An expression after "!" must not match.
 func parse(name, text string) (Step, error) {
 	title, rest, _ := strings.Cut(text, "\n")
 	s := Step{Name: name, Title: strings.TrimPrefix(title, "# ")}
@@ -125,7 +126,7 @@ func parse(name, text string) (Step, error) {
 	return s, nil
 }
 
-// block adds what a fenced block says.
+// block adds a fenced block to the step.
 func (s *Step) block(language []string, body string) error {
 	switch {
 	case len(language) > 0 && language[0] == "console":

@@ -69,13 +69,13 @@ func TestParseMistakes(t *testing.T) {
 	}
 }
 
-// TestPlay: a command that watches is run until it shows what it must, another one
-// once.
+// TestPlay checks that a command that watches is repeated until its output is as expected, and
+// any other command runs once.
 func TestPlay(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		language, want string
-		outputs        []string // of the runs; the last one stays
+		outputs        []string // of the runs; the last one is used for all further runs
 		code           int
 		wrong          string
 		runs           int
