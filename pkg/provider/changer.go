@@ -6,14 +6,13 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Changer is a Provider that can change the nodes of a cluster that is up. It is
-// asked for by As.
+// A Changer is a Provider that can change the nodes of a running cluster. Callers find it with As.
 type Changer interface {
-	// Add makes and boots the i-th node of cfg; others may exist. seed is called with
-	// that node alone. What Add makes carries the creation, as with Create. On an error Add
-	// leaves what it made: Delete with that creation deletes it. Where there is a node of
-	// the name already, the error is ErrExists, seed was not called and nothing was made.
+	// Add creates and boots the i-th node of cfg; other nodes may exist. It calls seed with that
+	// node alone. What Add creates carries the creation, as with Create. After an error, Add leaves
+	// what it created: Delete with that creation deletes it. If a node with the name exists
+	// already, the error is ErrExists: Add has not called seed, and has created nothing.
 	Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed Seed) error
-	// Remove takes one node away. One that is not there is no error.
+	// Remove removes one node. If the node does not exist, Remove returns nil.
 	Remove(ctx context.Context, cluster, node string) error
 }

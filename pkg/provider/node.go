@@ -13,13 +13,14 @@ import (
 	"strings"
 )
 
-// Versions are those of what a node image holds. All but that of
-// Kubernetes are image tags as the upstream registries have them.
+// Versions lists the versions of what a node image contains. All but Kubernetes are image tags, as
+// the upstream registries have them.
 type Versions struct {
 	Kubernetes, Etcd, CoreDNS, Pause, LocalPath, MetricsServer string
 }
 
-// IPOf is a node's address of a family, invalid where it has none.
+// IPOf returns a node's address of one family, IPv6 if six is set. It is invalid if the node has
+// none.
 func IPOf(n Node, six bool) netip.Addr {
 	for _, ip := range n.IPs() {
 		if ip.Is6() == six {
@@ -29,12 +30,12 @@ func IPOf(n Node, six bool) netip.Addr {
 	return netip.Addr{}
 }
 
-// ExitError says that a command ran and failed.
+// ExitError is the error of a command that ran and failed.
 type ExitError struct {
 	Node string
 	Args []string
 	Code int
-	// Stderr is the end of what the command wrote there, if it went nowhere else.
+	// Stderr is the end of the command's standard error, if Cmd.Stderr was nil.
 	Stderr string
 }
 
@@ -46,8 +47,8 @@ func (e *ExitError) Error() string {
 	return msg
 }
 
-// ExitCode is the exit code behind an error of Run: 0 for nil, -1 for an error that
-// is no ExitError.
+// ExitCode returns the exit code in an error of Run: 0 for nil, -1 for an error that is not an
+// ExitError.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
@@ -58,8 +59,9 @@ func ExitCode(err error) int {
 	return -1
 }
 
-// ErrNotRunning is in the error of a Run on a node that is known to be stopped. Not every
-// provider knows. Test for it with errors.Is: the error names the node and the next step.
+// ErrNotRunning is in the error of a Run on a node that is known to be stopped. Some providers
+// cannot detect that. Test for it with errors.Is: the error itself names the node and the next
+// step.
 var ErrNotRunning = errors.New("is not running")
 
 // Output runs a command and returns its standard output.
@@ -69,8 +71,7 @@ func Output(ctx context.Context, n Node, args ...string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// WriteFiles puts files on a running node, all in one command. No file is no
-// command.
+// WriteFiles writes files to a running node, all in one command. Without files, it runs no command.
 func WriteFiles(ctx context.Context, n Node, files []File) error {
 	if len(files) == 0 {
 		return nil
@@ -79,6 +80,8 @@ func WriteFiles(ctx context.Context, n Node, files []File) error {
 	if err := Archive(&archive, files); err != nil {
 		return err
 	}
+	// The archive lists all folders with mode 0755. --no-overwrite-dir keeps the modes of those
+	// that exist.
 	err := n.Run(ctx, Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: &archive})
 	if err != nil {
 		return fmt.Errorf("writing files on %s: %w", n.Name(), err)
@@ -86,8 +89,8 @@ func WriteFiles(ctx context.Context, n Node, files []File) error {
 	return nil
 }
 
-// Archive writes files as a tar archive to unpack at the root, owned by root. The
-// missing folders above them are part of it.
+// Archive writes files as a tar archive that is unpacked at the root. All entries are owned by
+// root. The archive also contains the folders above the files.
 func Archive(w io.Writer, files []File) error {
 	out := tar.NewWriter(w)
 	made := map[string]bool{}
@@ -112,8 +115,8 @@ func Archive(w io.Writer, files []File) error {
 	return out.Close()
 }
 
-// Archived are the regular files of the tar archive that a command writes, by their
-// path.
+// Archived runs a command that writes a tar archive to its standard output, and returns the regular
+// files of that archive by their absolute path.
 func Archived(ctx context.Context, n Node, args ...string) (map[string][]byte, error) {
 	data, err := Output(ctx, n, args...)
 	if err != nil {
@@ -135,6 +138,7 @@ func Archived(ctx context.Context, n Node, args ...string) (map[string][]byte, e
 	}
 }
 
+// addFolders writes dir and the folders above it, unless made lists them already.
 func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	if dir == "." || made[dir] {
 		return nil
@@ -146,7 +150,7 @@ func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
 }
 
-// Reason is what the command said, or its exit code where it said nothing.
+// Reason returns the command's standard error, or its exit code if standard error is empty.
 func (e *ExitError) Reason() string {
 	if s := strings.TrimSpace(e.Stderr); s != "" {
 		return s

@@ -6,17 +6,17 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Placer is a provider whose nodes may be on another machine than mkube.
+// A Placer is a Provider whose nodes may be on a different host than mkube.
 type Placer interface {
-	// Place returns cfg with all that depends on where the nodes will be: the addresses
-	// at which ports are published, and the names by which this machine reaches the API
-	// server. The warnings are what will not work from this machine, a line each. The
-	// error joins all fields that cannot work there at all. It makes nothing.
+	// Place returns cfg with everything that depends on the place of the nodes: the addresses at
+	// which ports are published, and the names by which this host reaches the API server. Each
+	// warning is one line about something that will not work from this host. The error joins an
+	// error for each field that cannot work there at all. Place creates nothing.
 	Place(ctx context.Context, cfg config.Cluster) (placed config.Cluster, warnings []string, err error)
 }
 
-// Place is cfg where p's nodes will be, see Placer. Nodes of other providers are on this
-// machine.
+// Place returns cfg for the place of p's nodes, see Placer. If p is not a Placer, its nodes are on
+// this host.
 func Place(ctx context.Context, p Provider, cfg config.Cluster) (config.Cluster, []string, error) {
 	if placer, ok := As[Placer](p); ok {
 		return placer.Place(ctx, cfg)

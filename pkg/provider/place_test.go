@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// placer is a provider on another machine.
+// placer is a provider on another host.
 type placer struct {
 	provider.Provider
 	err error

@@ -10,26 +10,27 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Planner is a Provider that can say in shell lines what Create would do. It is asked
-// for by As.
+// A Planner is a Provider that can describe in shell lines what Create would do. Callers find it
+// with As.
 type Planner interface {
-	// Plan is how the nodes of cfg would be made. It makes nothing.
+	// Plan returns how Create would create the nodes of cfg. It creates nothing.
 	Plan(ctx context.Context, cfg config.Cluster) (Plan, error)
 }
 
-// A Plan is nodes that there are not, and the shell lines that make them.
+// A Plan lists nodes that do not exist yet, and the shell lines that create them.
 type Plan struct {
-	// Nodes have names and addresses; what is run on them is not.
+	// Nodes have names and addresses. The plan does not contain the commands that mkube runs on
+	// them.
 	Nodes []Node
-	// Make makes the nodes, Start boots them. Between the two, Put is what unpacks an
-	// archive, its standard input, into a node.
+	// Make lists the lines that create the nodes, and Start those that boot them. Between the two,
+	// the line that Put returns unpacks an archive, its standard input, into a node.
 	Make, Start []string
 	Put         func(Node) string
 }
 
-// Script is a node on which nothing is run: commands are written to w, each as a shell
-// line that runs it, with all of its input, secrets too. Their output is empty. The node must have the
-// method Command, see Trace.
+// Script returns a node that runs nothing. It writes each command to w as a shell line that runs
+// the command with all of its input, including secrets. The output of a command is empty. The node
+// must have the method Command, see Trace.
 func Script(n Node, w io.Writer) Node { return &scriptNode{n, w} }
 
 type scriptNode struct {
@@ -49,12 +50,12 @@ func (n *scriptNode) Run(_ context.Context, cmd Cmd) error {
 		cmd.Stdin = bytes.NewReader(data)
 		pipe = Echo(data) + " | "
 	}
-	host, _ := As[interface{ Command(Cmd) []string }](n.Node)
+	host, _ := As[interface{ Command(Cmd) []string }](n.Node) // it has the method, see Script
 	_, err := io.WriteString(n.w, pipe+shellescape.QuoteCommand(host.Command(cmd))+"\n")
 	return err
 }
 
-// Echo is a shell command that writes data.
+// Echo returns a shell command that writes data.
 func Echo(data []byte) string {
 	if _, err := unarchive(data); err == nil && len(data) > 0 {
 		return "echo " + pack(data) + " | base64 -d | gunzip"

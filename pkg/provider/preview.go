@@ -7,9 +7,9 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Previewer is a Provider that makes something for people to read of a cluster before it
-// makes nodes. It is asked for by As.
+// A Previewer is a Provider that can write a readable description of a cluster before it creates
+// nodes. Callers find it with As.
 type Previewer interface {
-	// Preview writes what Create would make for cfg. It changes nothing.
+	// Preview writes what Create would create for cfg. It changes nothing.
 	Preview(ctx context.Context, cfg config.Cluster, w io.Writer) error
 }

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// The checks that a Problem can be of. Names are written as kubeadm writes its own.
+// The names of the checks that find problems. They are written as kubeadm writes its own.
 const (
-	CheckProvider   = "Provider"   // what the nodes are made of: engine, hypervisor, program
+	CheckProvider   = "Provider"   // what creates the nodes: engine, hypervisor, program
 	CheckImage      = "Image"      // the node image or the bundle
-	CheckConfig     = "Config"     // what the provider cannot do of the configuration
+	CheckConfig     = "Config"     // settings that the provider does not support
 	CheckPort       = "Port"       // ports and addresses of the host
-	CheckSubnet     = "Subnet"     // the cluster's own network, and what pods and Services hide
+	CheckSubnet     = "Subnet"     // the cluster's own network, and addresses that pods and Services hide
 	CheckMount      = "Mount"      // paths of the host
 	CheckMemory     = "Memory"     // an estimate
 	CheckDisk       = "Disk"       // an estimate
@@ -29,22 +29,22 @@ func Checks() []string {
 	}
 }
 
-// A Problem is what a check found before anything was made.
+// A Problem is what a check found before anything was created.
 type Problem struct {
-	// Name is the check's, one of Checks.
+	// Name is the name of the check, one of Checks.
 	Name string
-	// Warning is set where the problem need not keep the cluster from coming up: an
-	// estimate, or something that only part of the clusters need.
+	// Warning is set if the cluster may come up in spite of the problem: the check is an estimate,
+	// or only some clusters need what is missing.
 	Warning bool
-	// Err is one line that names the thing and the next step.
+	// Err is one line with the cause and the next step.
 	Err error
 }
 
-// Refuse are the problems of a check that is certain, one for each of the joined
-// errors; none for nil.
+// Refuse returns the problems of a check that is certain: one for each of the joined errors, none
+// if err is nil.
 func Refuse(name string, err error) []Problem { return problems(name, false, err) }
 
-// Warn are the problems of a check that is an estimate, as Refuse.
+// Warn returns the problems of a check that is an estimate, as Refuse does.
 func Warn(name string, err error) []Problem { return problems(name, true, err) }
 
 func problems(name string, warning bool, err error) []Problem {
@@ -62,16 +62,17 @@ func problems(name string, warning bool, err error) []Problem {
 	return list
 }
 
-// IgnoreFlag is the flag by which a user ignores problems.
+// IgnoreFlag is the flag with which a user ignores problems.
 const IgnoreFlag = "ignore-preflight-errors"
 
-// Ignored is which checks a user wants ignored: their problems become warnings.
+// Ignored lists the checks that a user wants to ignore: their problems become warnings.
 type Ignored struct {
 	all   bool
 	names []string
 }
 
-// ParseIgnored reads the values of IgnoreFlag: names of checks in any case, or "all".
+// ParseIgnored parses the values of IgnoreFlag: names of checks in any case, or "all". The error
+// joins one error for each unknown name.
 func ParseIgnored(values []string) (Ignored, error) {
 	var ignored Ignored
 	var errs []error
@@ -93,8 +94,8 @@ func ParseIgnored(values []string) (Ignored, error) {
 
 func (i Ignored) has(name string) bool { return i.all || slices.Contains(i.names, name) }
 
-// Sort divides problems into warnings and an error that holds those which refuse, each
-// with the flag that ignores it.
+// Sort divides problems into warnings and an error. The error joins all problems that are neither
+// warnings nor ignored, each with the flag that ignores it.
 func (i Ignored) Sort(problems []Problem) (warnings []string, err error) {
 	var errs []error
 	for _, p := range problems {

@@ -10,27 +10,28 @@ import (
 	"time"
 )
 
-// execVariable marks a command and everything that it starts, so that all of it can be
-// found on the node: no engine and no sshd can end a command.
+// execVariable marks a command and every process that it starts, so that end.sh finds all of them
+// on the node. Neither an engine nor sshd can end a command.
 const execVariable = "MKUBE_EXEC"
 
-// endLimit is how long the end of a command on the node may take: the script in end.sh
-// kills what has not ended after a second or so.
+// endLimit is the maximum time to end a command on the node. The script in end.sh sends SIGKILL
+// after about a second, and gives up after about three.
 const endLimit = 5 * time.Second
 
-// endScript ends a command on a node, with all that it has started.
+// endScript ends a command on a node, with every process that it has started.
 //
 //go:embed end.sh
 var endScript string
 
-// registered runs a command whose process the script finds by its number and the time of its
-// start. A process that empties its environment loses the mark.
+// registered runs a command and writes its process number and start time to a file, in which the
+// script finds them. Without that file, the script would not find a process that clears its
+// environment, and with it the mark.
 const registered = `{ read -r MKUBE_STAT <"/proc/$$/stat" && echo "$$ ${MKUBE_STAT##*) }" >"/tmp/mkube-exec-$` + execVariable + `"; } 2>/dev/null; unset MKUBE_STAT; exec "$@"`
 
-// Supervise runs a command by run, which is a provider's own way to do so, and keeps what
-// Node.Run and Cmd.Guarded promise of its end. Where the command is not needed any longer
-// (ctx is over, or its output cannot be written) run may leave it behind; it is then ended
-// by a second command.
+// Supervise runs a command with run, the provider's own way to run commands, and keeps the promises
+// of Node.Run and Cmd.Guarded about the end of the command. When the command is not needed any
+// longer, because ctx has ended or its output cannot be written, run may leave it behind. Supervise
+// then ends it with a second command.
 func Supervise(ctx context.Context, cmd Cmd, run func(context.Context, Cmd) error) error {
 	if ctx.Err() != nil {
 		return run(ctx, cmd)
@@ -38,7 +39,7 @@ func Supervise(ctx context.Context, cmd Cmd, run func(context.Context, Cmd) erro
 	args := cmd.Args
 	s := &supervisor{id: rand.Text(), signal: "TERM", run: run}
 	if cmd.TTY {
-		s.signal = "HUP" // which shells heed: it is what a terminal's end sends
+		s.signal = "HUP" // interactive shells ignore SIGTERM, but obey SIGHUP, which the end of a terminal sends
 	}
 	cmd.Env = append(slices.Clip(cmd.Env), execVariable+"="+s.id)
 	running, cancel := context.WithCancelCause(ctx)
@@ -62,13 +63,13 @@ func Supervise(ctx context.Context, cmd Cmd, run func(context.Context, Cmd) erro
 	return err
 }
 
-// supervisor ends one command.
+// A supervisor ends one command.
 type supervisor struct {
 	id, signal string
 	run        func(context.Context, Cmd) error
-	// lifeline is the input of the guard, nil without one.
+	// lifeline is the input of the guard, nil if there is no guard.
 	lifeline *lifeline
-	// guarded is closed when the guard has ended, by guardErr.
+	// guarded is closed when the guard has ended. guardErr is its error.
 	guarded  chan struct{}
 	guardErr error
 }
@@ -77,8 +78,8 @@ func (s *supervisor) script(guard string) []string {
 	return []string{"sh", "-c", endScript, "sh", s.id, s.signal, guard}
 }
 
-// guard starts the script beside the command. It waits for its input to end, which happens
-// also when this process is killed.
+// guard starts the script next to the command. The script waits for its input to end, which also
+// happens when this process is killed.
 func (s *supervisor) guard(ctx context.Context) {
 	s.lifeline, s.guarded = newLifeline(), make(chan struct{})
 	go func() {
@@ -87,8 +88,8 @@ func (s *supervisor) guard(ctx context.Context) {
 	}()
 }
 
-// release lets the guard go. The command has ended, or its node was lost: the guard sees
-// which. It must have been started by then, since it also cleans up.
+// release ends the guard after the command has ended or its node was lost; the guard detects which.
+// The guard must have started before release returns, because it also removes the command's file.
 func (s *supervisor) release() {
 	if s.lifeline == nil {
 		return
@@ -101,7 +102,7 @@ func (s *supervisor) release() {
 	}
 }
 
-// end ends the command, by the guard if there is one.
+// end ends the command, with the guard if there is one.
 func (s *supervisor) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
@@ -116,15 +117,15 @@ func (s *supervisor) end(ctx context.Context) {
 			return
 		}
 	}
-	// An error here is that of a node that has gone, and its commands with it.
+	// An error here means that the node is gone, and its commands with it.
 	_ = s.run(ctx, Cmd{Args: s.script("")})
 }
 
-// lifeline is input that ends when it is cut, after a last word.
+// A lifeline is input that ends when it is cut, after a last word.
 type lifeline struct {
 	last chan string
 	rest []byte
-	// started is closed when somebody reads: the guard has been asked for.
+	// started is closed at the first Read: the guard has been requested.
 	started chan struct{}
 	begun   bool
 }
@@ -133,7 +134,7 @@ func newLifeline() *lifeline {
 	return &lifeline{last: make(chan string, 1), started: make(chan struct{})}
 }
 
-// cut ends the input. It is called once.
+// cut ends the input after the last word. It may be called only once.
 func (l *lifeline) cut(last string) { l.last <- last }
 
 func (l *lifeline) Read(p []byte) (int, error) {
@@ -150,8 +151,8 @@ func (l *lifeline) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// EndingOn passes on to a writer what is written, and calls end with the error when that
-// cannot be written. It returns nil for nil.
+// EndingOn returns a writer that writes to w, and calls end with the error of each failed write. If
+// w is nil, it returns nil.
 func EndingOn(w io.Writer, end context.CancelCauseFunc) io.Writer {
 	if w == nil {
 		return nil

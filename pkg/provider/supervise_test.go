@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// leaving runs commands on this host, and leaves those behind that are cancelled, as an
-// engine does.
+// leaving runs commands on this host. When ctx ends, it leaves the command running, as an engine
+// does.
 func leaving(ctx context.Context, cmd provider.Cmd) error {
 	c := exec.Command(cmd.Args[0], cmd.Args[1:]...)
 	c.Env = append(os.Environ(), cmd.Env...)
@@ -35,7 +35,7 @@ func leaving(ctx context.Context, cmd provider.Cmd) error {
 	}
 	if stdin != nil {
 		go func() {
-			_, _ = io.Copy(stdin, cmd.Stdin)
+			_, _ = io.Copy(stdin, cmd.Stdin) // the command may end before it has read all
 			stdin.Close()
 		}()
 	}
@@ -52,7 +52,7 @@ func leaving(ctx context.Context, cmd provider.Cmd) error {
 	}
 }
 
-// withVariable are the processes of this host that have a variable.
+// withVariable returns the processes of this host that have an environment variable.
 func withVariable(t *testing.T, variable string) (list []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
@@ -60,7 +60,7 @@ func withVariable(t *testing.T, variable string) (list []string) {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		data, _ := os.ReadFile(file) // it may have ended
+		data, _ := os.ReadFile(file) // the process may have ended
 		if bytes.Contains(data, []byte(variable+"\x00")) {
 			list = append(list, filepath.Base(filepath.Dir(file)))
 		}
@@ -70,6 +70,7 @@ func withVariable(t *testing.T, variable string) (list []string) {
 
 func waitFor(t *testing.T, what string, ask func() bool) {
 	t.Helper()
+	// 15 s is far above endLimit and the second until SIGKILL.
 	for deadline := time.Now().Add(15 * time.Second); !ask(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not after 15 s", what)
@@ -77,7 +78,7 @@ func waitFor(t *testing.T, what string, ask func() bool) {
 	}
 }
 
-// stubborn is a tree of processes, some of which SIGTERM does not end.
+// stubborn starts a tree of processes, some of which ignore SIGTERM.
 const stubborn = `trap "" TERM; setsid sleep 100 & (trap - TERM; sleep 100) & while :; do sleep 1; done`
 
 func TestSupervise(t *testing.T) {
@@ -101,7 +102,7 @@ func TestSupervise(t *testing.T) {
 	}
 }
 
-// TestSuperviseEnds wants a command that ends by itself to be as it is without.
+// TestSuperviseEnds checks that Supervise does not change a command that ends without a cancel.
 func TestSuperviseEnds(t *testing.T) {
 	t.Parallel()
 	mark := "MKUBE_TEST=" + rand.Text()
@@ -114,7 +115,7 @@ func TestSuperviseEnds(t *testing.T) {
 	}
 	waitFor(t, "the guard's file is gone", func() bool {
 		for _, pid := range withVariable(t, mark) {
-			environ, _ := os.ReadFile("/proc/" + pid + "/environ")
+			environ, _ := os.ReadFile("/proc/" + pid + "/environ") // the process may have ended
 			_, id, _ := strings.Cut(string(environ), "MKUBE_EXEC=")
 			id, _, _ = strings.Cut(id, "\x00")
 			if _, err := os.Stat("/tmp/mkube-exec-" + id); err == nil {
@@ -128,13 +129,13 @@ func TestSuperviseEnds(t *testing.T) {
 		t.Errorf("processes %v are left; want the one in the background", left)
 	}
 	for _, pid := range left {
-		_ = exec.Command("kill", "-9", pid).Run()
+		_ = exec.Command("kill", "-9", pid).Run() // the process may have ended
 	}
 }
 
 const killedVariable = "MKUBE_TEST_KILLED"
 
-// TestSuperviseKilled kills a process that supervises a guarded command, one without an
+// TestSuperviseKilled kills a process that supervises a guarded command, and the command clears its
 // environment.
 func TestSuperviseKilled(t *testing.T) {
 	if mark := os.Getenv(killedVariable); mark != "" {
@@ -156,6 +157,6 @@ func TestSuperviseKilled(t *testing.T) {
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.Wait()
+	_ = c.Wait() // its error is the kill
 	waitFor(t, "nothing is left", func() bool { return len(withVariable(t, mark)) == 0 })
 }

@@ -13,24 +13,24 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// Trace is the provider with every command that runs on its nodes, and every
-// Create and Delete, written to w before it happens. A command is a line that does
-// the same when it is pasted into a shell, where the node has a method
+// Trace returns the provider p, but writes to w every command that runs on its nodes, and every
+// Create and Delete, before it happens. A command is written as a line that does the same when it
+// is pasted into a shell, if the node has a method
 //
-//	// Command is what does cmd from the host, as a program and its arguments.
+//	// Command returns the program and the arguments that run cmd from the host.
 //	Command(cmd Cmd) []string
 //
-// and otherwise a comment. Small input of a command is written with it; larger
-// input, and files that only root may read, are named but not shown. Each entry is
-// one Write, and no two are at once. Errors of w are ignored.
+// and otherwise as a comment. Small input of a command is written with it. Larger input, and files
+// that only root may read, are named but not shown. Each entry is one Write, and entries are not
+// written concurrently. Errors of w are ignored.
 //
-// What a provider or node can do beside its interface is found through As.
+// Abilities of a provider or node beyond its interface are found with As.
 func Trace(p Provider, w io.Writer) Provider {
 	return &tracedProvider{p, &tracer{w: w}}
 }
 
-// As is the T that v is, or that v was before it was traced; ok is false when there
-// is none. Optional abilities of providers and nodes are asserted by it.
+// As returns v as a T, or the value that v wraps, as Trace does, as a T. If neither is a T, ok is
+// false. It finds the optional abilities of providers and nodes.
 func As[T any](v any) (t T, ok bool) {
 	for {
 		if t, ok = v.(T); ok {
@@ -52,7 +52,7 @@ type tracer struct {
 func (t *tracer) write(entry string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, _ = io.WriteString(t.w, entry)
+	_, _ = io.WriteString(t.w, entry) // see Trace
 }
 
 type tracedProvider struct {
@@ -108,7 +108,8 @@ func (n *tracedNode) Run(ctx context.Context, cmd Cmd) error {
 	return n.Node.Run(ctx, cmd)
 }
 
-// entry is what is written of a command, whose Stdin it may replace by an equal one.
+// entry returns the text that is written for a command. It may replace cmd.Stdin by an equal
+// reader.
 func entry(n Node, cmd *Cmd) string {
 	mark, line := "", ""
 	if host, ok := As[interface{ Command(Cmd) []string }](n); ok {
@@ -124,12 +125,12 @@ func entry(n Node, cmd *Cmd) string {
 		note = comment(note)
 	}
 	if pipe == "" && mark == "" {
-		return note + comment(line) // pasted, it would wait for its input
+		return note + comment(line) // if it were pasted, it would wait for its input
 	}
 	return note + text(mark, pipe+line)
 }
 
-// text is a line to paste, or a comment that begins with a mark.
+// text returns a line to paste if mark is empty, otherwise a comment that begins with the mark.
 func text(mark, line string) string {
 	if mark == "" {
 		return line + "\n"

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// held is how much of a command's input is looked at. Larger input is an image or
-	// the like, which is nothing to read.
+	// held is the maximum size of input that is read to show it. Larger input is an image or
+	// similar, which is not readable.
 	held = 4 << 20
-	// short is how long input may be to be shown: a screenful.
+	// short is the maximum size of input that is shown: a screenful.
 	short = 4 << 10
 )
 
-// peek is a command's input, which the command still gets; ok is false for input
-// that is not in memory already: a terminal, say, has no end to wait for.
+// peek returns a command's input, which the command still receives. ok is false for input that is
+// not in memory: a terminal, for example, may never end.
 func peek(cmd *Cmd) (data []byte, ok bool) {
 	memory, ok := cmd.Stdin.(interface{ Len() int })
 	if !ok || memory.Len() > held {
@@ -30,14 +30,14 @@ func peek(cmd *Cmd) (data []byte, ok bool) {
 	}
 	data, err := io.ReadAll(cmd.Stdin)
 	if err != nil {
-		return nil, false // it is no error of the types that have a Len
+		return nil, false // types with the method Len are in memory and do not fail
 	}
 	cmd.Stdin = bytes.NewReader(data)
 	return data, true
 }
 
-// shown says in words what a command's input is, and what gives the input to the
-// command in a shell, if that is short and no secret.
+// shown returns a note that describes a command's input, and the start of a pipe that feeds the
+// input to the command in a shell. pipe is empty if the input is long or secret.
 func shown(data []byte, ok bool) (note, pipe string) {
 	if !ok {
 		return "its input is a stream", ""
@@ -55,7 +55,7 @@ func shown(data []byte, ok bool) (note, pipe string) {
 	return "", "printf %s " + shellescape.Quote(string(data)) + " | "
 }
 
-// unarchive is the files of an archive, without its folders.
+// unarchive returns the files of a tar archive, without its folders.
 func unarchive(data []byte) ([]File, error) {
 	var files []File
 	reader := tar.NewReader(bytes.NewReader(data))
@@ -78,7 +78,7 @@ func unarchive(data []byte) ([]File, error) {
 	}
 }
 
-// list names files with their modes.
+// list returns the names and modes of files.
 func list(files []File) string {
 	var names []string
 	for _, f := range files {
@@ -97,8 +97,8 @@ func list(files []File) string {
 	return fmt.Sprintf("%d files: %s", len(names), strings.Join(names, ", "))
 }
 
-// secret reports whether one of the files is not for everybody: what is traced may
-// end up in a log that many read.
+// secret reports whether one of the files is not readable by everyone. A trace may end up in a log
+// that many people read.
 func secret(files []File) bool {
 	for _, f := range files {
 		if f.Mode.Perm() != 0 && f.Mode.Perm()&0o004 == 0 || private(f.Data) {
@@ -108,17 +108,17 @@ func secret(files []File) bool {
 	return false
 }
 
-// private reports whether text holds a private key, as PEM or in a kubeconfig.
+// private reports whether data contains a private key, as PEM or in a kubeconfig.
 func private(data []byte) bool {
 	return bytes.Contains(data, []byte("PRIVATE KEY")) || bytes.Contains(data, []byte("client-key-data"))
 }
 
-// pack makes an archive, which is mostly zeros, short.
+// pack compresses an archive, which is mostly zeros, and encodes it as base64.
 func pack(data []byte) string {
 	var out bytes.Buffer
 	encoded := base64.NewEncoder(base64.StdEncoding, &out)
 	zipped := gzip.NewWriter(encoded)
-	// A bytes.Buffer takes everything.
+	// Writes to a bytes.Buffer do not fail.
 	_, _ = zipped.Write(data)
 	_ = zipped.Close()
 	_ = encoded.Close()

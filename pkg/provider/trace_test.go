@@ -19,7 +19,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// entries keeps each Write.
+// entries records each Write.
 type entries struct {
 	mu   sync.Mutex
 	list []string
@@ -32,14 +32,14 @@ func (e *entries) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hostNode can be reached from the host, by a program called onnode.
+// hostNode is a node that the host can reach with a program called onnode.
 type hostNode struct{ provider.Node }
 
 func (n hostNode) Command(cmd provider.Cmd) []string {
 	return slices.Concat([]string{"onnode", n.Name()}, cmd.Args)
 }
 
-// hostProvider makes hostNodes of another's nodes.
+// hostProvider returns the nodes of another provider as hostNodes.
 type hostProvider struct{ provider.Provider }
 
 func (p hostProvider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
@@ -52,7 +52,7 @@ func (p hostProvider) Nodes(ctx context.Context, cluster string) ([]provider.Nod
 
 func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
 
-// tracedNode is a node of a fake provider under Trace.
+// tracedNode returns a node of a fake provider under Trace.
 func tracedNode(t *testing.T, w io.Writer) provider.Node {
 	t.Helper()
 	p := &fake.Provider{Answer: func(args []string) (string, int, bool) { return "", 0, true }}
@@ -137,7 +137,7 @@ func TestTraceRun(t *testing.T) {
 	}
 }
 
-// noise does not get shorter when it is packed.
+// noise returns data that compression does not shorten.
 func noise(n int) []byte {
 	data := make([]byte, n)
 	x := uint32(1)
@@ -148,8 +148,8 @@ func noise(n int) []byte {
 	return data
 }
 
-// TestTraceCanBePasted gives what is written to a real shell, where onnode is a
-// program that does the command on this host.
+// TestTraceCanBePasted feeds the trace to a real shell, in which onnode is a program that runs the
+// command on this host.
 func TestTraceCanBePasted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -165,7 +165,7 @@ func TestTraceCanBePasted(t *testing.T) {
 		{Args: []string{"cat"}, Stdin: strings.NewReader("in\n%s\\n'\n")},
 		{Args: []string{"cat"}, Stdin: io.MultiReader(strings.NewReader("never shown"))},
 	} {
-		// The fake's own tar refuses to list; what it says is not the question here.
+		// The fake node's tar does not list archives; its error does not matter here.
 		_ = n.Run(t.Context(), cmd)
 	}
 	shell := exec.CommandContext(t.Context(), "sh", "-eu")
@@ -238,7 +238,7 @@ func TestTracePassesOn(t *testing.T) {
 
 func TestTraceWritesOneEntryAtATime(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer // has no lock of its own: the race detector watches
+	var out bytes.Buffer // without a lock, so that the race detector finds concurrent writes
 	n := tracedNode(t, &out)
 	var wait sync.WaitGroup
 	for i := range 20 {

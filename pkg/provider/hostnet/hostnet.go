@@ -1,5 +1,5 @@
-// Package hostnet is which addresses this machine knows a way to: those of its own
-// links, and those that its routes lead to. A cluster's network must not hide them.
+// Package hostnet finds the addresses that this host can reach: those of its own links, and those
+// that its routes lead to. A cluster's network must not hide them.
 package hostnet
 
 import (
@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-// A Use is a subnet that something of this machine uses.
+// A Use is a subnet that this host uses.
 type Use struct {
 	Subnet netip.Prefix
-	// By names what uses it, as in "this host's eth0".
+	// By names the user of the subnet, for example "this host's eth0".
 	By string
 }
 
-// Subnets are the subnets of uses.
+// Subnets returns the subnets of uses.
 func Subnets(uses []Use) []netip.Prefix {
 	var list []netip.Prefix
 	for _, u := range uses {
@@ -28,16 +28,16 @@ func Subnets(uses []Use) []netip.Prefix {
 	return list
 }
 
-// Networks is what a provider sees of this machine's networks. Tests have others.
+// Networks returns the host's networks to a provider. Tests replace the functions.
 type Networks struct {
-	// Addresses are the subnets of the machine's own links.
+	// Addresses returns the subnets of the host's own links.
 	Addresses func() ([]Use, error)
-	// Routes are the subnets that routes of any table lead to, such as a VPN's. Those
-	// that lead to all the world are left out.
+	// Routes returns the subnets that the routes of all tables lead to, such as those of a VPN. It
+	// leaves out routes to the whole world, see everywhere.
 	Routes func() ([]Use, error)
 }
 
-// Here is this machine's.
+// Here returns the networks of this host.
 func Here() Networks { return Networks{addresses, routes} }
 
 func addresses() ([]Use, error) {
@@ -49,7 +49,7 @@ func addresses() ([]Use, error) {
 	for _, i := range interfaces {
 		addrs, err := i.Addrs()
 		if err != nil {
-			continue // it went away in between
+			continue // the interface was removed in the meantime
 		}
 		for _, a := range addrs {
 			if prefix, err := netip.ParsePrefix(a.String()); err == nil && routable(prefix.Addr()) {
@@ -60,20 +60,21 @@ func addresses() ([]Use, error) {
 	return list, nil
 }
 
-// routable leaves out what no network of a cluster can have.
+// routable reports whether a network of a cluster can have an address: not loopback, multicast or
+// link-local.
 func routable(a netip.Addr) bool {
 	return !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
-// The shortest prefixes of networks that somebody owns: 10.0.0.0/8, and fc00::/7. VPNs
-// that take over everything write the default route as two halves, or as more and
-// smaller parts.
+// The shortest prefixes of private networks: 10.0.0.0/8 and fc00::/7. A VPN that takes over all
+// traffic writes the default route as two halves, or as several smaller parts. Their prefixes are
+// shorter.
 const (
 	shortest4 = 8
 	shortest6 = 7
 )
 
-// everywhere tells whether a route is the default one or a large part of it.
+// everywhere reports whether a route is the default route or a large part of it.
 func everywhere(p netip.Prefix) bool {
 	if p.Addr().Is4() {
 		return p.Bits() < shortest4
@@ -81,13 +82,14 @@ func everywhere(p netip.Prefix) bool {
 	return p.Bits() < shortest6
 }
 
-// Overlaps tells whether a subnet overlaps one of a list.
+// Overlaps reports whether a subnet overlaps one of a list.
 func Overlaps(p netip.Prefix, list []netip.Prefix) bool {
 	return slices.ContainsFunc(list, p.Overlaps)
 }
 
-// Hidden names the uses that the subnets of a field of the configuration overlap, an
-// error for each subnet: pods do not reach what has the same addresses as they.
+// Hidden returns an error for each subnet that overlaps uses, and names them. field is the field of
+// the configuration that contains the subnets. Pods cannot reach hosts with addresses in the
+// subnets of their own cluster.
 func Hidden(field string, subnets []netip.Prefix, uses []Use) error {
 	var errs []error
 	for _, s := range subnets {
@@ -98,9 +100,10 @@ func Hidden(field string, subnets []netip.Prefix, uses []Use) error {
 	return errors.Join(errs...)
 }
 
-// overlapping lists the uses that a subnet overlaps, the largest first.
+// overlapping returns a list of the uses that a subnet overlaps, the largest first. It leaves out a
+// use that overlaps one that is named already.
 func overlapping(subnet netip.Prefix, uses []Use) string {
-	const most = 3
+	const most = 3 // more names would make the error too long to read
 	uses = slices.Clone(uses)
 	slices.SortStableFunc(uses, func(a, b Use) int {
 		return cmp.Or(a.Subnet.Bits()-b.Subnet.Bits(), a.Subnet.Addr().Compare(b.Subnet.Addr()))

@@ -66,8 +66,8 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
-// TestEverywhere: a default route takes nobody's network, nor do the parts that VPNs
-// write it in.
+// TestEverywhere checks that a default route occupies no network, and neither do the parts that
+// VPNs write instead of it.
 func TestEverywhere(t *testing.T) {
 	t.Parallel()
 	for prefix, want := range map[string]bool{

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// routes asks the kernel for the routes of all tables: a VPN often has one of its own,
-// which a rule leads to. See rtnetlink(7).
+// routes reads the routes of all tables from the kernel: a VPN often has a table that a rule
+// selects. See rtnetlink(7).
 func routes() ([]Use, error) {
 	var list []Use
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -36,22 +36,22 @@ func routes() ([]Use, error) {
 func linkName(index int) string {
 	link, err := net.InterfaceByIndex(index)
 	if err != nil {
-		return "" // it went away in between, or is another namespace's
+		return "" // the link was removed in the meantime, or is in another namespace
 	}
 	return link.Name
 }
 
-// taking are the types of routes that decide where packets go, if only to nowhere. The
-// kernel's own for broadcast and multicast are none of anybody's network.
+// taking lists the types of routes that occupy a subnet, even if they drop its packets. The
+// kernel's own routes for broadcast and multicast belong to no network.
 var taking = []uint8{unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT}
 
-// route reads one message of the kernel's answer; ok is false for what takes no subnet.
+// route parses one message of the kernel's answer. ok is false if it occupies no subnet.
 func route(m syscall.NetlinkMessage, name func(index int) string) (use Use, ok bool) {
 	if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg {
 		return Use{}, false
 	}
-	// The fields of struct rtmsg: family, dst_len, src_len, tos, table, protocol,
-	// scope, type, and flags.
+	// The fields of struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, and
+	// flags.
 	family, bits, kind := m.Data[0], int(m.Data[1]), m.Data[7]
 	cached := binary.NativeEndian.Uint32(m.Data[8:12])&unix.RTM_F_CLONED != 0
 	if cached || !slices.Contains(taking, kind) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// message is a route as the kernel tells of it.
+// message returns a route as the kernel reports it.
 func message(family, kind uint8, flags uint32, dst string, link int) syscall.NetlinkMessage {
 	bits := 0
 	var attributes []byte
@@ -77,14 +77,15 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// TestRoutesOfAllTables asks the kernel of a network namespace with routes of its own.
+// TestRoutesOfAllTables reads the routes of a network namespace with its own routes.
 func TestRoutesOfAllTables(t *testing.T) {
 	t.Parallel()
 	ip, err := exec.LookPath("ip")
 	if err != nil {
 		t.Skip("there is no ip command")
 	}
-	// The thread ends with the test's goroutine, and the namespace with it.
+	// The thread ends with the test's goroutine, because it is never unlocked. The namespace ends
+	// with it.
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Skipf("another network namespace takes root: %v", err)

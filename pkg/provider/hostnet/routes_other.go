@@ -2,6 +2,6 @@
 
 package hostnet
 
-// routes are not looked at elsewhere: the nodes are in a virtual machine, which has
-// routes of its own.
+// routes returns nothing on other systems: there, nodes are in a virtual machine with its own
+// routes.
 func routes() ([]Use, error) { return nil, nil }
