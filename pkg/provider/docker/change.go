@@ -14,7 +14,7 @@ import (
 
 var _ provider.Changer = (*Provider)(nil)
 
-// Add makes one more node on the cluster's network.
+// Add creates and boots one more node on the cluster's network.
 func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	one := cfg
 	one.Nodes = cfg.Nodes[i : i+1]
@@ -44,7 +44,7 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 	return err
 }
 
-// nameFree is ErrExists where there is a container of a name.
+// nameFree returns provider.ErrExists if a container with the name exists.
 func (p *Provider) nameFree(ctx context.Context, cluster, name string) error {
 	found, err := p.client.ContainerInspect(ctx, name)
 	switch {
@@ -58,7 +58,7 @@ func (p *Provider) nameFree(ctx context.Context, cluster, name string) error {
 	return fmt.Errorf("node %s %w", name, provider.ErrExists)
 }
 
-// subnets are those of a cluster's network.
+// subnets returns the subnets of a cluster's network.
 func (p *Provider) subnets(ctx context.Context, cluster string) ([]netip.Prefix, error) {
 	found, err := p.client.NetworkInspect(ctx, networkName(cluster), network.InspectOptions{})
 	if err != nil {

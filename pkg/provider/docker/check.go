@@ -13,9 +13,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Check looks at the daemon, the images, the ports, the subnets, the mounts, and what is
-// left of memory, disk and inotify instances. What is this host's is only looked at
-// where the daemon runs here.
+// Check checks the daemon, the images, the ports, the subnets, the mounts, and the free memory,
+// disk space and inotify instances. It checks ports only if the daemon is local and not in another
+// container than mkube. It checks mounts, disk space and inotify instances only if, in addition,
+// the daemon runs on the same kernel.
 func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	info, err := p.info(ctx)
 	if err != nil {
@@ -34,7 +35,7 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Pro
 	}
 	found = append(found, provider.Refuse(provider.CheckPort, checkPorts(cfg))...)
 	if !p.sameKernel(info) {
-		return found // the daemon's is a virtual machine, with files and limits of its own
+		return found // the daemon runs in a virtual machine, with its own files and limits
 	}
 	return slices.Concat(found,
 		provider.Refuse(provider.CheckMount, checkMounts(cfg)),
@@ -43,7 +44,7 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Pro
 	)
 }
 
-// info is what the daemon tells of itself, if nodes can run there.
+// info returns what the daemon reports about itself, and an error if nodes cannot run there.
 func (p *Provider) info(ctx context.Context) (system.Info, error) {
 	if err := reach(ctx, p.client); err != nil {
 		return system.Info{}, err
@@ -58,7 +59,7 @@ func (p *Provider) info(ctx context.Context) (system.Info, error) {
 	return info, nil
 }
 
-// checkAddons refuses an addon that a node image does not hold.
+// checkAddons returns an error for an addon that a node image does not contain.
 func checkAddons(cfg config.Cluster, images map[string]nodeImage) error {
 	if !slices.Contains(cfg.Addons, names.MetricsServer) {
 		return nil
@@ -71,8 +72,8 @@ func checkAddons(cfg config.Cluster, images map[string]nodeImage) error {
 	return nil
 }
 
-// checkAddresses refuses addresses that were chosen: those of containers are of a subnet
-// that is free on the daemon.
+// checkAddresses returns an error for each address that the configuration sets. The engine assigns
+// addresses from a subnet that is free on the daemon.
 func checkAddresses(cfg config.Cluster) error {
 	var errs []error
 	for i, n := range cfg.Nodes {

@@ -15,29 +15,29 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// machine is what Check looks at of the machine on which mkube runs. Tests have others.
+// machine is what Check inspects on the host of mkube. Tests replace the functions.
 type machine struct {
 	networks hostnet.Networks
-	// memory is what the kernel could give to new programs, in bytes; free is what may
-	// still be written below a folder.
+	// memory returns the memory that the kernel can give to new programs, and free the space that
+	// can still be written below a folder, both in bytes.
 	memory func() (bytes uint64, ok bool)
 	free   func(dir string) (bytes uint64, ok bool)
-	// kernel is the kernel's release.
+	// kernel returns the release of the kernel.
 	kernel func() string
-	// beside tells whether mkube runs in a container of its own beside the daemon at a
-	// local socket: ports and files that it sees are not the daemon's.
+	// beside reports whether mkube runs in another container next to the daemon at a local socket.
+	// Then the ports and files that mkube sees are not the daemon's.
 	beside func(host string) bool
-	// inotify is the limit of instances for each user, and how many of root's are used
-	// as far as this user sees them.
+	// inotify returns the limit of inotify instances for each user, and the number that root uses
+	// as far as this user can see.
 	inotify func() (limit, used int, ok bool)
 }
 
-// sameKernel tells whether the daemon's containers run on the kernel that mkube runs on.
+// sameKernel reports whether the daemon's containers run on the kernel that mkube runs on.
 func (p *Provider) sameKernel(info system.Info) bool {
 	return info.KernelVersion == p.machine.kernel()
 }
 
-// checkMounts refuses paths that are not there: the daemon makes none.
+// checkMounts returns an error for each path that does not exist: the daemon creates none.
 func checkMounts(cfg config.Cluster) error {
 	var errs []error
 	for i, n := range cfg.Nodes {
@@ -47,7 +47,7 @@ func checkMounts(cfg config.Cluster) error {
 				errs = append(errs, err)
 				continue
 			}
-			// What only root may look at is left to the daemon.
+			// A path that only root may look up is left to the daemon.
 			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				errs = append(errs, fmt.Errorf("nodes[%d].extraMounts[%d].hostPath: %s does not exist: create it, or choose another path", i, j, path))
 			}
@@ -56,8 +56,8 @@ func checkMounts(cfg config.Cluster) error {
 	return errors.Join(errs...)
 }
 
-// What a node needs so that its pods have room to start. All are estimates: measured on idle
-// nodes, with some to spare.
+// The memory and disk space, in bytes, that a node needs so that its pods can start. All are
+// estimates, measured on idle nodes, with a reserve.
 const (
 	controlPlaneMemory = 900 << 20
 	workerMemory       = 400 << 20
@@ -71,7 +71,8 @@ func neededMemory(cfg config.Cluster) (bytes uint64) {
 		uint64(cfg.Count(config.LoadBalancer))*loadBalancerMemory
 }
 
-// checkMemory compares with what is free here, or with all that the daemon has elsewhere.
+// checkMemory compares the estimate with the available memory of this host. If the daemon runs
+// elsewhere, it compares with the total memory of the daemon's host.
 func (p *Provider) checkMemory(info system.Info, cfg config.Cluster) error {
 	have, ok := uint64(0), false
 	if local(p.client) && p.sameKernel(info) {
@@ -94,9 +95,9 @@ func (p *Provider) checkDisk(info system.Info, cfg config.Cluster) error {
 	return nil
 }
 
-// How many inotify instances a node holds. On 2026-11-28 a control plane held 29 and a
-// worker 13, both idle; the rest is for a user's first pods, each of which may take some. A
-// load balancer has only systemd's.
+// The number of inotify instances that a node needs. On 2026-11-28, an idle control plane used 29,
+// and an idle worker 13. The rest is for the first pods of a user, each of which may use some. A
+// load balancer uses only those of systemd.
 const (
 	instancesPerNode         = 32
 	instancesPerLoadBalancer = 4
@@ -107,9 +108,10 @@ func neededInstances(cfg config.Cluster) int {
 	return (len(cfg.Nodes)-balancers)*instancesPerNode + balancers*instancesPerLoadBalancer
 }
 
-// checkInotify warns of the limit that makes pods fail with "too many open files". It
-// is one for each user of the host, and all nodes are one user's: root's, or that of a
-// rootless daemon. What the latter has in its own user namespace cannot be seen.
+// checkInotify warns about the limit that makes pods fail with "too many open files". The limit
+// applies to each user of the host, and all nodes belong to one user: root, or the user of a
+// rootless daemon. The number that a rootless daemon's user has in its own user namespace cannot be
+// seen.
 func (p *Provider) checkInotify(info system.Info, cfg config.Cluster) error {
 	limit, used, ok := p.machine.inotify()
 	if !ok {
@@ -120,6 +122,7 @@ func (p *Provider) checkInotify(info system.Info, cfg config.Cluster) error {
 		user, used = "the Docker daemon's user", 0
 	}
 	if need := neededInstances(cfg); limit-used < need {
+		// The proposed limit leaves room for more: 1024 is enough for 32 nodes.
 		return fmt.Errorf("%d of the %d inotify instances that %s may have are free, and the cluster needs about %d, or its pods fail with \"too many open files\": sudo sysctl fs.inotify.max_user_instances=%d",
 			max(0, limit-used), limit, user, need, max(1024, limit*4))
 	}

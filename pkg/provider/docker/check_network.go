@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// checkPorts tries to listen where the cluster will.
+// checkPorts listens for a moment on each port that the cluster will publish.
 func checkPorts(cfg config.Cluster) error {
 	errs := []error{tryPort("networking.apiServerPort", "TCP", cfg.Networking.APIServerAddress, cfg.Networking.APIServerPort)}
 	for i, n := range cfg.Nodes {
@@ -28,15 +28,16 @@ func checkPorts(cfg config.Cluster) error {
 	return errors.Join(errs...)
 }
 
-// tryPort listens for a moment. Port 0, any free one, tells whether the address is the
-// host's. What cannot be tried from here, such as SCTP or a port that only root may
-// have, is left to the daemon.
+// tryPort listens on a port and closes it again. Port 0, which is any free port, checks only
+// whether the host has the address. Ports that cannot be tried from here, such as SCTP ports or
+// ports that only root may use, are left to the daemon.
 func tryPort(field, protocol, address string, port int32) error {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
-		return nil // the configuration's own check has said so
+		return nil // the validation of the configuration has reported this
 	}
-	// The number keeps a wildcard to its family: a mapping of the other one is another's.
+	// The digit restricts a wildcard address to its family. A mapping of the other family is a
+	// different socket.
 	family := "4"
 	if addr.Is6() {
 		family = "6"
@@ -57,7 +58,7 @@ func tryPort(field, protocol, address string, port int32) error {
 	return nil
 }
 
-// tried closes what was opened to see whether it can be.
+// tried closes what Listen has opened, or returns the error of Listen.
 func tried(c io.Closer, err error) error {
 	if err != nil {
 		return err
@@ -65,8 +66,8 @@ func tried(c io.Closer, err error) error {
 	return c.Close()
 }
 
-// checkSubnets looks for a place for the cluster's network, and for networks that its
-// pods and services hide.
+// checkSubnets checks whether a subnet for the cluster's network is free, and warns about networks
+// that the cluster's pods and Services hide.
 func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	t, err := takenSubnets(ctx, p.client, p.machine, cfg)
 	if err != nil {
@@ -80,8 +81,8 @@ func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster) []provi
 	)
 }
 
-// place is what is wrong with the place of the cluster's network, if that is still to
-// be made.
+// place returns the problems with the subnets of the cluster's network. If the network exists
+// already, there are none.
 func (t occupied) place(cfg config.Cluster) []provider.Problem {
 	if t.there {
 		return nil

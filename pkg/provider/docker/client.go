@@ -1,5 +1,5 @@
-// Package docker makes nodes of privileged containers, through the Docker Engine
-// API (engine 20.10 and newer), never the docker command.
+// Package docker creates nodes that are privileged containers, through the Docker Engine API
+// (engine 20.10 and newer). It never runs the docker command.
 package docker
 
 import (
@@ -21,9 +21,9 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Dial finds the daemon as the docker command does: DOCKER_HOST (with DOCKER_TLS_VERIFY
-// and DOCKER_CERT_PATH), else the context that DOCKER_CONTEXT or "docker context use"
-// names, else the default socket. It sends nothing yet. See
+// Dial finds the daemon as the docker command does: by DOCKER_HOST (with DOCKER_TLS_VERIFY and
+// DOCKER_CERT_PATH), otherwise by the context that DOCKER_CONTEXT or "docker context use" names,
+// otherwise at the default socket. It sends nothing yet. See
 // https://docs.docker.com/engine/manage-resources/contexts/.
 func Dial() (*client.Client, error) {
 	name := contextName()
@@ -41,8 +41,8 @@ func Dial() (*client.Client, error) {
 	return newClient(endpoint)
 }
 
-// newClient speaks to an engine: through the ssh command where the URL says so, else
-// over a socket or TCP.
+// newClient returns a client of an engine: through the ssh command if the URL requests that,
+// otherwise over a socket or TCP.
 func newClient(endpoint clicontext.Endpoint) (*client.Client, error) {
 	if strings.HasPrefix(endpoint.Host, "ssh://") {
 		return sshClient(endpoint.Host)
@@ -54,13 +54,14 @@ func newClient(endpoint clicontext.Endpoint) (*client.Client, error) {
 	return client.NewClientWithOpts(opts...)
 }
 
-// envTLS turns TLS on without a check of the engine's certificate.
+// envTLS enables TLS without verification of the engine's certificate.
 const envTLS = "DOCKER_TLS"
 
-// defaultContext is the name of the context that is made of the environment.
+// defaultContext is the name of the context that consists of the environment variables.
 const defaultContext = "default"
 
-// contextName follows the order of the docker command's own resolveContextName.
+// contextName returns the name of the context, in the order of precedence of resolveContextName in
+// the docker command.
 func contextName() string {
 	if os.Getenv(client.EnvOverrideHost) != "" {
 		return defaultContext
@@ -75,8 +76,8 @@ func contextName() string {
 	return config.CurrentContext
 }
 
-// endpointFromEnv follows the docker command's resolveDefaultDockerEndpoint. The
-// client library's own FromEnv knows neither ssh:// nor the default of DOCKER_CERT_PATH.
+// endpointFromEnv works as resolveDefaultDockerEndpoint in the docker command. FromEnv of the
+// client library supports neither ssh:// nor the default of DOCKER_CERT_PATH.
 func endpointFromEnv() (clicontext.Endpoint, error) {
 	verify := os.Getenv(client.EnvTLSVerify) != ""
 	useTLS := verify || os.Getenv(envTLS) != ""
@@ -97,8 +98,8 @@ func endpointFromEnv() (clicontext.Endpoint, error) {
 	return endpoint, nil
 }
 
-// clientFile is a file of the client's, "" for one that is not there: an engine may ask for no
-// certificate of its clients.
+// clientFile returns the path of a file of the client, "" if the file does not exist: an engine may
+// not require a certificate of its clients.
 func clientFile(dir, name string) string {
 	file := filepath.Join(dir, name)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
@@ -123,8 +124,7 @@ func endpointFromContext(name string) (clicontext.Endpoint, error) {
 	return clicontext.WithTLSData(contexts, name, endpoint)
 }
 
-// reach asks the daemon for its version, and says in one line what to do when it
-// does not answer.
+// reach checks that the daemon answers a ping. The error is one line with the next step.
 func reach(ctx context.Context, c *client.Client) error {
 	_, err := c.Ping(ctx)
 	switch {
@@ -141,8 +141,8 @@ func reach(ctx context.Context, c *client.Client) error {
 	return fmt.Errorf("the Docker daemon at %s does not answer: start it, or choose another with DOCKER_HOST or docker context use (%w)", c.DaemonHost(), err)
 }
 
-// local reports whether the daemon runs on this machine, so that its ports,
-// networks and limits can be looked at from here.
+// local reports whether the daemon runs on this host, so that mkube can inspect its ports, networks
+// and limits.
 func local(c *client.Client) bool {
 	return strings.HasPrefix(c.DaemonHost(), "unix://")
 }

@@ -99,7 +99,7 @@ func buildCommand(image string) string {
 	return "mkube build node-image --image " + image
 }
 
-// nodeImage is what mkube needs to know about a node image.
+// nodeImage is what mkube knows about a node image.
 type nodeImage struct {
 	versions provider.Versions
 	// parts is the folder on the daemon's host with the parts of the image, "" if it is best
@@ -107,7 +107,7 @@ type nodeImage struct {
 	parts string
 }
 
-// partsDir is the folder of a node image for everything that is large or often run.
+// partsDir is the folder of a node image for everything that is large or often executed.
 const partsDir = "/usr/share/mkube"
 
 // partsFolder returns the folder of the parts on the daemon's host if the storage driver is
@@ -128,7 +128,8 @@ func partsFolder(inspect image.InspectResponse) string {
 	return dirs[i] + partsDir
 }
 
-// bootAttempts is the maximum number of times that a node is created until the engine starts it.
+// bootAttempts is the maximum number of attempts to create and start a node. Each attempt uses
+// other ports or privileges, so that several failures in a row are unlikely.
 const bootAttempts = 10
 
 // boot creates and starts one node. It tries again after an error that other privileges or ports

@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// here is the machine on which mkube runs.
+// here returns the host on which mkube runs.
 func here() machine {
 	return machine{
 		networks: hostnet.Here(), memory: availableMemory, free: freeDisk, kernel: kernelRelease, beside: besideDaemon,
@@ -36,7 +36,7 @@ func availableMemory() (bytes uint64, ok bool) {
 func freeDisk(dir string) (bytes uint64, ok bool) {
 	var stat unix.Statfs_t
 	if dir == "" || unix.Statfs(dir, &stat) != nil {
-		return 0, false // the daemon's folder may be another machine's
+		return 0, false // the daemon's folder may be on another host
 	}
 	return stat.Bavail * uint64(stat.Bsize), true
 }
@@ -49,8 +49,8 @@ func kernelRelease() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// besideDaemon relies on the kernel, which gives no number for a process of a PID
-// namespace that this one does not see into.
+// besideDaemon uses the peer's process number: the kernel returns 0 for a process of a PID
+// namespace that is not visible from this one.
 func besideDaemon(host string) bool {
 	pid, err := peer(strings.TrimPrefix(host, "unix://"))
 	return err == nil && pid == 0

@@ -4,8 +4,8 @@ package docker
 
 import "github.com/mkube/mkube/pkg/provider/hostnet"
 
-// here knows only this machine's addresses: the daemon runs in a virtual machine, whose
-// files and limits cannot be seen.
+// here knows only the addresses of this host: the daemon runs in a virtual machine, and mkube
+// cannot see the files and limits there.
 func here() machine {
 	return machine{
 		networks: hostnet.Here(),

@@ -8,7 +8,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// capabilities are all that Linux has, by number, see capabilities(7).
+// capabilities lists all capabilities of Linux by number, see capabilities(7).
 var capabilities = []string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
@@ -18,14 +18,15 @@ var capabilities = []string{
 	"CHECKPOINT_RESTORE",
 }
 
-// privileges is what a node container is allowed.
+// privileges is what a node container may do.
 type privileges struct {
-	// missing are the capabilities that the daemon itself lacks and has to be told to
-	// leave out. If there are none, the node is privileged, as by docker run --privileged.
+	// missing lists the capabilities that the daemon itself lacks, and that the request must leave
+	// out. If empty, the node is privileged, as by docker run --privileged.
 	missing []string
 }
 
-// privilegesOf asks what the daemon can grant. Where it cannot be known, all is assumed.
+// privilegesOf returns what the daemon can grant. If that cannot be determined, it assumes
+// everything.
 func privilegesOf(ctx context.Context, c *client.Client) privileges {
 	bounding, ok := boundingSet(c.DaemonHost())
 	if !ok {
@@ -33,20 +34,19 @@ func privilegesOf(ctx context.Context, c *client.Client) privileges {
 	}
 	ping, err := c.Ping(ctx)
 	if err != nil {
-		return privileges{} // whatever is asked for next will say so
+		return privileges{} // the next request returns the same error
 	}
 	return privilegesWith(bounding, ping.APIVersion)
 }
 
-// sensibleAPI is that of Engine 23.0, the first that means by "privileged" what it can
-// grant, see https://github.com/moby/moby/blob/v23.0.0/oci/caps/utils_linux.go.
+// sensibleAPI is the API version of Engine 23.0, the first for which "privileged" means everything
+// that it can grant, see https://github.com/moby/moby/blob/v23.0.0/oci/caps/utils_linux.go.
 const sensibleAPI = "1.42"
 
-// privilegesWith is what a daemon grants that has these capabilities in its bounding set,
-// by the newest version of the API that it speaks. An older one refuses --privileged where
-// one is missing ("unable to apply caps: operation not permitted"); a newer one leaves
-// that one out by itself, and refuses to be told so ("not available in the current
-// environment").
+// privilegesWith returns what a daemon can grant, from the capabilities in its bounding set and the
+// newest API version that it supports. An engine before 23.0 refuses --privileged if a capability
+// is missing ("unable to apply caps: operation not permitted"). A newer one leaves out the missing
+// capability, and refuses a request to drop it ("not available in the current environment").
 func privilegesWith(bounding uint64, apiVersion string) privileges {
 	var p privileges
 	if versions.GreaterThanOrEqualTo(apiVersion, sensibleAPI) {
@@ -60,22 +60,22 @@ func privilegesWith(bounding uint64, apiVersion string) privileges {
 	return p
 }
 
-// withoutSysResource is the next thing to try when --privileged was refused and
-// the reason cannot be seen: of all capabilities this is the one that sandboxes
-// take away, and the one that a node can do without.
+// withoutSysResource returns the privileges to try next if the engine refused --privileged and the
+// missing capability is unknown. SYS_RESOURCE is the capability that sandboxes remove, and a node
+// works without it.
 func withoutSysResource() privileges {
 	return privileges{missing: []string{"SYS_RESOURCE"}}
 }
 
-// apply grants the privileges. Without --privileged its parts are asked for one by
-// one: no seccomp or AppArmor profile, no masked paths, every device.
+// apply grants the privileges. Without --privileged, it requests the parts of that flag one by one:
+// no seccomp or AppArmor profile, no masked paths, every device.
 func (p privileges) apply(h *container.HostConfig) {
 	if len(p.missing) == 0 {
 		h.Privileged = true
 		return
 	}
-	// An older engine does not know the newer capabilities by name, but what "ALL"
-	// means to it is enough for a node.
+	// An older engine does not know the names of newer capabilities, but its "ALL" is enough for a
+	// node.
 	h.CapAdd, h.CapDrop = []string{"ALL"}, p.missing
 	h.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined", "label=disable"}
 	h.MaskedPaths, h.ReadonlyPaths = []string{}, []string{} // systempaths=unconfined

@@ -18,14 +18,13 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Images are the daemon's images. Its methods may be called at once from many
-// goroutines.
+// Images gives access to the daemon's images. Its methods are safe for concurrent use.
 type Images struct{ client *client.Client }
 
-// NewImages is the images of the daemon that c speaks to.
+// NewImages returns the images of the daemon that c connects to.
 func NewImages(c *client.Client) Images { return Images{c} }
 
-// Load reads an image archive into the daemon.
+// Load loads an image archive into the daemon.
 func (i Images) Load(ctx context.Context, archive io.Reader) error {
 	response, err := i.client.ImageLoad(ctx, archive, client.ImageLoadWithQuiet(true))
 	if err != nil {
@@ -35,13 +34,13 @@ func (i Images) Load(ctx context.Context, archive io.Reader) error {
 	return messages(response.Body)
 }
 
-// Save writes images of the daemon as an archive.
+// Save returns an archive of images of the daemon. The caller closes it.
 func (i Images) Save(ctx context.Context, names []string) (io.ReadCloser, error) {
 	return i.client.ImageSave(ctx, names)
 }
 
-// IDs are the digests that identify images, in the order of their names. All that
-// are not there are named in one error.
+// IDs returns the digests that identify images, in the order of their names. The error joins one
+// for each image that is missing.
 func (i Images) IDs(ctx context.Context, names []string) ([]string, error) {
 	var ids []string
 	var errs []error
@@ -61,7 +60,7 @@ func (i Images) IDs(ctx context.Context, names []string) ([]string, error) {
 	return ids, nil
 }
 
-// Label is the value of an image's label, "" if there is no such image or label.
+// Label returns the value of an image's label, "" if there is no such image or label.
 func (i Images) Label(ctx context.Context, name, label string) (string, error) {
 	inspect, err := i.client.ImageInspect(ctx, name)
 	if errdefs.IsNotFound(err) {
@@ -73,8 +72,8 @@ func (i Images) Label(ctx context.Context, name, label string) (string, error) {
 	return inspect.Config.Labels[label], nil
 }
 
-// Flatten adds Debian packages to an image and writes the root file system that
-// comes of it.
+// Flatten adds Debian packages to an image, and writes the resulting root file system to w as a tar
+// archive.
 func (i Images) Flatten(ctx context.Context, name string, packages []string, w io.Writer) (err error) {
 	id, err := i.build(ctx, fmt.Sprintf("FROM %s\nRUN apt-get update && "+
 		"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends %s && "+
@@ -82,7 +81,8 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 	if err != nil {
 		return fmt.Errorf("adding packages to %s: %w", name, err)
 	}
-	// Clean-up outlives a cancelled build.
+	// The clean-up also runs after a canceled build. Its minute starts here, so that it includes
+	// the export.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	defer func() {
@@ -105,7 +105,7 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 	return err
 }
 
-// build runs a Dockerfile that needs no files and returns the image's ID.
+// build builds a Dockerfile that needs no other files, and returns the ID of the image.
 func (i Images) build(ctx context.Context, dockerfile string) (string, error) {
 	var files bytes.Buffer
 	out := tar.NewWriter(&files)
@@ -126,7 +126,7 @@ func (i Images) build(ctx context.Context, dockerfile string) (string, error) {
 	return builtID(response.Body)
 }
 
-// message is one line of what the daemon says while it builds or loads.
+// message is one line of the daemon's output of a build or a load.
 type message struct {
 	Stream string `json:"stream"`
 	Error  string `json:"error"`
@@ -140,11 +140,11 @@ func messages(r io.Reader) error {
 	return err
 }
 
-// builtID reads the daemon's messages to their end; an error among them comes with
-// the last lines before it.
+// builtID reads the daemon's messages to their end, and returns the ID of the image. If one of them
+// is an error, it returns that with the last lines of output before it.
 func builtID(r io.Reader) (id string, err error) {
 	var last tail
-	last.limit = 2000
+	last.limit = 2000 // bytes, enough for the last lines
 	for decoder := json.NewDecoder(r); ; {
 		var m message
 		if err := decoder.Decode(&m); err == io.EOF {
@@ -158,6 +158,6 @@ func builtID(r io.Reader) (id string, err error) {
 		if m.Aux.ID != "" {
 			id = m.Aux.ID
 		}
-		_, _ = last.Write([]byte(m.Stream)) // it has no error
+		_, _ = last.Write([]byte(m.Stream)) // tail.Write returns no error
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inotifyOf reads the limit of inotify instances for each user, and counts root's. Only
-// root sees them all: for others used is 0, so that they hear of a limit that is too low in
-// itself. See inotify(7) and user_namespaces(7).
+// inotifyOf reads the limit of inotify instances for each user, and counts those that root uses.
+// Only root can see all of them. For other users, used is 0, so that they still get a warning if
+// the limit alone is too low. See inotify(7) and user_namespaces(7).
 func inotifyOf(proc string, uid int) (limit, used int, ok bool) {
 	data, err := os.ReadFile(filepath.Join(proc, "sys/fs/inotify/max_user_instances"))
 	if err != nil {
-		return 0, 0, false // no such limit
+		return 0, 0, false // the kernel has no such limit
 	}
 	if limit, err = strconv.Atoi(strings.TrimSpace(string(data))); err != nil {
 		return 0, 0, false
@@ -28,11 +28,11 @@ func inotifyOf(proc string, uid int) (limit, used int, ok bool) {
 	return limit, rootsInstances(proc), true
 }
 
-// An openFile is a descriptor of a process.
+// An openFile is a file descriptor of a process.
 type openFile struct{ pid, fd int }
 
-// rootsInstances counts the inotify instances of root's processes. A descriptor that a
-// child inherited is the same instance.
+// rootsInstances returns the number of inotify instances of root's processes. A descriptor that a
+// child has inherited is the same instance.
 func rootsInstances(proc string) int {
 	processes, err := os.ReadDir(proc)
 	if err != nil {
@@ -49,16 +49,16 @@ func rootsInstances(proc string) int {
 	return distinct(files)
 }
 
-// effectiveUser is the user to whom the kernel counts what a process opens, "" for a
-// process that has ended. In a user namespace it is another's number and not the kernel's
-// root; proc shows them as this namespace sees them.
+// effectiveUser returns the user to whom the kernel attributes what a process opens, "" if the
+// process has ended. root of another user namespace has a different number here, because /proc
+// shows users as this namespace sees them.
 func effectiveUser(status string) string {
 	data, err := os.ReadFile(status)
 	if err != nil {
 		return ""
 	}
 	for line := range strings.Lines(string(data)) {
-		// Uid: real, effective, saved, file system
+		// The fields are: Uid:, real, effective, saved, file system.
 		if fields := strings.Fields(line); len(fields) == 5 && fields[0] == "Uid:" {
 			return fields[2]
 		}
@@ -84,9 +84,9 @@ func inotifyFiles(dir string, pid int) []openFile {
 	return files
 }
 
-// distinct counts files that differ. Links in /proc do not tell two instances apart, as all
-// anonymous files have one inode; kcmp(2) does, and gives them an order. Where the
-// kernel has no kcmp, all are taken to differ.
+// distinct returns the number of different files. The links in /proc do not distinguish two
+// instances, because all anonymous files have one inode. kcmp(2) does, and returns an order. If the
+// kernel has no kcmp, distinct counts all files as different.
 func distinct(files []openFile) int {
 	known := true
 	compare := func(a, b openFile) int {
@@ -94,7 +94,7 @@ func distinct(files []openFile) int {
 		order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(a.pid), uintptr(b.pid), kcmpFile, uintptr(a.fd), uintptr(b.fd), 0)
 		switch {
 		case errno != 0 || order > 2:
-			known = false // or a process has ended in between
+			known = false // or a process has ended in the meantime
 			return cmp.Or(a.pid-b.pid, a.fd-b.fd)
 		case order == 2:
 			return 1

@@ -8,7 +8,7 @@ import (
 	"io"
 )
 
-// Inspect writes what the daemon knows of the node, as docker inspect does.
+// Inspect writes what the daemon knows about the node as JSON, as docker inspect does.
 func (n *node) Inspect(ctx context.Context, w io.Writer) error {
 	_, data, err := n.client.ContainerInspectWithRaw(ctx, n.id, false)
 	if err != nil {

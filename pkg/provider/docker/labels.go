@@ -12,17 +12,17 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Labels are all the state there is: what carries a cluster's label is the
-// cluster's, and mkube touches nothing else.
+// Labels hold all state. What carries a cluster's label belongs to that cluster, and mkube changes
+// nothing else.
 const (
 	labelCluster = "dev.mkube.cluster"
 	labelRole    = "dev.mkube.role"
 	labelIP      = "dev.mkube.ip"
 	labelIndex   = "dev.mkube.index"
-	// labelCreation is what provider.NewCreation says.
+	// The value of labelCreation is from provider.NewCreation.
 	labelCreation = "dev.mkube.creation"
 
-	// Those of the node image, which its containers inherit.
+	// The labels of the node image, which its containers inherit.
 	labelKubernetes    = "dev.mkube.kubernetes"
 	labelEtcd          = "dev.mkube.etcd"
 	labelCoreDNS       = "dev.mkube.coredns"
@@ -36,7 +36,8 @@ func byCluster(name string) filters.Args {
 	return filters.NewArgs(filters.Arg("label", labelCluster+"="+name))
 }
 
-// byCreation finds what a creation has made of a cluster, all of it for "".
+// byCreation selects what a creation has created of a cluster, or everything of the cluster if
+// creation is empty.
 func byCreation(name, creation string) filters.Args {
 	args := byCluster(name)
 	if creation != "" {
@@ -56,7 +57,7 @@ func versionsFrom(labels map[string]string) provider.Versions {
 	}
 }
 
-// nodeFrom makes a node of a listed container: its labels say all that is to know.
+// nodeFrom returns the node of a listed container. The labels contain all data of the node.
 func nodeFrom(c *client.Client, s container.Summary) *node {
 	return &node{
 		client: c, id: s.ID, name: containerName(s.Names), role: config.Role(s.Labels[labelRole]),
@@ -64,7 +65,8 @@ func nodeFrom(c *client.Client, s container.Summary) *node {
 	}
 }
 
-// joinAddrs and parseAddrs are addresses as a label holds them, with commas between.
+// joinAddrs and parseAddrs convert addresses to and from the value of a label, which separates them
+// by commas.
 func joinAddrs(addrs []netip.Addr) string {
 	var list []string
 	for _, a := range addrs {

@@ -8,8 +8,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// unmounted leaves out the files in whose place the user mounts one, such as a policy: the
-// daemon cannot replace what is mounted, and the user's is what is meant to be there.
+// unmounted leaves out the files at whose path the user mounts another, such as a policy. The
+// daemon cannot replace a mounted file, and the user's file takes precedence.
 func unmounted(files []provider.File, mounts []config.Mount) []provider.File {
 	return slices.DeleteFunc(slices.Clone(files), func(f provider.File) bool {
 		return slices.ContainsFunc(mounts, func(m config.Mount) bool { return path.Clean(m.ContainerPath) == f.Path })

@@ -19,21 +19,22 @@ import (
 
 func networkName(cluster string) string { return "mkube-" + cluster }
 
-// pools are where the subnets of clusters are taken from, a /24 each, the first pool
-// first. It is out of the way of Docker's own default pools, of the usual home and cloud
-// networks, and of Kubernetes' defaults for pods and services. The second is for hosts
-// whose VPN routes all of 10.0.0.0/8: nobody's network may have addresses of it (RFC 2544).
+// pools are the ranges for the subnets of clusters, a /24 for each cluster. The first pool comes
+// first. It overlaps neither the default pools of Docker, nor the usual networks of homes and
+// clouds, nor the defaults of Kubernetes for pods and Services. The second pool is for hosts with a
+// VPN that routes all of 10.0.0.0/8. It is reserved (RFC 2544), so that no network has these
+// addresses.
 var pools = []netip.Prefix{netip.MustParsePrefix("10.89.0.0/16"), netip.MustParsePrefix("198.19.0.0/16")}
 
-// pool6 is the same for IPv6, a /64 each: a prefix of those that anybody may use
-// within a site (RFC 4193), chosen by chance.
+// pool6 is the range for IPv6, a /64 for each cluster. Its prefix is random, in the range that
+// everyone may use within a site (RFC 4193).
 var pool6 = netip.MustParsePrefix("fd4d:5ab1:b9e4::/48")
 
-// createNetwork makes the cluster's network, with subnets that overlap nothing else,
-// and returns its ID and them: an IPv4 one, and an IPv6 one where pods have such
-// addresses. Its own network is what lets nodes have addresses that are known beforehand
-// and stay. It is also what claims the cluster's name: whoever has the network makes the
-// cluster, everybody else gets provider.ErrExists.
+// createNetwork creates the cluster's network with subnets that overlap no other network. It
+// returns the ID of the network and its subnets: an IPv4 one, and an IPv6 one if pods have IPv6
+// addresses. In its own network, a cluster can fix the addresses of its nodes in advance. The
+// network also claims the cluster's name: the command that creates the network creates the cluster,
+// and all others get provider.ErrExists.
 func createNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Cluster, creation string) (id string, subnets []netip.Prefix, err error) {
 	for range claims {
 		id, subnets, err := tryNetwork(ctx, c, m, cfg, creation)
@@ -44,7 +45,7 @@ func createNetwork(ctx context.Context, c *client.Client, m machine, cfg config.
 		if err != nil || alone {
 			return id, subnets, err
 		}
-		// Two that back off for different times meet no second time.
+		// Two commands that wait for different times do not collide again.
 		select {
 		case <-ctx.Done():
 			return "", nil, ctx.Err()
@@ -54,17 +55,17 @@ func createNetwork(ctx context.Context, c *client.Client, m machine, cfg config.
 	return "", nil, existing(ctx, c, cfg.Name)
 }
 
-// How often a name is claimed, and the longest pause between two tries: making a network
-// takes an engine some 100 ms.
+// The maximum number of claims, and the maximum pause between two of them. An engine needs about
+// 100 ms to create a network.
 const (
 	claims     = 8
 	claimPause = 500 * time.Millisecond
 )
 
-// claimed says whether a new network is the only one of its cluster. An engine before 25.0
-// looks for the name before it makes a network, not while it does: two networks of one
-// name come of two requests at the same time
-// (https://github.com/moby/moby/pull/46251). One that is not the only one is removed.
+// claimed reports whether a new network is the only one of its cluster, and removes it if it is
+// not. An engine before 25.0 checks the name before it creates a network, not during that. So two
+// concurrent requests can create two networks with one name
+// (https://github.com/moby/moby/pull/46251).
 func claimed(ctx context.Context, c *client.Client, cluster, id string) (bool, error) {
 	list, err := c.NetworkList(ctx, network.ListOptions{Filters: byCluster(cluster)})
 	if err != nil {
@@ -97,7 +98,7 @@ func tryNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Clu
 		for _, s := range subnets {
 			ipam.Config = append(ipam.Config, network.IPAMConfig{Subnet: s.String(), Gateway: s.Addr().Next().String()})
 		}
-		// A cancelled request is carried out all the same, after Delete has looked.
+		// The daemon finishes a canceled request, even after Delete has listed the networks.
 		made, err := c.NetworkCreate(context.WithoutCancel(ctx), networkName(cfg.Name), network.CreateOptions{
 			Driver: "bridge", IPAM: ipam, EnableIPv6: &withIPv6, Options: options,
 			Labels: map[string]string{labelCluster: cfg.Name, labelCreation: creation},
@@ -105,7 +106,7 @@ func tryNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Clu
 		switch {
 		case err == nil:
 			return made.ID, subnets, nil
-		case strings.Contains(err.Error(), "overlaps"): // with one that another mkube just made
+		case strings.Contains(err.Error(), "overlaps"): // with a network that another mkube has just created
 			continue
 		case errdefs.IsConflict(err), errdefs.IsAlreadyExists(err):
 			return "", nil, existing(ctx, c, cfg.Name)
@@ -116,7 +117,8 @@ func tryNetwork(ctx context.Context, c *client.Client, m machine, cfg config.Clu
 	return "", nil, errNoSubnet
 }
 
-// existing is the error of a network that exists, with who made it where the network says so.
+// existing returns the error for a network that exists. It names the creator if the network has
+// that label.
 func existing(ctx context.Context, c *client.Client, cluster string) error {
 	by := ""
 	if found, err := c.NetworkInspect(ctx, networkName(cluster), network.InspectOptions{}); err == nil && found.Labels[labelCreation] != "" {
@@ -125,7 +127,7 @@ func existing(ctx context.Context, c *client.Client, cluster string) error {
 	return fmt.Errorf("network %s %w%s", networkName(cluster), provider.ErrExists, by)
 }
 
-// errNoSubnet says that all of the pool is taken.
+// errNoSubnet is the error if no subnet of the pools is free.
 var errNoSubnet = fmt.Errorf("no free subnet in %s, %s or, for IPv6, %s: delete clusters (mkube get clusters) or Docker networks (docker network prune)", pools[0], pools[1], pool6)
 
 // ipv6 reports whether the nodes of a cluster have IPv6 addresses.
@@ -133,15 +135,15 @@ func ipv6(cfg config.Cluster) bool {
 	return cfg.Networking.IPFamily == config.IPv6 || cfg.Networking.IPFamily == config.DualStack
 }
 
-// optionMTU is the network's MTU. What the daemon's own setting (its flag --mtu) says
-// is only its default bridge's; an underlay that needs it needs it for ours too.
+// optionMTU sets the MTU of a network. The daemon's own setting (its flag --mtu) applies only to
+// its default bridge, but an underlay that requires it requires it for the cluster's network too.
 const optionMTU = "com.docker.network.driver.mtu"
 
-// networkOptions are the options that the cluster's network has of the default one.
+// networkOptions returns the options that the cluster's network copies from the default network.
 func networkOptions(ctx context.Context, c *client.Client) (map[string]string, error) {
 	bridge, err := c.NetworkInspect(ctx, "bridge", network.InspectOptions{})
 	if errdefs.IsNotFound(err) {
-		return nil, nil // the daemon was told to have none
+		return nil, nil // the daemon is configured without a default bridge
 	}
 	if err != nil {
 		return nil, fmt.Errorf("inspecting network bridge: %w", err)
@@ -152,8 +154,8 @@ func networkOptions(ctx context.Context, c *client.Client) (map[string]string, e
 	return nil, nil
 }
 
-// nodeAddrs are the addresses of the i-th node that the cluster uses, in the order of
-// its pod subnets.
+// nodeAddrs returns the addresses of the i-th node that the cluster uses, in the order of the
+// families of its pod subnets.
 func nodeAddrs(cfg config.Cluster, i int, subnets []netip.Prefix) []netip.Addr {
 	var addrs []netip.Addr
 	for _, pods := range cfg.Networking.PodSubnets() {
@@ -166,7 +168,8 @@ func nodeAddrs(cfg config.Cluster, i int, subnets []netip.Prefix) []netip.Addr {
 	return addrs
 }
 
-// attachment is all addresses of the i-th node: Docker's networks always have IPv4.
+// attachment returns all addresses of the i-th node. It always includes IPv4, which every Docker
+// network has.
 func attachment(i int, subnets []netip.Prefix) *network.EndpointIPAMConfig {
 	a := new(network.EndpointIPAMConfig)
 	for _, s := range subnets {
@@ -179,7 +182,7 @@ func attachment(i int, subnets []netip.Prefix) *network.EndpointIPAMConfig {
 	return a
 }
 
-// nodeAddr is the address of the i-th node: the network's first is the gateway.
+// nodeAddr returns the address of the i-th node. The first address of the network is the gateway's.
 func nodeAddr(subnet netip.Prefix, i int) netip.Addr {
 	a := subnet.Addr().Next().Next()
 	for range i {

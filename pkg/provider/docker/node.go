@@ -23,18 +23,18 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// node is a container.
+// node is a node that is a container.
 type node struct {
 	client   *client.Client
 	id, name string
 	role     config.Role
 	ips      []netip.Addr // the preferred one first
 	versions provider.Versions
-	attached *network.EndpointIPAMConfig // known only while the node is made
-	parts    string                      // see nodeImage; known only while the node is made
-	creation string                      // known only while the node is made
-	network  string                      // its network's name or ID; known only while the node is made
-	free     *freePorts                  // known only while the node is made
+	attached *network.EndpointIPAMConfig // set only while the node is created
+	parts    string                      // see nodeImage; set only while the node is created
+	creation string                      // set only while the node is created
+	network  string                      // name or ID of its network; set only while the node is created
+	free     *freePorts                  // set only while the node is created
 }
 
 var _ provider.Node = (*node)(nil)
@@ -45,7 +45,8 @@ func (n *node) IP() netip.Addr              { return first(n.ips) }
 func (n *node) IPs() []netip.Addr           { return slices.Clone(n.ips) }
 func (n *node) Versions() provider.Versions { return n.versions }
 
-// first is the zero Addr for none, which is a node whose labels were tampered with.
+// first returns the first address. It returns the zero Addr if there is none, because someone has
+// changed the labels of the node.
 func first(ips []netip.Addr) netip.Addr {
 	if len(ips) == 0 {
 		return netip.Addr{}
@@ -53,7 +54,8 @@ func first(ips []netip.Addr) netip.Addr {
 	return ips[0]
 }
 
-// Run runs a command by an exec of the engine, which has no way to end one.
+// Run runs a command with an exec of the engine. provider.Supervise ends it, because the engine
+// cannot.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 	err := provider.Supervise(ctx, cmd, n.exec)
 	if exit := (*provider.ExitError)(nil); err == nil || errors.As(err, &exit) || errors.Is(err, provider.ErrNotRunning) {
@@ -62,7 +64,7 @@ func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 	return fmt.Errorf("running %s on %s: %w", cmd.Args[0], n.name, err)
 }
 
-// exec runs a command. A cancelled one is left behind.
+// exec runs a command. If ctx ends first, the command keeps running.
 func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 	exec, err := n.client.ContainerExecCreate(ctx, n.id, container.ExecOptions{
 		Cmd: cmd.Args, Env: cmd.Env, Tty: cmd.TTY,
@@ -84,10 +86,10 @@ func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 	running, ended := context.WithCancel(ctx)
 	defer ended()
 	go cmd.Resize(running, func(size provider.TerminalSize) {
-		// A size that does not get through is corrected by the next one.
+		// The next size corrects one that fails.
 		_ = n.client.ContainerExecResize(running, exec.ID, container.ResizeOptions{Width: uint(size.Columns), Height: uint(size.Rows)})
 	})
-	stderr := &tail{limit: 4096}
+	stderr := &tail{limit: 4096} // bytes, a screenful
 	if err := stream(conn, cmd, stderr); err != nil {
 		return errors.Join(ctx.Err(), err)
 	}
@@ -104,7 +106,7 @@ func (n *node) exec(ctx context.Context, cmd provider.Cmd) error {
 	return nil
 }
 
-// Command is the docker command that does the same from a shell.
+// Command returns the docker command that does the same in a shell.
 func (n *node) Command(cmd provider.Cmd) []string {
 	args := []string{"docker", "exec"}
 	if cmd.Stdin != nil {
@@ -119,11 +121,11 @@ func (n *node) Command(cmd provider.Cmd) []string {
 	return append(append(args, n.name), cmd.Args...)
 }
 
-// stream carries a command's input and output until its output ends.
+// stream copies a command's input and output until the output ends.
 func stream(conn types.HijackedResponse, cmd provider.Cmd, stderr *tail) error {
 	if cmd.Stdin != nil {
 		go func() {
-			// An error here is that of a command that ended without reading on.
+			// Both fail only if the command has ended without reading all input.
 			_, _ = io.Copy(conn.Conn, cmd.Stdin)
 			_ = conn.CloseWrite()
 		}()
@@ -148,7 +150,7 @@ func orDiscard(w io.Writer) io.Writer {
 	return w
 }
 
-// tail keeps the last bytes written to it.
+// tail keeps the last bytes that are written to it, limit at most.
 type tail struct {
 	bytes.Buffer
 	limit int
@@ -162,10 +164,10 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Endpoint is where this machine reaches the address that the daemon published the port
-// at; a port that is not published is reached at the node's own address, which works
-// where the daemon is a local one on Linux. What the container was made with comes first:
-// it is in order, and there while the node is stopped.
+// Endpoint returns the address at which this host reaches a port that the daemon publishes. A port
+// that is not published has the node's own address, which works if the daemon is local and on
+// Linux. The bindings in the container's configuration take precedence: they are in order, and they
+// are there while the node is stopped.
 func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	inspect, err := n.client.ContainerInspect(ctx, n.id)
 	if err != nil {
@@ -186,6 +188,6 @@ func (n *node) Logs(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("reading the console of %s: %w", n.name, err)
 	}
 	defer logs.Close()
-	_, err = io.Copy(w, logs) // a terminal's output is one stream
+	_, err = io.Copy(w, logs) // with a terminal, the output is one stream
 	return err
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// boundingSet reads the capability bounding set of the process at the other end of
-// a local socket.
+// boundingSet returns the capability bounding set of the process that listens on a local socket. ok
+// is false if it cannot be determined.
 func boundingSet(host string) (set uint64, ok bool) {
 	path, isUnix := strings.CutPrefix(host, "unix://")
 	if !isUnix {
@@ -33,7 +33,8 @@ func boundingSet(host string) (set uint64, ok bool) {
 	return 0, false
 }
 
-// peer is the process that listens on a socket, 0 for one of another PID namespace.
+// peer returns the number of the process that listens on a socket, 0 if it is in another PID
+// namespace.
 func peer(socket string) (pid int, err error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {

@@ -20,17 +20,18 @@ import (
 
 var _ provider.Placer = (*Provider)(nil)
 
-// place is where an engine publishes ports, as this machine sees it.
+// place describes where an engine publishes ports, as seen from this host.
 type place struct {
-	// host is the name or address of the engine's host. "" means that its loopback is
-	// this machine's: a local engine, or a virtual machine that forwards its ports here.
+	// host is the name or address of the engine's host. If empty, the loopback interface of the
+	// engine is this host's: the engine is local, or in a virtual machine that forwards its ports
+	// to this host.
 	host string
-	// listen is where ports are published whose address the configuration leaves out.
+	// listen is the address for published ports if the configuration sets none.
 	listen string
 }
 
-// placeOf tells it by the engine's URL. A unix socket is always local: Docker Desktop,
-// colima and lima forward both the socket and the published ports.
+// placeOf derives the place from the URL of the engine. A unix socket is always local: Docker
+// Desktop, colima and lima forward both the socket and the published ports.
 func placeOf(ctx context.Context, c *client.Client) place {
 	here := place{listen: config.Loopback}
 	u, err := url.Parse(c.DaemonHost())
@@ -58,7 +59,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// everywhere is all addresses of a host, of the family by which it is reached.
+// everywhere returns the unspecified address of a host. It is of IPv6 if the host has only IPv6
+// addresses.
 func everywhere(ctx context.Context, host string) string {
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	only6 := err == nil && len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap().Is4() })
@@ -68,8 +70,8 @@ func everywhere(ctx context.Context, host string) string {
 	return netip.IPv4Unspecified().String()
 }
 
-// reached is the host by which this machine reaches what is published at an address of
-// the engine's host.
+// reached returns the host at which this host reaches a port that is published at an address of the
+// engine's host.
 func (p place) reached(address string) string {
 	addr, err := netip.ParseAddr(address)
 	switch {
@@ -83,9 +85,9 @@ func (p place) reached(address string) string {
 	return config.Loopback
 }
 
-// Place puts the cluster where the engine is. See place: with a remote engine, ports are
-// published on all addresses of its host unless the configuration names one, and the
-// certificate of the API server has the name by which mkube reaches that host.
+// Place adapts the configuration to the place of the engine, see place. With a remote engine, ports
+// are published on all addresses of its host unless the configuration sets one. The certificate of
+// the API server contains the name with which mkube reaches that host.
 func (p *Provider) Place(ctx context.Context, cfg config.Cluster) (config.Cluster, []string, error) {
 	at := placeOf(ctx, p.client)
 	placed := cfg.PublishedAt(at.listen)
@@ -101,15 +103,16 @@ func (p *Provider) Place(ctx context.Context, cfg config.Cluster) (config.Cluste
 
 var hostName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
-// certifiable reports whether a certificate can have the name or address of a host. One
-// that it cannot have, such as a name with letters beyond ASCII, is still reached: see
+// certifiable reports whether a certificate can contain the name or address of a host. mkube
+// reaches a host without that, such as one with letters beyond ASCII in its name, too: see
 // cluster.External.
 func certifiable(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return hostName.MatchString(host) || err == nil && addr.Zone() == ""
 }
 
-// unreachable is what is published on the loopback of a remote engine.
+// unreachable returns a problem for each port that is published on the loopback address of a remote
+// engine.
 func (p place) unreachable(cfg config.Cluster) (warnings []string, errs []error) {
 	if n := cfg.Networking; isLoopback(n.APIServerAddress) {
 		if n.APIServerPort == 0 {
@@ -133,7 +136,8 @@ func isUnspecified(address string) bool {
 	return err == nil && addr.Unmap().IsUnspecified()
 }
 
-// relative refuses paths that only this machine could complete.
+// relative returns an error for each relative host path: it would be relative to a folder of this
+// host.
 func (p place) relative(cfg config.Cluster) (errs []error) {
 	for i, n := range cfg.Nodes {
 		for j, m := range n.ExtraMounts {

@@ -21,7 +21,7 @@ import (
 
 var _ provider.Planner = (*Provider)(nil)
 
-// Plan is Create as docker commands.
+// Plan returns what Create would do, as docker commands.
 func (p *Provider) Plan(ctx context.Context, cfg config.Cluster) (provider.Plan, error) {
 	images, err := p.nodeImages(ctx, cfg)
 	if err != nil {
@@ -76,7 +76,7 @@ func networkCommand(cfg config.Cluster, subnets []netip.Prefix, options map[stri
 	return shellescape.QuoteCommand(append(args, networkName(cfg.Name)))
 }
 
-// createCommand is the docker command for a node's container, see
+// createCommand returns the docker command that creates a node's container, see
 // https://docs.docker.com/reference/cli/docker/container/create/.
 func createCommand(cluster string, n *node, spec *container.Config, host *container.HostConfig) []string {
 	args := []string{
@@ -117,7 +117,7 @@ func addressFlags(a *network.EndpointIPAMConfig) []string {
 	return args
 }
 
-// pairs are a flag for each key, in order.
+// pairs returns a flag for each key, sorted by key.
 func pairs(flag string, m map[string]string, between string) []string {
 	var args []string
 	for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -147,11 +147,11 @@ func mountFlag(m mount.Mount) string {
 	return csvLine(parts)
 }
 
-// csvLine is how docker reads the value of --mount: a path may have a comma in it.
+// csvLine returns fields in the format of --mount, which is CSV: a path may contain a comma.
 func csvLine(fields []string) string {
 	var line strings.Builder
 	w := csv.NewWriter(&line)
-	_ = w.Write(fields) // a strings.Builder takes everything
+	_ = w.Write(fields) // writes to a strings.Builder do not fail
 	w.Flush()
 	return strings.TrimSuffix(line.String(), "\n")
 }

@@ -22,11 +22,11 @@ import (
 	"github.com/mkube/mkube/pkg/names"
 )
 
-// apiServerPort is kube-apiserver's port on a node.
+// apiServerPort is the port of kube-apiserver on a node.
 const apiServerPort = names.APIServerPort
 
-// ports are the published ports of a node: the API server's on the one that all
-// clients go to, and those that the configuration asks for.
+// ports returns the ports that a node publishes: the port of the API server, if all clients use
+// this node, and the port mappings of the configuration.
 func ports(cfg config.Cluster, i int, free *freePorts) (nat.PortSet, nat.PortMap, error) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
 	add := func(port int32, protocol, address string, hostPort int32) error {
@@ -59,8 +59,8 @@ func ports(cfg config.Cluster, i int, free *freePorts) (nat.PortSet, nat.PortMap
 	return exposed, bindings, nil
 }
 
-// entrance is the number of the node that clients of the API go to: the load
-// balancer, or else the first control plane.
+// entrance returns the index of the node that clients of the API use: the load balancer if there is
+// one, otherwise the first control plane.
 func entrance(cfg config.Cluster) int {
 	role := config.ControlPlane
 	if cfg.Count(config.LoadBalancer) > 0 {
@@ -69,33 +69,35 @@ func entrance(cfg config.Cluster) int {
 	return slices.IndexFunc(cfg.Nodes, func(n config.Node) bool { return n.Role == role })
 }
 
-// Free ports are chosen from this range. It is below the one from which Linux takes the
-// ports of outgoing connections (32768 and up): one of those could hold a node's port
-// just when the node starts again. It is below Kubernetes' node ports (30000 and up),
-// which users like to map to themselves.
+// The range from which mkube chooses free ports. It is below the range from which Linux takes the
+// ports of outgoing connections (32768 and up). Such a connection could occupy a node's port at the
+// moment at which the node starts again. It is also below the node ports of Kubernetes (30000 and
+// up), which users often map to the same port of the host.
 const (
 	firstFreePort = 20000
 	lastFreePort  = 29999
 )
 
-// freePorts chooses host ports for one create or add. A port must stay the same over
-// restarts of the node and the engine. One that the engine chooses does not: the engine
-// chooses again at each start. So mkube writes a number into the container's
-// configuration: one that neither the configuration nor another container has, and that,
-// with a local engine, nothing listens on. The rest the engine alone knows, above all
-// a remote one, and what happens until the node starts: where it refuses a chosen port,
-// the node is made once more with another (see boot).
+// freePorts chooses host ports for one create or add. A port must stay the same over restarts of
+// the node and the engine, but the engine chooses a new one at each start. So mkube writes a number
+// into the container's configuration. Neither the configuration nor another container has that
+// number, and nothing listens on it if the engine is local.
+//
+// Only the engine knows the other used ports, in particular a remote engine, and a port can be
+// taken before the node starts. If the engine refuses a chosen port, mkube creates the node again
+// with another port (see boot).
 type freePorts struct {
-	listen string // where ports are published without an address
-	local  bool   // the engine's ports are this machine's
+	listen string // the address for ports without one
+	local  bool   // set if the engine's ports are this host's
 
 	mu     sync.Mutex
-	taken  map[string]bool // as "23456/tcp"
-	chosen map[string]bool // numbers alone
+	taken  map[string]bool // keys like "23456/tcp"
+	chosen map[string]bool // keys like "23456"
 }
 
-// freePorts knows the ports that the configuration and all containers have. The engine
-// lists those of running containers; a stopped node needs its own when it starts again.
+// freePorts returns a chooser that avoids the ports of the configuration and of all containers. The
+// engine lists only those of running containers, but a stopped node needs its own ports when it
+// starts again.
 func (p *Provider) freePorts(ctx context.Context, cfg config.Cluster) (*freePorts, error) {
 	f := &freePorts{listen: placeOf(ctx, p.client).listen, local: local(p.client), taken: map[string]bool{}, chosen: map[string]bool{}}
 	f.take("tcp", cfg.Networking.APIServerPort)
@@ -117,11 +119,11 @@ func (p *Provider) freePorts(ctx context.Context, cfg config.Cluster) (*freePort
 		}
 		inspect, err := p.client.ContainerInspect(ctx, c.ID)
 		if err != nil {
-			continue // it went away in between
+			continue // the container was removed in the meantime
 		}
 		for key, bindings := range inspect.HostConfig.PortBindings {
 			for _, b := range bindings {
-				port, _ := strconv.Atoi(b.HostPort)
+				port, _ := strconv.Atoi(b.HostPort) // without a number it is 0, which is never chosen
 				f.take(key.Proto(), int32(port))
 			}
 		}
@@ -133,11 +135,11 @@ func portKey(protocol string, port int32) string { return fmt.Sprintf("%d/%s", p
 
 func (f *freePorts) take(protocol string, port int32) { f.taken[portKey(protocol, port)] = true }
 
-// choose is a port that nothing else has. It is given once.
+// choose returns a port that nothing else uses, and never returns it again.
 func (f *freePorts) choose(protocol, address string) (int32, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for range 1000 {
+	for range 1000 { // random tries, enough unless almost all ports are taken
 		port := firstFreePort + rand.Int32N(lastFreePort-firstFreePort+1)
 		if f.taken[portKey(protocol, port)] {
 			continue
@@ -152,8 +154,8 @@ func (f *freePorts) choose(protocol, address string) (int32, error) {
 	return 0, fmt.Errorf("no free %s port from %d to %d on %s: choose a port with hostPort", protocol, firstFreePort, lastFreePort, address)
 }
 
-// listens reports whether something has the port of this machine. Go cannot ask for SCTP,
-// and an address that is not this machine's is the engine's to know.
+// listens reports whether a port of this host is in use. It returns false for SCTP, which Go does
+// not support, and for an address that this host does not have: only the engine knows those.
 func listens(protocol, address string, port int32) bool {
 	hostPort := net.JoinHostPort(address, strconv.Itoa(int(port)))
 	var err error
@@ -166,13 +168,14 @@ func listens(protocol, address string, port int32) bool {
 	case "udp":
 		var c net.PacketConn
 		if c, err = net.ListenPacket(ofFamily(protocol, address), hostPort); err == nil {
-			_ = c.Close() // it was only looked whether it can be had
+			_ = c.Close() // it was opened only to see whether that works
 		}
 	}
 	return errors.Is(err, syscall.EADDRINUSE)
 }
 
-// ofFamily is "tcp4" and the like. Without the family Go would listen on both for 0.0.0.0.
+// ofFamily returns the network for one family, such as "tcp4". Without the family, Go would listen
+// on both families for 0.0.0.0.
 func ofFamily(protocol, address string) string {
 	if strings.Contains(address, ":") {
 		return protocol + "6"
@@ -182,8 +185,7 @@ func ofFamily(protocol, address string) string {
 
 var portNumber = regexp.MustCompile(`:([0-9]+)`)
 
-// lost reports whether err is the engine's word that a port which was chosen here is
-// taken after all.
+// lost reports whether err is the engine's error for a port that was chosen here but is taken.
 func (f *freePorts) lost(err error) bool {
 	if !portTaken(err) {
 		return false
@@ -193,7 +195,7 @@ func (f *freePorts) lost(err error) bool {
 	return slices.ContainsFunc(portNumber.FindAllStringSubmatch(err.Error(), -1), func(m []string) bool { return f.chosen[m[1]] })
 }
 
-// portTaken reports whether the engine could not publish a port.
+// portTaken reports whether err means that the engine could not publish a port.
 func portTaken(err error) bool {
 	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
 }

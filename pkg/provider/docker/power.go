@@ -18,8 +18,7 @@ var (
 	_ provider.Starter = (*Provider)(nil)
 )
 
-// Stop stops the containers of a cluster, as docker stop does, the first control plane
-// last.
+// Stop stops the containers of a cluster, as docker stop does, and the first control plane last.
 func (p *Provider) Stop(ctx context.Context, cluster string) error {
 	list, err := p.containers(ctx, cluster)
 	if err != nil || len(list) == 0 {
@@ -29,8 +28,8 @@ func (p *Provider) Stop(ctx context.Context, cluster string) error {
 	return errors.Join(each(list[1:], "stopping", stop), each(list[:1], "stopping", stop))
 }
 
-// Start starts the containers of a cluster, or those of these names, as docker start does. It
-// waits for one that is about to stop, and starts it again.
+// Start starts the containers of a cluster, or only those with the given names, as docker start
+// does. It waits for a container that is about to stop, and then starts it again.
 func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
 	list, err := p.containers(ctx, cluster)
 	if err != nil {
@@ -55,16 +54,16 @@ func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) e
 	})
 }
 
-// stays fails on a node that shuts down: systemd says so, or has the job to, until a program
-// that ends what is left takes its place as process 1.
+// stays is a script that fails on a node that shuts down. systemd is in the state "stopping" or has
+// that job, until systemd-shutdown, which ends the remaining processes, replaces it as process 1.
 const stays = `case "$(systemctl is-system-running; systemctl list-jobs)" in *stopping*|*halt.target*) exit 1 ;; esac 2>/dev/null
 read -r name </proc/1/comm && [ "$name" != systemd-shutdow ]`
 
-// stopLimit is more than the engine gives a container to stop.
+// stopLimit is longer than the time that the engine gives a container to stop.
 const stopLimit = 15 * time.Second
 
-// awaitStop waits for the end of a container that is about to stop: a stop that was killed is
-// carried out by the engine all the same, and a container that still runs cannot be started.
+// awaitStop waits for the end of a container that is about to stop. The engine finishes the stop of
+// a killed command, and a container that still runs cannot be started.
 func (n *node) awaitStop(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
@@ -77,13 +76,13 @@ func (n *node) awaitStop(ctx context.Context) error {
 		return nil
 	case err := <-failed:
 		if ctx.Err() == nil && limited.Err() != nil {
-			return nil // it hangs, or was wrongly said to stop: what is waited for next will tell
+			return nil // it hangs, or stays was wrong: the next wait finds out
 		}
 		return err
 	}
 }
 
-// each does something to all these containers at once.
+// each calls do for all containers concurrently, and joins the errors.
 func each(list []container.Summary, doing string, do func(id string) error) error {
 	errs := make([]error, len(list))
 	var wait sync.WaitGroup

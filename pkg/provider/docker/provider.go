@@ -16,20 +16,20 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Provider makes nodes of containers.
+// Provider creates nodes that are containers. It is safe for concurrent use.
 type Provider struct {
 	client *client.Client
-	// machine is the one that mkube runs on.
+	// machine is the host of mkube.
 	machine machine
 }
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New is the provider on the daemon that c speaks to.
+// New returns the provider for the daemon that c connects to.
 func New(c *client.Client) *Provider { return &Provider{c, here()} }
 
-// Nodes lists the containers of a cluster, control planes first, in the order of
-// its configuration.
+// Nodes returns the containers of a cluster, control planes first, in the order of its
+// configuration.
 func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
 	list, err := p.containers(ctx, cluster)
 	if err != nil {
@@ -42,7 +42,7 @@ func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, 
 	return nodes, nil
 }
 
-// containers lists the containers of a cluster, in the order of Nodes.
+// containers returns the containers of a cluster, in the order of Nodes.
 func (p *Provider) containers(ctx context.Context, cluster string) ([]container.Summary, error) {
 	list, err := p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: byCluster(cluster)})
 	if err != nil {
@@ -54,7 +54,7 @@ func (p *Provider) containers(ctx context.Context, cluster string) ([]container.
 }
 
 func index(s container.Summary) int {
-	i, _ := strconv.Atoi(s.Labels[labelIndex])
+	i, _ := strconv.Atoi(s.Labels[labelIndex]) // 0 if someone has removed the label
 	return i
 }
 
@@ -62,7 +62,7 @@ func rank(s container.Summary) int {
 	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, config.Role(s.Labels[labelRole]))
 }
 
-// Clusters lists the names of all clusters that have left anything on the daemon.
+// Clusters returns the sorted names of all clusters that have a container or network on the daemon.
 func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	if err := reach(ctx, p.client); err != nil {
 		return nil, err

@@ -13,10 +13,10 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// Delete removes the containers of a cluster with their volumes, all at once, then
-// its network. It removes what was there when it began, and what the engine makes later for
-// the commands that made that; nothing of a cluster of the same name that somebody makes
-// meanwhile.
+// Delete removes all containers of a cluster with their volumes at the same time, and then its
+// network. It removes everything that existed when it began, and what the engine creates later for
+// the same commands. It removes nothing of a cluster with the same name that another command
+// creates in the meantime.
 func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	found, err := p.inventory(ctx, cluster, creation)
 	if err != nil {
@@ -25,21 +25,22 @@ func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	if err := p.removeContainers(ctx, found.containers); err != nil {
 		return err
 	}
-	// Whoever deletes a creation of its own has waited for all that it asked for.
+	// A command that deletes its own creation has waited for all of its requests.
 	if err := p.removeLate(ctx, cluster, found, creation == "" && found.unfinished()); err != nil {
 		return err
 	}
 	return p.removeNetworks(ctx, found.networks)
 }
 
-// inventory is what the engine has of a cluster.
+// An inventory lists what the engine has of a cluster.
 type inventory struct {
 	containers []container.Summary
 	volumes    []*volume.Volume
 	networks   []network.Summary
 }
 
-// inventory lists what there is of a cluster, of one creation or of all.
+// inventory lists what the engine has of a cluster, from one creation, or from all if creation is
+// empty.
 func (p *Provider) inventory(ctx context.Context, cluster, creation string) (i inventory, err error) {
 	labelled := byCreation(cluster, creation)
 	if i.containers, err = p.client.ContainerList(ctx, container.ListOptions{All: true, Filters: labelled}); err != nil {
@@ -56,7 +57,7 @@ func (p *Provider) inventory(ctx context.Context, cluster, creation string) (i i
 	return i, nil
 }
 
-// creations are the commands that made all this.
+// creations returns the creations in the labels of the inventory. They are not unique.
 func (i inventory) creations() []string {
 	var list []string
 	for _, c := range i.containers {
@@ -71,19 +72,20 @@ func (i inventory) creations() []string {
 	return slices.DeleteFunc(list, func(creation string) bool { return creation == "" })
 }
 
-// unfinished reports whether a command was killed before the engine had started what it made.
+// unfinished reports whether a command was killed before the engine started what it created.
 func (i inventory) unfinished() bool {
 	return len(i.containers) == 0 && len(i.volumes)+len(i.networks) > 0 ||
 		slices.ContainsFunc(i.containers, func(c container.Summary) bool { return c.State == "created" })
 }
 
-// lateLimit is how long the engine may take for what a command asked for before it was killed.
-// A container takes most of a second where the engine is busy.
+// lateLimit is the maximum time that the engine needs for the last requests of a killed command. A
+// busy engine takes most of a second to create a container.
 const lateLimit = time.Second
 
-// removeLate removes the containers that the engine has made since it was listed, and the
-// volumes that go with no container. An engine carries out the last requests of a command that
-// was killed all the same, the unfinished one's for a while.
+// removeLate removes the containers that the engine has created since the inventory, and the
+// volumes that are not removed with a container. The engine carries out the last requests of a
+// killed command too. If unfinished, removeLate waits for them until lateLimit has passed without a
+// new container.
 func (p *Provider) removeLate(ctx context.Context, cluster string, found inventory, unfinished bool) error {
 	creations, last := found.creations(), time.Now()
 	for {
@@ -98,7 +100,7 @@ func (p *Provider) removeLate(ctx context.Context, cluster string, found invento
 		if len(late) > 0 {
 			last = time.Now()
 		}
-		// Volumes are in use until the containers come that they were made for.
+		// A volume is in use as soon as the engine creates its container, which is listed later.
 		err = p.removeVolumes(ctx, found.volumes)
 		if err == nil && !unfinished || time.Since(last) > lateLimit {
 			return err
@@ -109,7 +111,8 @@ func (p *Provider) removeLate(ctx context.Context, cluster string, found invento
 	}
 }
 
-// pause is between two looks at what the engine does for a command that was killed.
+// pause waits between two looks at what the engine does for a killed command. It is short compared
+// to the limits here, and long enough not to load the engine.
 func pause(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -123,8 +126,8 @@ func (p *Provider) removeContainers(ctx context.Context, list []container.Summar
 	return each(list, "removing", func(id string) error { return p.removeContainer(ctx, id) })
 }
 
-// removeContainer removes a container and its anonymous volumes. One that does not exist is no
-// error.
+// removeContainer removes a container and its anonymous volumes. If the container does not exist,
+// it returns nil.
 func (p *Provider) removeContainer(ctx context.Context, id string) error {
 	limited, cancel := context.WithTimeout(ctx, removeLimit)
 	defer cancel()
@@ -139,13 +142,13 @@ func (p *Provider) removeContainer(ctx context.Context, id string) error {
 	}
 }
 
-// removeLimit is how long the engine may take for a removal that it was asked for before.
+// removeLimit is the maximum time to wait for a removal that another command has requested.
 const removeLimit = 30 * time.Second
 
-// awaitRemoval waits until the engine has removed a container for somebody else, or has failed
-// to: it carries on with the removal of a command that was killed, and refuses another until
-// then ("removal of container ... is already in progress"). It reports whether there is time
-// left to ask again.
+// awaitRemoval waits until the engine has finished the removal of a container that another command
+// requested, successfully or not. The engine continues the removal of a killed command, and refuses
+// another one until it ends ("removal of container ... is already in progress"). awaitRemoval
+// reports whether there is time left to try again.
 func (p *Provider) awaitRemoval(ctx context.Context, id string) bool {
 	removed, failed := p.client.ContainerWait(ctx, id, container.WaitConditionRemoved)
 	select {
@@ -178,8 +181,8 @@ func (p *Provider) removeNetworks(ctx context.Context, list []network.Summary) e
 	return errors.Join(errs...)
 }
 
-// removeNetwork disconnects what is still there: containers of the user's, such as a
-// registry, that are not the cluster's to remove.
+// removeNetwork removes a network. It first disconnects the containers that are still in it: they
+// are the user's, for example a registry, and not part of the cluster.
 func (p *Provider) removeNetwork(ctx context.Context, id string) error {
 	inspect, err := p.client.NetworkInspect(ctx, id, network.InspectOptions{})
 	if err != nil {
@@ -193,7 +196,7 @@ func (p *Provider) removeNetwork(ctx context.Context, id string) error {
 	return p.client.NetworkRemove(ctx, id)
 }
 
-// Remove removes a container and the volumes that are mounted there.
+// Remove removes the container of a node, and the volumes that are mounted there.
 func (p *Provider) Remove(ctx context.Context, cluster, node string) error {
 	inspect, err := p.client.ContainerInspect(ctx, node)
 	if errdefs.IsNotFound(err) {

@@ -15,13 +15,13 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// maxLogins is how many connections may be logging in at once: sshd refuses some as
-// soon as ten are (MaxStartups in sshd_config(5)), and mkube works on all nodes at once.
+// maxLogins is the maximum number of connections that log in at the same time. sshd refuses some as
+// soon as there are ten (MaxStartups in sshd_config(5)), and mkube works on all nodes concurrently.
 const maxLogins = 5
 
-// sshClient speaks to an engine through the ssh command, as the docker command does:
-// "docker system dial-stdio" on the engine's host carries each connection. Its
-// DaemonHost is the URL without the user and path, which HTTP has no place for.
+// sshClient connects to an engine with the ssh command, as the docker command does: each connection
+// is a "docker system dial-stdio" on the engine's host. DaemonHost of the client returns the URL
+// without the user and path, which HTTP does not support.
 func sshClient(daemonURL string) (*client.Client, error) {
 	u, err := url.Parse(daemonURL)
 	if err != nil {
@@ -37,7 +37,7 @@ func sshClient(daemonURL string) (*client.Client, error) {
 		client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}),
 		client.WithHost("ssh://"+u.Host),
 		func(*client.Client) error {
-			// WithHost has set both for TCP; the ssh command needs no HTTP proxy.
+			// WithHost has set both for TCP. The ssh command needs no HTTP proxy.
 			transport.DialContext, transport.Proxy = dial, nil
 			return nil
 		},
@@ -47,7 +47,7 @@ func sshClient(daemonURL string) (*client.Client, error) {
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// limitLogins lets at most n connections wait for their first answer at once.
+// limitLogins allows at most n connections to wait for their first answer at the same time.
 func limitLogins(dial dialFunc, n int) dialFunc {
 	slots := make(chan struct{}, n)
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -66,7 +66,7 @@ func limitLogins(dial dialFunc, n int) dialFunc {
 	}
 }
 
-// login is a connection that holds its slot until its first answer or its end.
+// login is a connection that keeps its slot until its first answer or its end.
 type login struct {
 	net.Conn
 	release func()
@@ -86,8 +86,8 @@ func (l *login) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write fails with what the ssh command wrote before it ended. Only a Read has that: to
-// write to an ssh that has ended is a broken pipe.
+// Write fails with the last output of an ssh command that has ended. Only a Read returns that: a
+// Write to an ended ssh returns a broken pipe.
 func (l *login) Write(b []byte) (int, error) {
 	n, err := l.Conn.Write(b)
 	if err == nil {
@@ -111,7 +111,7 @@ func (l *login) Close() error {
 	return l.Conn.Close()
 }
 
-// CloseWrite tells the other end that no more input comes, as an exec's end of input.
+// CloseWrite signals the end of input, such as that of an exec, to the other end.
 func (l *login) CloseWrite() error {
 	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -119,17 +119,19 @@ func (l *login) CloseWrite() error {
 	return nil
 }
 
-// sshSaid is the last line that the ssh command wrote before a connection through it
-// failed: what is wrong, after any warnings.
+// sshSaid returns the last line that the ssh command wrote before its connection failed. That line
+// is the cause; warnings come before it. ok is false if err is not from ssh.
 func sshSaid(err error) (said string, ok bool) {
 	_, stderr, ok := strings.Cut(err.Error(), "stderr=")
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	return strings.TrimSpace(lines[len(lines)-1]), ok
 }
 
-// sshHostname is the name or address that the ssh command connects to for a host, which
-// may be an alias of ~/.ssh/config.
+// sshHostname returns the name or address that the ssh command connects to for a host, which may be
+// an alias in ~/.ssh/config.
 func sshHostname(ctx context.Context, u *url.URL) string {
+	// ssh -G only reads the configuration. The limit is for a command in it (Match exec) that
+	// hangs.
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	args := []string{"-G"}
@@ -138,7 +140,7 @@ func sshHostname(ctx context.Context, u *url.URL) string {
 	}
 	out, err := exec.CommandContext(ctx, "ssh", append(args, "--", u.Hostname())...).Output()
 	if err != nil {
-		return u.Hostname() // what is wrong with ssh, the connection says
+		return u.Hostname() // the connection itself reports what is wrong with ssh
 	}
 	for line := range strings.Lines(string(out)) {
 		if name, found := strings.CutPrefix(line, "hostname "); found {

@@ -14,36 +14,37 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// subnetCount is how many subnets a cluster's network may have: all of the pools.
+// subnetCount is the number of subnets that a cluster's network can have: all of the pools.
 const subnetCount = 2 * 256
 
-// subnet4 is the i-th subnet of the pools.
+// subnet4 returns the i-th subnet of the pools.
 func subnet4(i int) netip.Prefix {
 	a := pools[i/256].Addr().As4()
 	a[2] = byte(i)
 	return netip.PrefixFrom(netip.AddrFrom4(a), 24)
 }
 
-// subnet6 is the i-th subnet of the IPv6 pool.
+// subnet6 returns the i-th subnet of the IPv6 pool.
 func subnet6(i int) netip.Prefix {
 	a := pool6.Addr().As16()
 	a[6], a[7] = byte(i>>8), byte(i)
 	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
 }
 
-// occupied is what a cluster's network must not overlap, and what it had better not.
+// occupied lists what a cluster's network must not overlap, and what it avoids if possible.
 type occupied struct {
-	// networks are Docker's, addresses the host's; own are the cluster's pods and services.
+	// networks are Docker's, addresses the host's, and own are those of the cluster's pods and
+	// Services.
 	networks, addresses []hostnet.Use
 	own                 []netip.Prefix
-	// routes are the host's. A network in their midst works, but hides part of what
-	// they lead to.
+	// routes are the host's. A cluster's network within them works, but hides a part of the
+	// addresses that they lead to.
 	routes []hostnet.Use
-	// there is set when the cluster has its network already.
+	// there is set if the cluster's network exists already.
 	there bool
 }
 
-// takenSubnets asks the daemon, and the host where the daemon runs on it.
+// takenSubnets queries the daemon, and also the host if the daemon is local.
 func takenSubnets(ctx context.Context, c *client.Client, m machine, cfg config.Cluster) (occupied, error) {
 	t := occupied{own: slices.Concat(cfg.Networking.PodSubnets(), cfg.Networking.ServiceSubnets())}
 	networks, err := c.NetworkList(ctx, network.ListOptions{})
@@ -68,9 +69,9 @@ func takenSubnets(ctx context.Context, c *client.Client, m machine, cfg config.C
 	return t, err
 }
 
-// free are the subnets that a cluster's network may have, in the order in which they
-// are tried: an IPv4 one and, if wanted, an IPv6 one. Those that a route of the host
-// leads to come last.
+// free returns the subnets that a cluster's network can have, in the order in which they are tried:
+// each time an IPv4 one and, if withIPv6 is set, an IPv6 one. Subnets in routes of the host come
+// last.
 func (t occupied) free(withIPv6 bool) iter.Seq[[]netip.Prefix] {
 	return func(yield func([]netip.Prefix) bool) {
 		next, stop := iter.Pull(t.among(subnet6))
@@ -91,7 +92,7 @@ func (t occupied) free(withIPv6 bool) iter.Seq[[]netip.Prefix] {
 	}
 }
 
-// among are those of the pools' subnets that nothing has.
+// among returns the subnets of the pools that nothing uses, those in routes of the host last.
 func (t occupied) among(nth func(i int) netip.Prefix) iter.Seq[netip.Prefix] {
 	hard := slices.Concat(hostnet.Subnets(t.networks), hostnet.Subnets(t.addresses), t.own)
 	routes := hostnet.Subnets(t.routes)
@@ -107,7 +108,7 @@ func (t occupied) among(nth func(i int) netip.Prefix) iter.Seq[netip.Prefix] {
 	}
 }
 
-// first are the subnets that the cluster's network would get.
+// first returns the subnets that the cluster's network would get. ok is false if none are free.
 func (t occupied) first(withIPv6 bool) (subnets []netip.Prefix, ok bool) {
 	for subnets := range t.free(withIPv6) {
 		return subnets, true
