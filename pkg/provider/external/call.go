@@ -14,14 +14,15 @@ import (
 )
 
 const (
-	// replyLimit is how long a reply may be, and stderrLimit how much is kept of what a
-	// program writes to its standard error: its end.
+	// replyLimit is the maximum size of a reply, and stderrLimit the size of the end of a program's
+	// standard error that is kept, both in bytes.
 	replyLimit, stderrLimit = 16 << 20, 4 << 10
-	// errorLimit is how many error replies of one call are kept.
+	// errorLimit is the maximum number of error replies of one call that are kept, so that a
+	// program that repeats them does not fill the memory.
 	errorLimit = 100
 )
 
-// grace is how long an interrupted program may take to end before it is killed. One that
+// grace returns the time that an interrupted program has to end before it is killed. A program that
 // changes nodes may have to finish a step first.
 func grace(method string) time.Duration {
 	switch method {
@@ -32,12 +33,12 @@ func grace(method string) time.Duration {
 }
 
 const (
-	// lookLimit is how long the program may take to tell something, and changeLimit how long to
-	// change nodes: boots of several machines, and the download of their image before that.
+	// lookLimit is the time limit for a call that only reads, and changeLimit for a call that
+	// changes nodes. Such a call may boot several machines, and download their image first.
 	lookLimit, changeLimit = time.Minute, 30 * time.Minute
 )
 
-// limit is how long a call may take, 0 for as long as it likes: a command on a node.
+// limit returns the time limit of a call. It is 0, which means none, for a command on a node.
 func limit(method string) time.Duration {
 	switch method {
 	case "create", "add", "remove", "delete", "stop", "start":
@@ -48,8 +49,9 @@ func limit(method string) time.Duration {
 	return lookLimit
 }
 
-// call runs the program for one request. input follows the request's line, nil for
-// nothing; each reply goes to on, whose error ends the program and is returned as it is.
+// call runs the program for one request. input follows the line of the request; it may be nil. call
+// passes each reply to on. If on returns an error, call ends the program and returns that error
+// unchanged.
 func (p *Provider) call(ctx context.Context, r Request, input io.Reader, on func(Reply) error) error {
 	if input == nil {
 		input = strings.NewReader("")
@@ -62,8 +64,8 @@ func (p *Provider) call(ctx context.Context, r Request, input io.Reader, on func
 	})
 }
 
-// exchange is call where on may write the program's further input itself: without an
-// input, the program's is left open.
+// exchange is like call, but on may write more input itself: if input is nil, the program's input
+// stays open.
 func (p *Provider) exchange(ctx context.Context, r Request, input io.Reader, on func(Reply, io.WriteCloser) error) error {
 	if err := ctx.Err(); err != nil {
 		return p.failed(r.Method, err)
@@ -85,7 +87,7 @@ func (p *Provider) exchange(ctx context.Context, r Request, input io.Reader, on 
 	return s.finish(ctx, s.read(on))
 }
 
-// failed are errors of a call, each with the program and the method.
+// failed adds the program and the method to each error of a call, and joins the errors.
 func (p *Provider) failed(method string, errs ...error) error {
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s: %s: %w", filepath.Base(p.program), method, err)
@@ -96,7 +98,7 @@ func (p *Provider) failed(method string, errs ...error) error {
 	return errors.Join(errs...)
 }
 
-// session is one run of the program.
+// A session is one run of the program.
 type session struct {
 	provider *Provider
 	method   string
@@ -105,19 +107,18 @@ type session struct {
 	stderr   *tail
 	// end interrupts the program.
 	end context.CancelFunc
-	// ended is closed when the program has ended and its output was read; err is then how
-	// it ended.
+	// ended is closed when the program has ended and its standard error was read. err is then the
+	// result of the program.
 	ended chan struct{}
 	err   error
-	// stop does what is to be done when the session is over.
+	// stop releases the resources of the session after its end.
 	stop func()
 }
 
-// start runs the program. It gets a process group of its own: Ctrl-C in a terminal goes to
-// the group in the foreground, so that the program would be interrupted twice, and a
-// program that is killed must not leave the programs that it runs itself (a shell does not
-// end them). The input and output are plain pipes, for which os/exec waits for nobody but
-// the program.
+// start starts the program in its own process group. Ctrl-C in a terminal interrupts the foreground
+// group, so the program would otherwise be interrupted twice. And if the program is killed, the
+// programs that it runs must end too; a shell does not end them. Output goes through plain pipes.
+// os/exec waits only for the program, and not until those are closed.
 func (p *Provider) start(ctx context.Context, method string) (*session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, p.program)
@@ -153,15 +154,15 @@ func (p *Provider) start(ctx context.Context, method string) (*session, error) {
 	}
 	read := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(s.stderr, &output{file: stderr}) // what could be read is kept
+		_, _ = io.Copy(s.stderr, &output{file: stderr}) // on an error, what was read is enough
 		close(read)
 	}()
 	go func() {
 		s.err = cmd.Wait()
 		if ctx.Err() != nil {
-			kill(cmd) // what is left of its group
+			kill(cmd) // the other processes of its group
 		}
-		// These are pipes, which have deadlines: see output.
+		// Pipes support deadlines, so these calls do not fail: see output.
 		_, _ = stdout.SetReadDeadline(time.Now()), stderr.SetReadDeadline(time.Now())
 		<-read
 		close(s.ended)
@@ -169,8 +170,8 @@ func (p *Provider) start(ctx context.Context, method string) (*session, error) {
 	return s, nil
 }
 
-// feed writes the program's input, and ends it where there is one. Errors are those of a
-// program that ended without reading on.
+// feed writes the program's input and, if input is not nil, ends it. It ignores errors: the program
+// has ended without reading all input.
 func (s *session) feed(line []byte, input io.Reader) {
 	if _, err := s.stdin.Write(line); err != nil || input == nil {
 		return
@@ -179,16 +180,16 @@ func (s *session) feed(line []byte, input io.Reader) {
 	_ = s.stdin.Close()
 }
 
-// callerError is an error of the one who takes the replies.
+// callerError is an error of the function that receives the replies.
 type callerError struct{ cause error }
 
 func (e *callerError) Error() string { return e.cause.Error() }
 
-// errTold says that the program reported errors, which follow it.
+// errTold is followed by the errors that the program has reported.
 var errTold = errors.New("it reported an error")
 
-// read takes replies until their end. Errors that the program reports do not end the
-// reading: there may be more of them, and the program has time to tidy up.
+// read reads replies until their end. An error that the program reports does not end the reading:
+// more may follow, and the program has the time to clean up.
 func (s *session) read(on func(Reply, io.WriteCloser) error) error {
 	limited := &limitedReader{from: s.stdout}
 	decoder := json.NewDecoder(limited)
@@ -219,13 +220,13 @@ func (s *session) read(on func(Reply, io.WriteCloser) error) error {
 	}
 }
 
-// finish waits for the program's end, and chooses what to report of all that went wrong:
-// that the caller gave up, the caller's own error, what the program reported, what it
-// replied, how it ended.
+// finish waits for the end of the program, and returns the most relevant error, in this order: the
+// end of the context, the error of the caller, errors that the program reported, an invalid reply,
+// the exit status of the program.
 func (s *session) finish(ctx context.Context, readErr error) error {
 	defer s.stop()
 	if readErr != nil && !errors.Is(readErr, errTold) {
-		s.end() // nobody reads on
+		s.end() // nothing reads its output any longer
 	}
 	<-s.ended
 	caller := (*callerError)(nil)
@@ -248,5 +249,5 @@ func (s *session) finish(ctx context.Context, readErr error) error {
 	return s.provider.failed(s.method, s.err)
 }
 
-// oneLine is text without the line breaks that would make an error hard to tell from the next.
+// oneLine replaces line breaks in text by spaces, so that errors stay distinguishable in a list.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// TestCheck: what a program warns of and what it refuses are problems of one name.
+// TestCheck checks that warnings and errors of a program become problems of one name.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ script, want string }{

@@ -9,12 +9,12 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// creationPrefix begins the names of mkube's own files in a cluster's folder: each holds
-// the creation of the node whose name follows, or the cluster's where none does.
+// creationPrefix starts the names of mkube's own files in a cluster's folder. Each file contains
+// the creation of the node whose name follows, or of the cluster if no name follows.
 const creationPrefix = ".creation-"
 
-// note writes down which creation makes a node, "" for the whole cluster. The program
-// need not know creations.
+// note records the creation of a node, or of the whole cluster if node is empty. So programs need
+// not support creations.
 func (p *Provider) note(cluster, node, creation string) error {
 	file := filepath.Join(p.folder(cluster), creationPrefix+node)
 	if err := os.WriteFile(file, []byte(creation), 0o600); err != nil {
@@ -23,8 +23,8 @@ func (p *Provider) note(cluster, node, creation string) error {
 	return nil
 }
 
-// claim keeps a node's place for one Add: of two at once, of two processes even, the second
-// gets provider.ErrExists. The claim ends with release, or with this process.
+// claim reserves a node's place for one Add. Of two concurrent Adds, also of two processes, the
+// second one gets provider.ErrExists. The claim ends with release, or with this process.
 func (p *Provider) claim(cluster, node string) (release func(), err error) {
 	f, err := os.OpenFile(filepath.Join(p.folder(cluster), creationPrefix+node), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -37,8 +37,8 @@ func (p *Provider) claim(cluster, node string) (release func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// noted is the node that a creation has made, "" for the whole cluster; ok is false where
-// it made nothing of the cluster.
+// noted returns the node that a creation has created, "" for the whole cluster. ok is false if the
+// creation has created nothing of the cluster.
 func (p *Provider) noted(cluster, creation string) (node string, ok bool, err error) {
 	entries, err := os.ReadDir(p.folder(cluster))
 	if err != nil {

@@ -2,10 +2,10 @@ package external
 
 import "time"
 
-// Limited is a provider whose calls may all take this long.
+// Limited returns a provider whose calls all have this time limit.
 func Limited(p *Provider, most time.Duration) *Provider {
 	return &Provider{p.program, p.dir, func(string) time.Duration { return most }}
 }
 
-// Limit is how long a call of a method may take.
+// Limit returns the time limit of a call of a method.
 var Limit = limit

@@ -21,8 +21,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// socketVariable makes this binary a program that hands its input and output on to the
-// test's own process, where the nodes in memory are.
+// socketVariable makes this binary a program that copies its input and output to and from the
+// test's own process, in which the nodes in memory are.
 const socketVariable = "MKUBE_TEST_SOCKET"
 
 func TestMain(m *testing.M) {
@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// Each error means that the other side has ended.
 	go func() {
 		_, _ = io.Copy(conn, os.Stdin)
 		_ = conn.(*net.UnixConn).CloseWrite()
@@ -47,14 +48,14 @@ type program struct {
 	*fake.Provider
 	mu    sync.Mutex
 	calls []string
-	// answers are replies to a method, in place of what it would do.
+	// answers maps methods to fixed replies.
 	answers map[string]string
 }
 
-// newProvider is a provider on a program, and the program.
+// newProvider returns a provider on a program, and the program.
 func newProvider(t *testing.T) (*external.Provider, *program) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "mkube-test-") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "mkube-test-") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,15 +79,15 @@ func newProvider(t *testing.T) (*external.Provider, *program) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Built for the race detector, each program would wait a second at its end.
+	// Built for the race detector, each program would otherwise sleep for a second at its end.
 	script := fmt.Sprintf("#!/bin/sh\nexport GORACE=atexit_sleep_ms=0\n%s=%s exec %s\n", socketVariable, filepath.Join(dir, "s"), self)
 	file := filepath.Join(dir, "mkube-provider-test")
 	writeProgram(t, file, script)
 	return external.New(file, filepath.Join(dir, "clusters")), p
 }
 
-// writeProgram writes a program to run. No process may begin meanwhile: it would hold the
-// file open for writing, and what is open so cannot be run (ETXTBSY).
+// writeProgram writes a program to run. No process may start in the meantime: it would inherit the
+// file, open for writing, and such a file cannot be executed (ETXTBSY).
 func writeProgram(t *testing.T, file, text string) {
 	t.Helper()
 	syscall.ForkLock.RLock()
@@ -96,7 +97,7 @@ func writeProgram(t *testing.T, file, text string) {
 	}
 }
 
-// reply gives a method a reply from now on.
+// reply sets a fixed reply to a method.
 func (p *program) reply(method, reply string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +119,7 @@ func (p *program) serve(conn net.Conn) {
 	answer, given := p.answers[r.Method]
 	p.mu.Unlock()
 	if given {
-		_, _ = io.WriteString(conn, answer)
+		_, _ = io.WriteString(conn, answer) // the program may have been killed
 		return
 	}
 	out := &replies{encoder: json.NewEncoder(conn)}
@@ -127,7 +128,7 @@ func (p *program) serve(conn net.Conn) {
 	}
 }
 
-// replies sends one at a time.
+// replies sends one reply at a time.
 type replies struct {
 	mu      sync.Mutex
 	encoder *json.Encoder
@@ -136,10 +137,10 @@ type replies struct {
 func (r *replies) send(reply external.Reply) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = r.encoder.Encode(reply)
+	_ = r.encoder.Encode(reply) // the program may have been killed
 }
 
-// stream sends what is written as one of a reply's streams.
+// stream sends what is written to it as one stream of a reply.
 type stream func([]byte) external.Reply
 
 type streamWriter struct {
@@ -208,7 +209,7 @@ func (p *program) do(ctx context.Context, r external.Request, in *bufio.Reader, 
 		return err
 	}
 	if r.Method == "nodes" {
-		slices.Reverse(nodes) // mkube puts them in order
+		slices.Reverse(nodes) // so that mkube must sort them
 		out.send(external.Reply{Nodes: described(nodes)})
 		return nil
 	}
@@ -222,7 +223,7 @@ func (p *program) do(ctx context.Context, r external.Request, in *bufio.Reader, 
 func onNode(ctx context.Context, n provider.Node, r external.Request, in io.Reader, out *replies) error {
 	switch r.Method {
 	case "run":
-		cmd := provider.Cmd{Args: r.Args, Env: r.Env, TTY: r.TTY, Stdout: out.stdout(), Stderr: out.stderr(), Stdin: struct{ io.Reader }{in}} // no splice(2), whose broken pipes os/exec does not know
+		cmd := provider.Cmd{Args: r.Args, Env: r.Env, TTY: r.TTY, Stdout: out.stdout(), Stderr: out.stderr(), Stdin: struct{ io.Reader }{in}} // the wrapper prevents splice(2), whose broken pipes os/exec does not recognize
 		err := n.Run(ctx, cmd)
 		code := provider.ExitCode(err)
 		if code < 0 {

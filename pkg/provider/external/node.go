@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// node is a node that a program has told of.
+// node is a node that a program has reported.
 type node struct {
 	provider *Provider
 	cluster  string
@@ -26,7 +26,7 @@ func (n *node) Role() config.Role           { return n.known.Role }
 func (n *node) IPs() []netip.Addr           { return slices.Clone(n.known.Addresses) }
 func (n *node) Versions() provider.Versions { return n.known.Versions }
 
-// IP is the zero Addr where the program told of none.
+// IP returns the first address, the zero Addr if the program has reported none.
 func (n *node) IP() netip.Addr {
 	if len(n.known.Addresses) == 0 {
 		return netip.Addr{}
@@ -34,14 +34,14 @@ func (n *node) IP() netip.Addr {
 	return n.known.Addresses[0]
 }
 
-// request is one of this node.
+// request returns a request about this node.
 func (n *node) request(method string) Request {
 	r := n.provider.request(method, n.cluster)
 	r.Node = n.Name()
 	return r
 }
 
-// Run asks the program to run a command.
+// Run runs a command with the program.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 	err := provider.Supervise(ctx, cmd, n.run)
 	if exit := (*provider.ExitError)(nil); err == nil || errors.As(err, &exit) {
@@ -84,7 +84,7 @@ func write(w io.Writer, data []byte) error {
 	return err
 }
 
-// Endpoint asks the program.
+// Endpoint returns the endpoint that the program reports.
 func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	r := n.request("endpoint")
 	r.Port = port
@@ -102,7 +102,7 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	return endpoint, nil
 }
 
-// Logs asks the program for the node's console.
+// Logs writes the console output of the node that the program returns.
 func (n *node) Logs(ctx context.Context, w io.Writer) error {
 	return n.provider.call(ctx, n.request("logs"), nil, func(reply Reply) error { return write(w, reply.Stdout) })
 }

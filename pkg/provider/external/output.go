@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// output reads what a program writes into a pipe. When the pipe's deadline is over, which
-// says that the program has ended, it reads what is in the pipe and no more: a child of
-// the program may hold the other end open for as long as it likes.
+// output reads what a program writes to a pipe. The deadline of the pipe passes when the program
+// ends. After that, output reads only what is in the pipe: a child of the program may keep the
+// other end open indefinitely.
 type output struct {
 	file *os.File
 	over bool
-	// left is how much may be read after the program's end, for a child that writes on.
+	// left is the number of bytes to read after the program's end, in case a child keeps writing.
 	left int
 }
 
-// pipeLimit is how much a pipe holds at most, see pipe(7).
+// pipeLimit is the maximum size of a pipe's buffer in bytes, see pipe(7).
 const pipeLimit = 1 << 20
 
 func (o *output) Read(p []byte) (int, error) {
@@ -56,7 +56,7 @@ func (r *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tail keeps the last bytes written to it.
+// tail keeps the last bytes that are written to it, limit at most.
 type tail struct {
 	data  []byte
 	limit int

@@ -11,10 +11,10 @@ func ownGroup(*exec.Cmd) {}
 
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(os.Interrupt) }
 
-func kill(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
+func kill(cmd *exec.Cmd) { _ = cmd.Process.Kill() } // it may have ended
 
-// readNow reads nothing: a pipe cannot be asked here what it holds.
+// readNow reads nothing: these systems cannot read from a pipe without waiting.
 func readNow(*os.File, []byte) (int, error) { return 0, nil }
 
-// tryLock locks nothing: there is no lock here that goes with its process.
+// tryLock locks nothing: these systems have no lock that ends with its process.
 func tryLock(*os.File) error { return nil }

@@ -9,13 +9,15 @@ import (
 	"syscall"
 )
 
-// ownGroup makes a program the leader of a process group of its own.
+// ownGroup runs a program as the leader of its own process group.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// interrupt does to a program and to what it runs what Ctrl-C does in a terminal.
+// interrupt does what Ctrl-C in a terminal does: it interrupts a program and the programs that it
+// runs.
 func interrupt(cmd *exec.Cmd) error { return signal(cmd, syscall.SIGINT) }
 
-// kill kills a program and what it runs. That nobody is left is no error.
+// kill kills a program and the programs that it runs. The only error is that all of them have
+// ended.
 func kill(cmd *exec.Cmd) { _ = signal(cmd, syscall.SIGKILL) }
 
 func signal(cmd *exec.Cmd, s syscall.Signal) error {
@@ -25,7 +27,7 @@ func signal(cmd *exec.Cmd, s syscall.Signal) error {
 	return nil
 }
 
-// readNow reads what is in a pipe: nothing where it would have to wait.
+// readNow reads what is in a pipe. It returns 0 if a read would have to wait.
 func readNow(f *os.File, p []byte) (n int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -45,5 +47,6 @@ func readNow(f *os.File, p []byte) (n int, err error) {
 	return 0, errors.Join(readErr, err)
 }
 
-// tryLock locks a file, unless another opening of it is locked.
+// tryLock locks a file without waiting. It returns an error if the file is locked by another open
+// file.
 func tryLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// scripted is a provider whose program is a shell script, and that script's folder, which
-// is $DIR there. The cluster "blue" has its folder.
+// scripted returns a provider whose program is a shell script, and the folder of that script, which
+// is $DIR in the script. The cluster "blue" has its folder.
 func scripted(t *testing.T, script string) (p *external.Provider, dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -30,7 +30,7 @@ func scripted(t *testing.T, script string) (p *external.Provider, dir string) {
 	return external.New(file, filepath.Join(dir, "clusters")), dir
 }
 
-// soon is the result of a call that must end by itself.
+// soon returns the result of a call that must end within a time limit.
 func soon(t *testing.T, limit time.Duration, call func() error) error {
 	t.Helper()
 	done := make(chan error, 1)
@@ -44,7 +44,7 @@ func soon(t *testing.T, limit time.Duration, call func() error) error {
 	}
 }
 
-// exists waits for a file.
+// exists waits for a file. 10 s is far above the time that a script needs.
 func exists(t *testing.T, file string) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -55,7 +55,7 @@ func exists(t *testing.T, file string) {
 	t.Fatalf("%s does not exist after 10 s", file)
 }
 
-// ended waits for the end of the process whose number a file holds.
+// ended waits for the end of the process whose number is in a file.
 func ended(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -72,11 +72,11 @@ func ended(t *testing.T, file string) {
 			return
 		}
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 	t.Errorf("process %d of %s still runs", pid, filepath.Base(file))
 }
 
-// TestPrograms meets programs that end, in every wrong way.
+// TestPrograms runs programs that end in every wrong way.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ script, want string }{
@@ -122,7 +122,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestStderrIsBounded wants the end of what a program writes there.
+// TestStderrIsBounded checks that only the end of a program's standard error is kept.
 func TestStderrIsBounded(t *testing.T) {
 	t.Parallel()
 	p, _ := scripted(t, `read x; yes noise | head -c 3000000 >&2; echo the reason >&2; exit 3`)
@@ -132,7 +132,7 @@ func TestStderrIsBounded(t *testing.T) {
 	}
 }
 
-// TestReplies meets programs that reply in the right form with what cannot be.
+// TestReplies runs programs whose replies have the right form but invalid values.
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -207,8 +207,8 @@ func check(ctx context.Context, p *external.Provider) error {
 
 const versions = `"versions":{"kubernetes":"v1","etcd":"v1","coreDNS":"v1","pause":"v1","localPath":"v1","metricsServer":"v1"}`
 
-// TestNodesAreValidated has a program name nodes other than those that were asked for: a
-// control plane and a worker.
+// TestNodesAreValidated runs programs that name other nodes than the requested ones: a control
+// plane and a worker.
 func TestNodesAreValidated(t *testing.T) {
 	t.Parallel()
 	node := func(name, role, addresses string) string {
@@ -255,7 +255,7 @@ func TestNodesAreValidated(t *testing.T) {
 	}
 }
 
-// TestProgramDiesOverTheSeed has a program name its node and die before it reads the files.
+// TestProgramDiesOverTheSeed runs a program that names its node and ends before it reads the files.
 func TestProgramDiesOverTheSeed(t *testing.T) {
 	t.Parallel()
 	reply := `{"nodes":[{"name":"red-control-plane","role":"control-plane","addresses":["10.0.0.2"],` + versions + `}]}`
@@ -280,7 +280,7 @@ func TestProgramDiesOverTheSeed(t *testing.T) {
 	}
 }
 
-// TestInterrupt wants a program that makes nodes to be asked to stop, and to be waited for.
+// TestInterrupt checks that a program that creates nodes is interrupted and waited for.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	p, dir := scripted(t, "trap 'echo tidy >$DIR/tidy; exit 1' INT\ntouch $DIR/began\nwhile :; do sleep 0.02; done")
@@ -296,7 +296,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestDeafPrograms are interrupted and do not end: they are killed, with their children.
+// TestDeafPrograms checks that programs that do not end after an interrupt are killed, with their
+// children.
 func TestDeafPrograms(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
@@ -322,7 +323,7 @@ func TestDeafPrograms(t *testing.T) {
 	}
 }
 
-// TestHangs: a program that does not end is ended, whatever it was asked.
+// TestHangs checks that a program that does not end is ended, for every method.
 func TestHangs(t *testing.T) {
 	t.Parallel()
 	p, _ := scripted(t, `exec sleep 30`)

@@ -1,5 +1,5 @@
-// Package external makes nodes by a program of somebody else's, which is spoken to in JSON
-// on its standard input and output: docs/provider-protocol.md.
+// Package external creates nodes with a program of another author. mkube exchanges JSON with it on
+// its standard input and output: docs/provider-protocol.md.
 package external
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Provider makes nodes by a program.
+// Provider creates nodes with a program. It is safe for concurrent use.
 type Provider struct {
 	program, dir string
-	// limit is how long a call of a method may take, 0 for as long as it likes.
+	// limit returns the time limit of a call of a method, 0 for none.
 	limit func(method string) time.Duration
 }
 
@@ -34,16 +34,16 @@ var (
 	_ provider.Starter  = (*Provider)(nil)
 )
 
-// New is the provider that is a program. dir holds a folder for each of its clusters; it
+// New returns the provider that runs a program. dir contains a folder for each of its clusters; it
 // need not exist.
 func New(program, dir string) *Provider { return &Provider{program, dir, limit} }
 
-// request is one of a cluster.
+// request returns a request about a cluster.
 func (p *Provider) request(method, cluster string) Request {
 	return Request{Protocol: Version, Method: method, Cluster: cluster, Dir: p.folder(cluster)}
 }
 
-// folder is that of a cluster, "" for a name that can be none's.
+// folder returns the folder of a cluster, "" for an invalid name.
 func (p *Provider) folder(cluster string) string {
 	if cluster == "" || strings.HasPrefix(cluster, ".") || strings.ContainsAny(cluster, `/\`) {
 		return ""
@@ -57,7 +57,7 @@ func (p *Provider) exists(cluster string) bool {
 	return dir != "" && err == nil
 }
 
-// Check asks the program. Its error is a problem as well as one of the call.
+// Check returns what the program reports. An error reply, or a failed call, is a problem too.
 func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	r := p.request("check", cfg.Name)
 	r.Config, r.Names = &cfg, cfg.NodeNames()
@@ -71,7 +71,7 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Pro
 	return append(found, provider.Refuse(provider.CheckProvider, err)...)
 }
 
-// Create makes the cluster's folder and asks the program to boot nodes.
+// Create creates the cluster's folder and boots nodes with the program.
 func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 	return p.boot(ctx, r, allOf(cfg), seed)
 }
 
-// Add asks the program to boot one more node.
+// Add boots one more node with the program.
 func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	name := cfg.NodeNames()[i]
 	release, err := p.claim(cfg.Name, name)
@@ -118,7 +118,7 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 	return err
 }
 
-// boot makes nodes: the program names them, gets their files, and boots them.
+// boot creates nodes: the program names them, reads their files, and boots them.
 func (p *Provider) boot(ctx context.Context, r Request, want []wanted, seed provider.Seed) ([]provider.Node, error) {
 	var nodes []provider.Node
 	var unread error
@@ -136,10 +136,10 @@ func (p *Provider) boot(ctx context.Context, r Request, want []wanted, seed prov
 		nodes = p.nodes(r.Cluster, list)
 		line, err := seedLine(nodes, seed)
 		if err != nil {
-			_ = stdin.Close() // which says so
+			_ = stdin.Close() // the end of the input ends the program; err is the cause
 			return err
 		}
-		// What a program that has ended says itself explains more than a broken pipe.
+		// If the program has ended, its own error explains more than a broken pipe.
 		_, unread = stdin.Write(line)
 		return nil
 	})
@@ -153,7 +153,8 @@ func (p *Provider) boot(ctx context.Context, r Request, want []wanted, seed prov
 	return nodes, err
 }
 
-// seedLine has an archive for each node, which may be an empty one.
+// seedLine returns the second line of the input, with an archive for each node. An archive may be
+// empty.
 func seedLine(nodes []provider.Node, seed provider.Seed) ([]byte, error) {
 	files, err := seed(nodes)
 	if err != nil {
@@ -171,7 +172,7 @@ func seedLine(nodes []provider.Node, seed provider.Seed) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// Nodes asks the program, for a cluster that has a folder.
+// Nodes returns the nodes that the program reports, none if the cluster has no folder.
 func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil || !p.exists(cluster) {
 		return nil, err
@@ -196,14 +197,14 @@ func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, 
 	return p.nodes(cluster, list), nil
 }
 
-// errTwice is about a program that replies with nodes more than once.
+// errTwice is the error for a program that replies with nodes more than once.
 var errTwice = errors.New("it named its nodes twice")
 
 func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, r)
 }
 
-// nodes are nodes of a cluster.
+// nodes returns reported nodes as nodes of a cluster.
 func (p *Provider) nodes(cluster string, list []Node) []provider.Node {
 	var nodes []provider.Node
 	for _, n := range list {
@@ -212,7 +213,7 @@ func (p *Provider) nodes(cluster string, list []Node) []provider.Node {
 	return nodes
 }
 
-// Clusters lists the clusters that have a folder. The program is not asked.
+// Clusters returns the names of the clusters that have a folder. It does not run the program.
 func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -230,8 +231,8 @@ func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	return names, err // ReadDir sorts
 }
 
-// Delete asks the program to delete the cluster, and removes its folder. Of a creation
-// that is an Add's, it asks to remove the node.
+// Delete deletes the cluster with the program, and removes its folder. If the creation is that of
+// an Add, it only removes that node.
 func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	if err := ctx.Err(); err != nil || !p.exists(cluster) {
 		return err
@@ -251,19 +252,19 @@ func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	return os.RemoveAll(p.folder(cluster))
 }
 
-// Remove asks the program to take one node away.
+// Remove removes one node with the program.
 func (p *Provider) Remove(ctx context.Context, cluster, node string) error {
 	r := p.request("remove", cluster)
 	r.Node = node
 	return p.call(ctx, r, nil, nil)
 }
 
-// Stop asks the program to stop the nodes.
+// Stop stops the nodes with the program.
 func (p *Provider) Stop(ctx context.Context, cluster string) error {
 	return p.call(ctx, p.request("stop", cluster), nil, nil)
 }
 
-// Start asks the program to start the nodes again, one after another where they are named.
+// Start starts the nodes again with the program. If nodes are named, it starts one after another.
 func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
 	if len(nodes) == 0 {
 		nodes = []string{""}

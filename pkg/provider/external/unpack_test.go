@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// unpack is the files of a seed's line.
+// unpack returns the files in a line with a seed.
 func unpack(line []byte) (map[string][]provider.File, error) {
 	var s external.Seed
 	if err := json.Unmarshal(line, &s); err != nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// wanted is a node as the configuration has it.
+// wanted is a node as the configuration requests it.
 type wanted struct {
 	name string
 	role config.Role
 }
 
-// allOf are the nodes of a configuration.
+// allOf returns the nodes of a configuration.
 func allOf(cfg config.Cluster) []wanted {
 	var list []wanted
 	for i, name := range cfg.NodeNames() {
@@ -29,8 +29,8 @@ func allOf(cfg config.Cluster) []wanted {
 	return list
 }
 
-// asWanted puts nodes into the order of those that were asked for, or says what is wrong
-// with them: no node may be missing, be one too many, or be another than was asked for.
+// asWanted returns nodes in the order of the requested ones, and an error for each difference: a
+// node that is missing, was not requested, or has other properties than requested.
 func asWanted(list []Node, want []wanted, networking config.Networking) ([]Node, []error) {
 	errs := plausible(list)
 	var ordered []Node
@@ -82,10 +82,10 @@ func family(a netip.Addr) string {
 	return "IPv6"
 }
 
-// nodeName is a host name of one label.
+// nodeName matches a host name of one label.
 var nodeName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// plausible says what is wrong with nodes whatever was asked for.
+// plausible returns an error for each property of the nodes that is invalid for every request.
 func plausible(list []Node) []error {
 	var errs []error
 	names, owners := map[string]bool{}, map[netip.Addr]*Node{}
@@ -106,7 +106,7 @@ func plausible(list []Node) []error {
 	return errs
 }
 
-// addressErrors says what is wrong with a node's addresses, and keeps them in owners.
+// addressErrors returns the errors in a node's addresses, and adds the valid ones to owners.
 func addressErrors(n *Node, owners map[netip.Addr]*Node) []error {
 	if len(n.Addresses) == 0 {
 		return []error{fmt.Errorf("node %q has no address", n.Name)}
@@ -130,7 +130,7 @@ func addressErrors(n *Node, owners map[netip.Addr]*Node) []error {
 	return errs
 }
 
-// missingVersions are the names, as the protocol has them, of versions that are empty.
+// missingVersions returns the names, as in the protocol, of the versions that are empty.
 func missingVersions(v provider.Versions) []string {
 	var list []string
 	for _, version := range []struct{ name, value string }{
@@ -144,10 +144,10 @@ func missingVersions(v provider.Versions) []string {
 	return list
 }
 
-// hostName is what may stand before a port, beside an address.
+// hostName matches a host name, which may be in an endpoint instead of an address.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 
-// endpointError says what keeps text from being host:port.
+// endpointError returns an error if text is not host:port.
 func endpointError(text string) error {
 	if text == "" {
 		return errors.New("it ended without an endpoint")

@@ -13,17 +13,16 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// infoPath is the first entry of a bundle, which says what it is. Package nodeimage
-// writes it.
+// infoPath is the first entry of a bundle, which describes it. Package nodeimage writes it.
 const infoPath = "usr/share/mkube/bundle.json"
 
-// bundleInfo is what a bundle says of itself.
+// bundleInfo is the description in a bundle.
 type bundleInfo struct {
 	Inputs   string            `json:"inputs"`
 	Versions provider.Versions `json:"versions"`
 }
 
-// bundle is the file of a node image, and what it says of itself.
+// bundle returns the file of a node image, and the description in it.
 func (p *Provider) bundle(image string) (file string, info bundleInfo, err error) {
 	file = image
 	if version, named := strings.CutPrefix(image, "mkube/node:"); named {

@@ -17,7 +17,7 @@ var (
 	_ provider.Starter = (*Provider)(nil)
 )
 
-// Add makes one more machine, of the cluster's box and hypervisor.
+// Add creates and boots one more machine, with the cluster's box and hypervisor.
 func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	r, m, err := p.reserveMachine(cfg, i, creation)
 	if err != nil {
@@ -37,8 +37,8 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 	return p.furnish(ctx, cfg.Nodes[i].Image, n, files[m.Name])
 }
 
-// reserveMachine writes a new machine into the cluster's record: two Adds at once, of two
-// processes even, do not get the same place.
+// reserveMachine adds a new machine to the cluster's record. Concurrent Adds do not get the same
+// place, not even those of two processes.
 func (p *Provider) reserveMachine(cfg config.Cluster, i int, creation string) (r record, m machine, err error) {
 	err = p.edit(cfg.Name, func(now *record) error {
 		if m, err = p.machine(cfg, i, now.Subnet); err != nil {
@@ -56,7 +56,7 @@ func (p *Provider) reserveMachine(cfg config.Cluster, i int, creation string) (r
 	return r, m, err
 }
 
-// edit changes a cluster's record, one at a time.
+// edit changes a cluster's record. Only one edit at a time runs, among all processes.
 func (p *Provider) edit(cluster string, change func(*record) error) error {
 	p.planning.Lock()
 	defer p.planning.Unlock()
@@ -75,7 +75,7 @@ func (p *Provider) edit(cluster string, change func(*record) error) error {
 	return p.write(r)
 }
 
-// Remove destroys one machine.
+// Remove destroys one machine. If the machine does not exist, Remove returns nil.
 func (p *Provider) Remove(ctx context.Context, cluster, name string) error {
 	r, err := p.read(cluster)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,8 +116,8 @@ func (p *Provider) Stop(ctx context.Context, cluster string) error {
 	return p.vagrant(ctx, cluster, "halt")
 }
 
-// Start boots the machines of a cluster again. Vagrant makes their network anew, and
-// may have given them other addresses of its own.
+// Start boots the machines of a cluster again, or only those with the given names. Vagrant creates
+// their network again, and their addresses in Vagrant's own network may have changed.
 func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) error {
 	p.disconnect(cluster)
 	if err := p.vagrant(ctx, cluster, append([]string{"up"}, nodes...)...); err != nil {

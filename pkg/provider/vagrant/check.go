@@ -13,14 +13,14 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// Vagrant's own providers that mkube chooses between.
+// The Vagrant providers between which mkube chooses.
 const (
 	virtualbox = "virtualbox"
 	libvirt    = "libvirt"
 )
 
-// Check looks for vagrant, the hypervisor and the bundles, and refuses what only a
-// container can have.
+// Check checks vagrant, the hypervisor, the bundles and the subnets, and returns a problem for each
+// setting that only containers support.
 func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	if err := ctx.Err(); err != nil {
 		return provider.Refuse(provider.CheckProvider, err)
@@ -52,8 +52,8 @@ func (p *Provider) checkBundles(cfg config.Cluster) error {
 	return errors.Join(errs...)
 }
 
-// checkSubnets looks at the addresses that the nodes were given, or for a place for the
-// cluster's network, and for networks that its pods and services hide.
+// checkSubnets checks the addresses that the configuration sets, or whether a subnet for the
+// cluster's network is free. It warns about networks that the cluster's pods and Services hide.
 func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster, hypervisor string) []provider.Problem {
 	subnet, err := givenSubnet(cfg)
 	if err != nil {
@@ -77,8 +77,8 @@ func (p *Provider) checkSubnets(ctx context.Context, cfg config.Cluster, hypervi
 	)
 }
 
-// hypervisor is Vagrant's provider: VirtualBox, as most use it, unless only libvirt is
-// there.
+// hypervisor returns Vagrant's provider: VirtualBox, the most common one, or libvirt if only that
+// is installed.
 func (p *Provider) hypervisor() (string, error) {
 	if p.o.Hypervisor != "" {
 		return p.o.Hypervisor, nil
@@ -93,7 +93,7 @@ func (p *Provider) hypervisor() (string, error) {
 	return "", errors.New("neither VirtualBox nor libvirt is installed: install one of them, or choose another Vagrant provider with --vagrant-provider")
 }
 
-// containersOnly names what the configuration asks for that machines do not have.
+// containersOnly returns an error for each setting that virtual machines do not support.
 func containersOnly(cfg config.Cluster) error {
 	var errs []error
 	refuse := func(field, why string) { errs = append(errs, fmt.Errorf("%s: %s", field, why)) }
@@ -114,17 +114,16 @@ func containersOnly(cfg config.Cluster) error {
 	return errors.Join(errs...)
 }
 
-// networksFile says which host-only networks VirtualBox may make besides its default
-// range.
+// networksFile lists the host-only networks that VirtualBox may create outside its default range.
 const networksFile = "/etc/vbox/networks.conf"
 
-// hostOnly tells of the range that VirtualBox 6.1.28 and newer keep to.
+// hostOnly checks a subnet against the range to which VirtualBox 6.1.28 and newer are limited.
 func hostOnly(subnet netip.Prefix) error {
 	if pool.Contains(subnet.Addr()) {
 		return nil
 	}
 	if _, err := os.Stat(networksFile); err == nil {
-		return nil // its owner has given it a thought
+		return nil // the administrator has chosen the ranges
 	}
 	return fmt.Errorf("nodes[].address: VirtualBox does not create network %s: echo '* %[1]s' | sudo tee %[2]s allows it, or choose addresses in %[3]s", subnet, networksFile, pool)
 }

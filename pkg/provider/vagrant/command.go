@@ -15,28 +15,28 @@ import (
 	"time"
 )
 
-// output is where the vagrant command's streams go.
+// output has the writers for the streams of the vagrant command.
 type output struct{ stdout, stderr io.Writer }
 
-// patience is how long an interrupted vagrant may take to clean up.
+// patience is the time that an interrupted vagrant has to clean up.
 const patience = 40 * time.Second
 
-// runVagrant runs vagrant in a folder. When ctx ends vagrant is interrupted, and waited
-// for: it puts down what it holds.
+// runVagrant runs vagrant in a folder. When ctx ends, it interrupts vagrant and waits for it, so
+// that vagrant can release its locks and clean up.
 func runVagrant(ctx context.Context, dir string, w output, args ...string) error {
 	cmd := exec.CommandContext(ctx, "vagrant", args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, w.stdout, w.stderr
 	cmd.Env = append(os.Environ(), "VAGRANT_CHECKPOINT_DISABLE=1")
-	// The terminal's Ctrl-C must not reach vagrant beside ours: it takes a second one as
-	// an order to leave everything where it is.
+	// Ctrl-C in the terminal must not reach vagrant in addition to the interrupt from here. After a
+	// second interrupt, vagrant exits without a clean-up.
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	return cmd.Run()
 }
 
-// vagrant runs a command that changes machines of a cluster. Everything that it says is
-// kept in the cluster's folder.
+// vagrant runs a command that changes machines of a cluster. It appends all output to the log in
+// the cluster's folder.
 func (p *Provider) vagrant(ctx context.Context, cluster string, args ...string) error {
 	dir := p.folder(cluster)
 	log, err := os.OpenFile(filepath.Join(dir, logFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -53,12 +53,12 @@ func (p *Provider) vagrant(ctx context.Context, cluster string, args ...string) 
 	}()
 	var stderr bytes.Buffer
 	err = p.run(ctx, dir, output{writer, io.MultiWriter(&stderr, log)}, append([]string{"--machine-readable", "--no-color"}, args...)...)
-	_ = writer.Close()
+	_ = writer.Close() // a pipe's Close does not fail
 	<-read
 	return explain(ctx, err, args[0], said.problem, stderr.String())
 }
 
-// explain makes an error of the vagrant command one that says what vagrant did.
+// explain returns an error with the cause that vagrant has reported.
 func explain(ctx context.Context, err error, verb, problem, stderr string) error {
 	switch {
 	case err == nil:
@@ -77,11 +77,12 @@ func explain(ctx context.Context, err error, verb, problem, stderr string) error
 	return fmt.Errorf("vagrant %s: %s", verb, problem)
 }
 
-// raised begins what Ruby says of an error that nobody handled: where it was raised.
+// raised matches the start of Ruby's message about an unhandled error: the place where it was
+// raised.
 var raised = regexp.MustCompile("^\\S+\\.rb:\\d+:in [`'][^']*': ")
 
-// rubyMessage is what was said without the path of calls, of a hundred lines, that Ruby
-// adds to an error of a plugin's: who needs that has vagrant itself.
+// rubyMessage returns Ruby's message without the stack trace, a hundred lines that Ruby adds to an
+// error of a plugin. Users who need the trace can run vagrant.
 func rubyMessage(stderr string) string {
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSpace(stderr), "\n") {
@@ -92,11 +93,10 @@ func rubyMessage(stderr string) string {
 	return strings.Join(lines, "\n")
 }
 
-// report is what vagrant said went wrong.
+// report holds the error that vagrant has reported.
 type report struct{ problem string }
 
-// read takes machine-readable output apart until its end, and writes what people are
-// meant to read to log. See
+// read parses machine-readable output until its end, and writes the messages for users to log. See
 // https://developer.hashicorp.com/vagrant/docs/cli/machine-readable.
 func (r *report) read(from io.Reader, log io.Writer) {
 	lines := bufio.NewReader(from)
@@ -109,7 +109,7 @@ func (r *report) read(from io.Reader, log io.Writer) {
 	}
 }
 
-// line takes one line: time, machine, type, and data of that type.
+// line parses one line: time, machine, type, and data of that type.
 func (r *report) line(text string, log io.Writer) {
 	fields := strings.SplitN(text, ",", 4)
 	if len(fields) < 4 {
@@ -132,7 +132,7 @@ func (r *report) line(text string, log io.Writer) {
 	}
 }
 
-// unescape gives data back its commas and line breaks.
+// unescape restores the commas and line breaks in data.
 func unescape(s string) string {
 	return strings.NewReplacer("%!(VAGRANT_COMMA)", ",", `\n`, "\n", `\r`, "").Replace(s)
 }

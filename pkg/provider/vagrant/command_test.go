@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestRunVagrant runs a real program in vagrant's place: it is interrupted once, and
+// TestRunVagrant runs a real program instead of vagrant, and checks that it is interrupted once and
 // waited for.
 func TestRunVagrant(t *testing.T) {
 	dir := t.TempDir()

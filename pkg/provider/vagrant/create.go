@@ -20,15 +20,15 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// What a machine has where the configuration does not say: enough for a control plane
+// The processors and memory of a machine if the configuration sets none: enough for a control plane
 // and some pods.
 const (
 	defaultCPUs   = 2
 	defaultMemory = 2048 // MiB
 )
 
-// Create makes the cluster's folder and its machines, all at once where the hypervisor
-// can, and makes nodes of them.
+// Create creates the cluster's folder and boots its machines, all at the same time if the
+// hypervisor supports that. Then it turns them into nodes.
 func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (p *Provider) Preview(ctx context.Context, cfg config.Cluster, w io.Writer)
 	return err
 }
 
-// plan is the record of a new cluster.
+// plan returns the record of a new cluster.
 func (p *Provider) plan(ctx context.Context, cfg config.Cluster) (record, error) {
 	hypervisor, err := p.hypervisor()
 	if err != nil {
@@ -95,7 +95,7 @@ func (p *Provider) plan(ctx context.Context, cfg config.Cluster) (record, error)
 	return r, nil
 }
 
-// machine is the i-th node as a machine.
+// machine returns the machine of the i-th node.
 func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (machine, error) {
 	n := cfg.Nodes[i]
 	_, info, err := p.bundle(n.Image)
@@ -104,16 +104,16 @@ func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (mach
 	}
 	return machine{
 		Name: cfg.NodeNames()[i], Role: n.Role, Place: i, Address: address(cfg, i, subnet), Versions: info.Versions,
-		// A part of a processor is a whole one.
+		// A machine has whole processors: a part is rounded up.
 		CPUs:   cmp.Or((n.Resources.MilliCPUs()+999)/1000, defaultCPUs),
 		Memory: cmp.Or(n.Resources.MemoryBytes()>>20, defaultMemory),
 	}, nil
 }
 
-// reserve plans a cluster and makes its folder, which must not be there. From then on
-// its name and subnet are taken.
+// reserve plans a cluster and creates its folder, which must not exist. After that, its name and
+// subnet are taken.
 func (p *Provider) reserve(ctx context.Context, cfg config.Cluster, creation string) (record, error) {
-	p.planning.Lock() // two at once would choose the same subnet
+	p.planning.Lock() // two concurrent Creates would choose the same subnet
 	defer p.planning.Unlock()
 	r, err := p.plan(ctx, cfg)
 	if err != nil {
@@ -132,13 +132,13 @@ func (p *Provider) reserve(ctx context.Context, cfg config.Cluster, creation str
 		return r, fmt.Errorf("creating the cluster's folder: %w", err)
 	}
 	if err := p.write(r); err != nil {
-		return r, errors.Join(err, os.RemoveAll(dir)) // without a record, no Delete knows whose it is
+		return r, errors.Join(err, os.RemoveAll(dir)) // without a record, Delete with this creation would not find it
 	}
 	return r, nil
 }
 
-// furnish makes a node of a machine that has booted: what the node image holds and the
-// seed go in before any of it starts.
+// furnish turns a machine that has booted into a node. It copies the content of the node image and
+// the seed to the machine before any of it starts.
 func (p *Provider) furnish(ctx context.Context, image string, n provider.Node, files []provider.File) error {
 	bundle, info, err := p.bundle(image)
 	if err != nil {
@@ -156,13 +156,14 @@ func (p *Provider) furnish(ctx context.Context, image string, n provider.Node, f
 	return nil
 }
 
-// unpack puts a bundle on a machine, unless its box holds that very one.
+// unpack unpacks a bundle on a machine, unless the machine's box already contains the same bundle.
 func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo) error {
 	var have bundleInfo
 	output, err := provider.Output(ctx, n, "cat", "/"+infoPath)
 	if err == nil && json.Unmarshal(output, &have) == nil && have == info {
 		return nil
 	}
+	// -1 means that cat did not run. Otherwise the box contains no bundle.
 	if provider.ExitCode(err) == -1 {
 		return err
 	}
@@ -171,15 +172,16 @@ func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo
 		return err
 	}
 	defer f.Close()
+	// --no-overwrite-dir keeps the modes of folders that exist.
 	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: f})
 }
 
-// learn asks vagrant how the machines of a cluster are reached, and keeps it: vagrant
-// itself takes seconds to say so.
+// learn gets from vagrant how to reach the machines of a cluster, and stores it in the cluster's
+// folder: the command takes seconds.
 func (p *Provider) learn(ctx context.Context, cluster string) error {
 	var stdout, stderr bytes.Buffer
 	err := p.run(ctx, p.folder(cluster), output{&stdout, &stderr}, "ssh-config")
-	// It fails when some machine does not run, and tells of the others all the same.
+	// The command fails if a machine does not run, but still prints the others.
 	if err != nil && stdout.Len() == 0 {
 		return explain(ctx, err, "ssh-config", "", strings.TrimSpace(stderr.String()))
 	}

@@ -22,9 +22,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// double stands in for the vagrant command. It replays what vagrant was recorded to say
-// with a hypervisor (testdata/HYPERVISOR), and each machine of the Vagrantfile that is up
-// is an SSH server with a node in memory behind it.
+// double replaces the vagrant command. It replays recorded output of vagrant with a hypervisor
+// (testdata/HYPERVISOR). Each running machine of the Vagrantfile is an SSH server with a node in
+// memory.
 type double struct {
 	hypervisor string
 	key        string // file
@@ -32,18 +32,18 @@ type double struct {
 	mu       sync.Mutex
 	machines map[string]*server // by folder and name
 	calls    []string
-	// fails makes a verb end with a recorded error.
+	// fails maps verbs to the recorded errors with which they fail.
 	fails map[string]string
-	// hangs makes a verb wait until it is interrupted.
+	// hangs contains the verbs that wait until they are interrupted.
 	hangs map[string]chan struct{}
 }
 
-// newProvider is a provider on a double, with one bundle.
+// newProvider returns a provider on a double, with one bundle.
 func newProvider(t *testing.T, hypervisor string) (*Provider, *double) {
 	t.Helper()
 	dir := t.TempDir()
 	d := &double{hypervisor: hypervisor, machines: map[string]*server{}, fails: map[string]string{}, hangs: map[string]chan struct{}{}}
-	d.key = filepath.Join(dir, "the key") // vagrant puts a path with a blank in quotes
+	d.key = filepath.Join(dir, "the key") // vagrant quotes a path with a blank
 	_, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func newProvider(t *testing.T, hypervisor string) (*Provider, *double) {
 	return p, d
 }
 
-// uses are subnets of the host's.
+// uses returns a function that returns subnets of the host.
 func uses(subnets ...string) func() ([]hostnet.Use, error) {
 	var list []hostnet.Use
 	for _, s := range subnets {
@@ -72,14 +72,14 @@ func uses(subnets ...string) func() ([]hostnet.Use, error) {
 	return func() ([]hostnet.Use, error) { return list, nil }
 }
 
-// testImage is the node image of the bundle that newProvider makes.
+// testImage is the node image of the bundle that newProvider creates.
 const testImage = "mkube/node:v1.37.2"
 
 var testVersions = provider.Versions{
 	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
 }
 
-// writeBundle writes a bundle that holds one more file than it must.
+// writeBundle writes a bundle with one more file than required.
 func writeBundle(t *testing.T, file string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -94,7 +94,7 @@ func writeBundle(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	// Archive sorts, but would write folders first: this is how nodeimage does it.
+	// provider.Archive would write the folders first; nodeimage writes files in this order.
 	if err := writeEntries(f, [][2]string{{infoPath, string(info)}, {"usr/local/bin/mkube-vm-setup", "#!/bin/sh\n"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func writeBundle(t *testing.T, file string) {
 
 var defined = regexp.MustCompile(`(?m)^  config\.vm\.define '([^']+)'`)
 
-// names are the machines of a folder's Vagrantfile, or those that are asked for.
+// names returns the machines of a folder's Vagrantfile, or only those in asked.
 func names(dir string, asked []string) ([]string, error) {
 	if len(asked) > 0 {
 		return asked, nil
@@ -117,7 +117,7 @@ func names(dir string, asked []string) ([]string, error) {
 
 var errVagrant = errors.New("exit status 1")
 
-// run is the double's vagrant.
+// run replaces the vagrant command.
 func (d *double) run(ctx context.Context, dir string, w output, args ...string) error {
 	var words []string // without flags and their values
 	for i, a := range args {
@@ -153,7 +153,7 @@ func (d *double) run(ctx context.Context, dir string, w output, args ...string) 
 	return nil
 }
 
-// do does a verb to one machine.
+// do runs a verb on one machine.
 func (d *double) do(verb, dir, name string, stdout io.Writer) error {
 	key := filepath.Join(dir, name)
 	d.mu.Lock()
@@ -190,7 +190,7 @@ func (d *double) do(verb, dir, name string, stdout io.Writer) error {
 	return d.replay(stdout, verb, name)
 }
 
-// replay writes a recording, in which the machine was called node1.
+// replay writes a recording in which it replaces the machine's name, node1.
 func (d *double) replay(w io.Writer, recording, name string) error {
 	data, err := os.ReadFile(filepath.Join("testdata", d.hypervisor, recording+".txt"))
 	if err != nil {
@@ -208,7 +208,7 @@ func (d *double) stopAll() {
 	}
 }
 
-// machine is a machine of a cluster, by its name.
+// machine returns the machine with a name.
 func (d *double) machine(t *testing.T, name string) *server {
 	t.Helper()
 	d.mu.Lock()
@@ -222,7 +222,7 @@ func (d *double) machine(t *testing.T, name string) *server {
 	return nil
 }
 
-// said are the calls of the vagrant command, but for the flags that all have.
+// said returns the calls of the vagrant command, without the flags that all of them have.
 func (d *double) said() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

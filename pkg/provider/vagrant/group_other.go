@@ -6,5 +6,5 @@ import "os/exec"
 
 func ownGroup(*exec.Cmd) {}
 
-// lock locks nothing: there is no lock here that goes with its process.
+// lock locks nothing: these systems have no lock that ends with its process.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

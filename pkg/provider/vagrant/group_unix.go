@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// ownGroup keeps the terminal's signals from a command.
+// ownGroup runs a command in its own process group, so that it gets no signals from the terminal.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// lock keeps other processes from a folder until unlock is called, or this process ends.
+// lock locks a folder against other processes until unlock is called or this process ends.
 func lock(dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {

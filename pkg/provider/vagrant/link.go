@@ -12,27 +12,27 @@ import (
 )
 
 const (
-	// dialLimit is how long one try to reach a machine may take; an emulated one needs
+	// dialLimit is the time limit for one attempt to reach a machine. An emulated machine needs
 	// seconds for the handshake.
 	dialLimit = 20 * time.Second
-	// sessions is how many commands may run on one connection at once: sshd lets ten
-	// (MaxSessions in sshd_config(5)), and some are left to who looks on.
+	// sessions is the maximum number of commands that run on one connection at the same time. sshd
+	// allows ten (MaxSessions in sshd_config(5)). The others are for the user.
 	sessions = 8
-	// pulse is how often a connection is asked whether it lives; it has as long to
-	// answer three times over.
+	// pulse is the time between two checks whether a connection works. The answer may take three
+	// times as long.
 	pulse = 15 * time.Second
 )
 
-// link is the one SSH connection to a machine: opened when it is first needed, used by
-// all commands, and opened again when it was lost.
+// A link is the SSH connection to a machine. The first command opens it, all commands use it, and
+// it is opened again after a loss.
 type link struct {
 	name string
-	// target says where the machine is; anew makes vagrant look again, since addresses
-	// change when a machine is started.
+	// target returns the address of the machine. refreshAddress gets it from vagrant again, because
+	// addresses change when a machine starts.
 	target         func() (target, error)
 	refreshAddress func(context.Context) error
 	slots          chan struct{}
-	// dialing is held by the one who opens the connection.
+	// dialing is the lock for opening the connection.
 	dialing chan struct{}
 
 	mu     sync.Mutex
@@ -40,7 +40,7 @@ type link struct {
 	gone   bool // the machine was destroyed
 }
 
-// client is a connection. ended is closed when it has ended.
+// client is a connection. ended is closed when the connection ends.
 type client struct {
 	*ssh.Client
 	ended chan struct{}
@@ -49,13 +49,13 @@ type client struct {
 func newClient(c *ssh.Client) *client {
 	made := &client{c, make(chan struct{})}
 	go func() {
-		_ = c.Wait()
+		_ = c.Wait() // how it ended does not matter
 		close(made.ended)
 	}()
 	return made
 }
 
-// link is the connection of a cluster's machine, the same for all who ask.
+// link returns the connection of a cluster's machine. All callers get the same one.
 func (p *Provider) link(cluster, name string) *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,7 +70,7 @@ func (p *Provider) link(cluster, name string) *link {
 	return p.links[key]
 }
 
-// disconnect closes the connections of a cluster, whose machines get other addresses.
+// disconnect closes the connections of a cluster whose machines get other addresses.
 func (p *Provider) disconnect(cluster string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,8 @@ func (p *Provider) disconnect(cluster string) {
 	}
 }
 
-// forget closes the connections of a cluster for good: its machines go.
+// forget closes the connections of a cluster whose machines are about to be destroyed. They are not
+// opened again.
 func (p *Provider) forget(cluster string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +94,7 @@ func (p *Provider) forget(cluster string) {
 	}
 }
 
-// drop closes the connection of one machine, which goes.
+// drop closes the connection of one machine that was destroyed. It is not opened again.
 func (p *Provider) drop(cluster, name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,22 +110,22 @@ func (l *link) close() {
 	defer l.mu.Unlock()
 	l.gone = true
 	if l.client != nil {
-		_ = l.client.Close()
+		_ = l.client.Close() // it may have ended
 	}
 }
 
-// hangUp closes the connection. The next command opens another.
+// hangUp closes the connection. The next command opens a new one.
 func (l *link) hangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client != nil {
-		_ = l.client.Close()
+		_ = l.client.Close() // it may have ended
 		l.client = nil
 	}
 }
 
-// session opens a session. done gives its place to another. A connection that was lost
-// is opened again; nothing has run by then.
+// session opens a session. done closes it and frees its slot. If the connection was lost, session
+// opens it again once: no command has run by then.
 func (l *link) session(ctx context.Context) (s *ssh.Session, done func(), err error) {
 	select {
 	case l.slots <- struct{}{}:
@@ -148,8 +149,8 @@ func (l *link) session(ctx context.Context) (s *ssh.Session, done func(), err er
 	return nil, nil, errors.Join(ctx.Err(), err)
 }
 
-// newSession is a session of a client, which may have died and never answer: what opens
-// a session just when a connection ends waits for ever in package ssh.
+// newSession opens a session of a client that may not answer any more: NewSession in package ssh
+// waits forever if the connection ends at the same moment.
 func newSession(ctx context.Context, c *client) (*ssh.Session, error) {
 	type result struct {
 		session *ssh.Session
@@ -166,7 +167,7 @@ func newSession(ctx context.Context, c *client) (*ssh.Session, error) {
 	case <-c.ended:
 		return nil, errors.New("the connection was lost")
 	case <-ctx.Done():
-		// Others use the connection: only the session goes, once it is there.
+		// Other commands use the connection, so only the session is closed, once it is open.
 		go func() {
 			if r := <-opened; r.err == nil {
 				_ = r.session.Close()
@@ -176,9 +177,9 @@ func newSession(ctx context.Context, c *client) (*ssh.Session, error) {
 	}
 }
 
-// lose takes a connection that does not work away.
+// lose closes a connection that does not work, so that the next command opens a new one.
 func (l *link) lose(c *client) {
-	_ = c.Close()
+	_ = c.Close() // it may have ended
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client == c {
@@ -186,8 +187,8 @@ func (l *link) lose(c *client) {
 	}
 }
 
-// open is the connection, opened if need be. A machine that is not where it was is
-// looked for anew.
+// open returns the connection, and opens it if necessary. If the machine is not at its address,
+// open gets the address from vagrant again.
 func (l *link) open(ctx context.Context) (*client, error) {
 	select {
 	case l.dialing <- struct{}{}:
@@ -214,7 +215,7 @@ func (l *link) open(ctx context.Context) (*client, error) {
 	return c, nil
 }
 
-// current is the connection that is open, nil for none.
+// current returns the open connection, nil if there is none.
 func (l *link) current() (*client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -239,7 +240,7 @@ func (l *link) dial(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a handshake with nobody has no end
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a handshake without an answer does not end
 	c, channels, requests, err := ssh.NewClientConn(conn, t.address, config)
 	if err != nil {
 		_ = conn.Close()
@@ -248,8 +249,7 @@ func (l *link) dial(ctx context.Context) (*client, error) {
 	return newClient(ssh.NewClient(c, channels, requests)), nil
 }
 
-// watch ends a connection whose other end has gone without a word, so that commands on
-// it end, too.
+// watch ends a connection if its other end does not answer any more, so that its commands end too.
 func (l *link) watch(c *client) {
 	for {
 		select {
@@ -260,7 +260,7 @@ func (l *link) watch(c *client) {
 		}
 		answered := make(chan struct{})
 		go func() {
-			_, _, _ = c.SendRequest("keepalive@openssh.com", true, nil) // an error ends Wait as well
+			_, _, _ = c.SendRequest("keepalive@openssh.com", true, nil) // after an error, Wait returns too
 			close(answered)
 		}()
 		select {

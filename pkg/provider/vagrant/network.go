@@ -11,17 +11,17 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// pool is where clusters' subnets are taken from, a /24 each: the range in which
-// VirtualBox lets anybody have host-only networks, see
+// pool is the range for the subnets of clusters, a /24 for each cluster. VirtualBox lets everyone
+// create host-only networks in this range, see
 // https://www.virtualbox.org/manual/ch06.html#network_hostonly.
 var pool = netip.MustParsePrefix("192.168.56.0/21")
 
-// firstHost is the address in a subnet at which nodes begin. The first is the host's own,
-// and some others may be a hypervisor's.
+// firstHost is the last byte of the first node's address. Address 1 is the host's, and some others
+// may be used by a hypervisor.
 const firstHost = 10
 
-// subnet chooses the network of a new cluster: that of the addresses which its nodes
-// were given, or else the first of the pool that overlaps nothing else.
+// subnet chooses the network of a new cluster: the subnet of the addresses that the configuration
+// sets for nodes, otherwise the first one of the pool that overlaps nothing else.
 func (p *Provider) subnet(ctx context.Context, cfg config.Cluster) (netip.Prefix, error) {
 	if given, err := givenSubnet(cfg); given.IsValid() || err != nil {
 		return given, err
@@ -33,21 +33,20 @@ func (p *Provider) subnet(ctx context.Context, cfg config.Cluster) (netip.Prefix
 	return t.first()
 }
 
-// taken is what a cluster's network must not overlap, and what it had better not.
+// taken lists what a cluster's network must not overlap, and what it avoids if possible.
 type taken struct {
-	// links are the host's; others are of other clusters, and of this one's pods and
-	// services.
+	// links are the host's. others are those of other clusters, and of this cluster's pods and
+	// Services.
 	links  []hostnet.Use
 	others []netip.Prefix
-	// routes are the host's. A network in their midst works, but hides part of what
-	// they lead to.
+	// routes are the host's. A cluster's network within them works, but hides a part of the
+	// addresses that they lead to.
 	routes []hostnet.Use
-	// clusters are the names of those that there are.
+	// clusters are the names of the existing clusters.
 	clusters []string
 }
 
-// first is the subnet that a new cluster's network gets: if there is one, one that no
-// route leads to.
+// first returns the subnet for a new cluster's network, if possible one that no route leads to.
 func (t taken) first() (netip.Prefix, error) {
 	hard := slices.Concat(hostnet.Subnets(t.links), t.others)
 	for _, avoid := range [][]netip.Prefix{slices.Concat(hard, hostnet.Subnets(t.routes)), hard} {
@@ -64,7 +63,7 @@ func (t taken) first() (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("no free subnet in %s: delete clusters (mkube get clusters), or give the nodes addresses of another subnet", pool)
 }
 
-// place is what is wrong with the place of a new cluster's network.
+// place returns the problems with the subnet of a new cluster's network.
 func (t taken) place() []provider.Problem {
 	subnet, err := t.first()
 	if err != nil {
@@ -78,13 +77,14 @@ func (t taken) place() []provider.Problem {
 	return nil
 }
 
-// givenSubnet is that of the nodes' own addresses, invalid where none has one.
+// givenSubnet returns the subnet of the addresses that the configuration sets for nodes. It is
+// invalid if there are none.
 func givenSubnet(cfg config.Cluster) (netip.Prefix, error) {
 	var subnet netip.Prefix
 	for i, n := range cfg.Nodes {
 		a, err := netip.ParseAddr(n.Address)
 		if err != nil {
-			continue // it has none; a wrong one the configuration's own check has told of
+			continue // it is not set; the validation of the configuration reports an invalid one
 		}
 		if !subnet.IsValid() {
 			subnet = netip.PrefixFrom(a, 24).Masked()
@@ -99,7 +99,7 @@ func givenSubnet(cfg config.Cluster) (netip.Prefix, error) {
 	return subnet, nil
 }
 
-// taken asks the host and the clusters' records.
+// taken reads the networks of the host and the records of the clusters.
 func (p *Provider) taken(ctx context.Context, cfg config.Cluster) (t taken, err error) {
 	if t.links, err = p.networks.Addresses(); err != nil {
 		return t, err
@@ -119,7 +119,8 @@ func (p *Provider) taken(ctx context.Context, cfg config.Cluster) (t taken, err 
 	return t, nil
 }
 
-// address is that of the i-th node: its own, or the next one that no node was given.
+// address returns the address of the i-th node: the one in the configuration, or the next one that
+// the configuration sets for no node.
 func address(cfg config.Cluster, i int, subnet netip.Prefix) netip.Addr {
 	if a, err := netip.ParseAddr(cfg.Nodes[i].Address); err == nil {
 		return a
@@ -128,7 +129,7 @@ func address(cfg config.Cluster, i int, subnet netip.Prefix) netip.Addr {
 	for _, n := range cfg.Nodes {
 		given[n.Address] = true
 	}
-	// A node's place has its address whatever becomes of the others.
+	// The address depends only on the node's index, and not on which other nodes exist.
 	bytes := subnet.Addr().As4()
 	bytes[3] = firstHost
 	for place := 0; ; bytes[3]++ {

@@ -18,12 +18,12 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// node is a virtual machine.
+// node is a node that is a virtual machine.
 type node struct {
 	provider *Provider
 	cluster  string
 	machine  machine
-	// link stays closed once the machine was destroyed, whoever makes another of its name.
+	// link stays closed after the machine was destroyed, even if a new one gets its name.
 	link *link
 }
 
@@ -39,19 +39,19 @@ func (n *node) IP() netip.Addr              { return n.machine.Address }
 func (n *node) IPs() []netip.Addr           { return []netip.Addr{n.machine.Address} }
 func (n *node) Versions() provider.Versions { return n.machine.Versions }
 
-// environment is what a command finds, as in a node container.
+// environment is the environment of a command, as in a node container.
 var environment = []string{
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "KUBECONFIG=/etc/kubernetes/admin.conf",
 }
 
-// line is a command as the machine's shell reads it: root runs it.
+// line returns the shell line that runs a command on the machine as root.
 func line(cmd provider.Cmd) string {
 	args := append([]string{"sudo", "--non-interactive", "env"}, environment...)
 	args = append(append(args, cmd.Env...), cmd.Args...)
 	return "cd / && exec " + shellescape.QuoteCommand(args)
 }
 
-// Command is the ssh command that does the same from a shell.
+// Command returns the ssh command that does the same in a shell.
 func (n *node) Command(cmd provider.Cmd) []string {
 	args := []string{"ssh", "-F", filepath.Join(n.provider.folder(n.cluster), sshConfigFile)}
 	if cmd.TTY {
@@ -60,8 +60,8 @@ func (n *node) Command(cmd provider.Cmd) []string {
 	return append(args, n.Name(), line(cmd))
 }
 
-// Run runs a command in a session of the node's connection. sshd does not end the command
-// of a session that is closed.
+// Run runs a command in a session of the node's connection. provider.Supervise ends it, because
+// sshd does not when its session is closed.
 func (n *node) Run(ctx context.Context, cmd provider.Cmd) error {
 	if err := provider.Supervise(ctx, cmd, n.run); err != nil {
 		var exit *provider.ExitError
@@ -84,7 +84,7 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	defer done()
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	stderr := &tail{limit: 4096}
+	stderr := &tail{limit: 4096} // bytes, a screenful
 	if cmd.Stderr == nil {
 		cmd.Stderr = stderr
 	}
@@ -96,7 +96,7 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	running, stopResizing := context.WithCancel(ctx)
 	defer stopResizing()
 	go cmd.Resize(running, func(size provider.TerminalSize) {
-		// A size that does not get through is corrected by the next one.
+		// The next size corrects one that fails.
 		_ = s.WindowChange(size.Rows, size.Columns)
 	})
 	if err = ended(ctx, s); ctx.Err() != nil {
@@ -114,8 +114,8 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 	return err
 }
 
-// ended waits for the end of a command, or of the context: sshd says nothing of a session
-// that was closed before its command has ended.
+// ended waits for the end of a command or of the context. sshd does not report a session that was
+// closed before the end of its command.
 func ended(ctx context.Context, s *ssh.Session) error {
 	end := make(chan error, 1)
 	go func() { end <- s.Wait() }()
@@ -127,7 +127,7 @@ func ended(ctx context.Context, s *ssh.Session) error {
 	}
 }
 
-// gate lets through what a command writes, until it is shut: what comes later is nobody's.
+// gate passes on what a command writes until it is shut. Later output is discarded.
 type gate struct {
 	mu     sync.Mutex
 	closed bool
@@ -139,7 +139,8 @@ func (g *gate) shut() {
 	g.closed = true
 }
 
-// to is a way through the gate to a writer, nil for nil, which throws away.
+// to returns a writer that passes through the gate to w. If w is nil, it returns nil, which
+// discards the output.
 func (g *gate) to(w io.Writer) io.Writer {
 	if w == nil {
 		return nil
@@ -161,11 +162,11 @@ func (w gated) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// begin starts a command. Its input is carried on the side: a command may end without
-// reading all of it, and a terminal's has no end.
+// begin starts a command. A separate goroutine copies the input, because the command may end
+// without reading all of it, and the input of a terminal does not end.
 func begin(s *ssh.Session, cmd provider.Cmd) error {
 	if cmd.TTY {
-		// The command sizes it, see stty(1).
+		// 24 by 80 is the usual default. The command sets the real size, see stty(1).
 		if err := s.RequestPty(terminalType(cmd.Env), 24, 80, ssh.TerminalModes{}); err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func begin(s *ssh.Session, cmd provider.Cmd) error {
 		return err
 	}
 	go func() {
-		// An error here is that of a command that ended without reading on.
+		// Both fail only if the command has ended without reading all input.
 		_, _ = io.Copy(stdin, cmd.Stdin)
 		_ = stdin.Close()
 	}()
@@ -197,7 +198,7 @@ func terminalType(env []string) string {
 	return "dumb"
 }
 
-// tail keeps the last bytes written to it.
+// tail keeps the last bytes that are written to it, limit at most.
 type tail struct {
 	data  []byte
 	limit int
@@ -209,7 +210,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Endpoint is the node's own address: the host is on the cluster's network, too.
+// Endpoint returns the node's own address and the port: the host is on the cluster's network too.
 func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -217,8 +218,8 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	return netip.AddrPortFrom(n.IP(), uint16(port)).String(), nil
 }
 
-// Logs writes what vagrant said of the cluster's machines, and the journal of this one's
-// boot where it can be reached.
+// Logs writes vagrant's output about all machines of the cluster, and the journal of this machine's
+// boot if the machine is reachable.
 func (n *node) Logs(ctx context.Context, w io.Writer) error {
 	f, err := os.Open(filepath.Join(n.provider.folder(n.cluster), logFile))
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// story is the cluster of one machine that docs/vagrant.md makes.
+// story returns the cluster of one machine that docs/vagrant.md creates.
 func story() config.Cluster {
 	return config.Cluster{Name: "story", Nodes: []config.Node{{Name: "k8s-master", Address: "192.168.50.4", Image: testImage}}}.Default()
 }
@@ -114,8 +114,8 @@ func TestSubnets(t *testing.T) {
 	}
 }
 
-// TestBundleIsNodeimages: what package nodeimage writes is what is read here, though
-// neither knows the other.
+// TestBundleIsNodeimages checks that this package reads what package nodeimage writes, though
+// neither imports the other.
 func TestBundleIsNodeimages(t *testing.T) {
 	t.Parallel()
 	if infoPath != nodeimage.BundleInfoPath {
@@ -188,7 +188,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckSubnets: routes are avoided where that can be, and told of where it cannot.
+// TestCheckSubnets checks that subnets in routes are avoided if possible, and reported if not.
 func TestCheckSubnets(t *testing.T) {
 	t.Parallel()
 	pods := blue(0)
@@ -227,7 +227,7 @@ func TestCheckSubnets(t *testing.T) {
 	}
 }
 
-// without finds all programs but some.
+// without returns a function that finds all programs except some.
 func without(missing []string) func(string) (string, error) {
 	return func(name string) (string, error) {
 		for _, m := range missing {

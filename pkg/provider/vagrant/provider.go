@@ -1,6 +1,6 @@
-// Package vagrant makes nodes of virtual machines, through the vagrant command and one
-// SSH connection to each. A cluster is a folder with a Vagrantfile, with which plain
-// vagrant works as well.
+// Package vagrant creates nodes that are virtual machines, with the vagrant command and one SSH
+// connection to each machine. A cluster is a folder with a Vagrantfile, in which plain vagrant
+// works as well.
 package vagrant
 
 import (
@@ -20,48 +20,48 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// Options say where clusters are kept, and what new machines are made of. Dir and
-// Bundles are wanted.
+// Options set the folder of the clusters, and the properties of new machines. Dir and Bundles are
+// required.
 type Options struct {
-	// Dir holds a folder for each cluster. It need not exist.
+	// Dir contains a folder for each cluster. It need not exist.
 	Dir string
-	// Bundles holds the bundles of node images that are named by a version: v1.37.2.tar
+	// Bundles is the folder of the bundles of node images that are named by a version: v1.37.2.tar
 	// for mkube/node:v1.37.2. Any other image is the path of a bundle.
 	Bundles string
-	// Hypervisor is Vagrant's own provider, as "libvirt". Empty means virtualbox, or
-	// libvirt where only that is there.
+	// Hypervisor is Vagrant's provider, such as "libvirt". If empty, it is virtualbox, or libvirt
+	// if only that is installed.
 	Hypervisor string
-	// Box is the box of new machines: Debian or Ubuntu. Empty means DefaultBox.
+	// Box is the box of new machines, Debian or Ubuntu. If empty, it is DefaultBox.
 	Box string
 }
 
-// DefaultBox is a box that Vagrant's catalogue has for VirtualBox and libvirt.
+// DefaultBox is a box that Vagrant's catalog contains for VirtualBox and libvirt.
 const DefaultBox = "debian/bookworm64"
 
-// Provider makes nodes of virtual machines.
+// Provider creates nodes that are virtual machines. It is safe for concurrent use.
 type Provider struct {
 	o Options
-	// run is the vagrant command.
+	// run runs the vagrant command.
 	run func(ctx context.Context, dir string, w output, args ...string) error
 	// lookPath finds programs.
 	lookPath func(string) (string, error)
-	// networks are this host's.
+	// networks are those of this host.
 	networks hostnet.Networks
 
 	planning sync.Mutex
 	mu       sync.Mutex
-	links    map[string]*link // by cluster and node
+	links    map[string]*link // by "CLUSTER/NODE"
 }
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New is the provider with its options. It looks at nothing yet.
+// New returns a provider with options. It checks nothing yet.
 func New(o Options) *Provider {
 	return &Provider{o: o, run: runVagrant, lookPath: exec.LookPath, networks: hostnet.Here(), links: map[string]*link{}}
 }
 
-// folder is the folder of a cluster, "" for a name that can be none's: no name leads
-// elsewhere.
+// folder returns the folder of a cluster. It is "" for an invalid name, so that no name leads to
+// another folder.
 func (p *Provider) folder(cluster string) string {
 	if cluster == "" || strings.HasPrefix(cluster, ".") || strings.ContainsAny(cluster, `/\`) {
 		return ""
@@ -69,7 +69,7 @@ func (p *Provider) folder(cluster string) string {
 	return filepath.Join(p.o.Dir, cluster)
 }
 
-// Clusters lists the clusters that have a folder. Vagrant is not asked.
+// Clusters returns the names of the clusters that have a folder. It does not run vagrant.
 func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	return names, nil // ReadDir sorts
 }
 
-// Nodes lists the machines of a cluster, whether they run or not. Vagrant is not asked.
+// Nodes returns the machines of a cluster, whether they run or not. It does not run vagrant.
 func (p *Provider) Nodes(ctx context.Context, cluster string) ([]provider.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -114,9 +114,9 @@ func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.ControlPlane, config.Worker, config.LoadBalancer}, r)
 }
 
-// Delete destroys a cluster's machines and removes its folder, or destroys the machine
-// that an Add of that creation made. Machines that were never made do not need Vagrant
-// to be deleted.
+// Delete destroys a cluster's machines and removes its folder, or destroys the machine that an Add
+// with this creation created. It needs vagrant only if vagrant has created a machine of the
+// cluster.
 func (p *Provider) Delete(ctx context.Context, cluster, creation string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// TestProvider runs what every provider must pass, for each hypervisor that mkube chooses
-// between. It is all that VirtualBox is tested by.
+// TestProvider runs the suite for all providers with each hypervisor that mkube can choose. No
+// other test covers VirtualBox.
 func TestProvider(t *testing.T) {
 	t.Parallel()
 	for _, hypervisor := range []string{libvirt, virtualbox} {
@@ -33,7 +33,7 @@ func TestProvider(t *testing.T) {
 
 func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
 
-// blue is a cluster with a control plane and workers.
+// blue returns a cluster with a control plane and workers.
 func blue(workers int) config.Cluster {
 	cfg := config.Cluster{Name: "blue", Nodes: []config.Node{{Image: testImage}}}
 	for range workers {
@@ -58,13 +58,13 @@ func want[T comparable](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// TestOneConnection runs many commands at once: over one connection, and not more at
-// once than sshd lets.
+// TestOneConnection runs many commands at the same time, and checks that they use one connection,
+// and no more sessions at a time than sshd allows.
 func TestOneConnection(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)
 	create(t, p, blue(0))
-	nodes, err := p.Nodes(t.Context(), "blue") // others than Create made
+	nodes, err := p.Nodes(t.Context(), "blue") // not the same values as Create returned
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +81,12 @@ func TestOneConnection(t *testing.T) {
 	if n := m.connections.Load(); n != 1 {
 		t.Errorf("%d connections were made", n)
 	}
-	if n := m.most.Load(); n < 2 || n > sessions+1 { // one may still be on its way out
+	if n := m.most.Load(); n < 2 || n > sessions+1 { // one session may still be closing
 		t.Errorf("%d commands ran at once", n)
 	}
 }
 
-// TestResize changes the size of a command's terminal.
+// TestResize changes the size of a command's terminal while it runs.
 func TestResize(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)
@@ -134,8 +134,8 @@ func TestLostConnection(t *testing.T) {
 	}
 }
 
-// TestStopAndStart also has a machine found again that was started by plain vagrant, at
-// another address.
+// TestStopAndStart stops and starts a cluster. It also checks that mkube finds a machine that plain
+// vagrant has started at another address.
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)
@@ -174,7 +174,8 @@ func TestStopAndStart(t *testing.T) {
 	})
 }
 
-// TestInterrupt wants vagrant to be waited for and nothing left when it is deleted.
+// TestInterrupt checks that an interrupted create waits for vagrant, and that Delete leaves
+// nothing.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)
@@ -253,7 +254,7 @@ func TestAddAndRemove(t *testing.T) {
 	}
 }
 
-// TestDeleteStaysInItsFolder gives it names that lead elsewhere.
+// TestDeleteStaysInItsFolder deletes clusters with names that lead to other folders.
 func TestDeleteStaysInItsFolder(t *testing.T) {
 	t.Parallel()
 	p, d := newProvider(t, libvirt)

@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Files of a cluster's folder, beside Vagrant's own folder .vagrant.
+// The files in a cluster's folder, next to Vagrant's own folder .vagrant.
 const (
 	vagrantfile   = "Vagrantfile"
 	recordFile    = "cluster.json"
@@ -20,7 +20,7 @@ const (
 	logFile       = "vagrant.log"
 )
 
-// record is what a cluster's folder says of it: the Vagrantfile is made of it.
+// record is the state of a cluster in its folder. The Vagrantfile is generated from it.
 type record struct {
 	Cluster    string       `json:"cluster"`
 	Hypervisor string       `json:"hypervisor"`
@@ -30,27 +30,27 @@ type record struct {
 	Machines   []machine    `json:"machines"`
 }
 
-// machine is a node as it was asked for.
+// machine is a node as it was requested.
 type machine struct {
 	Name string      `json:"name"`
 	Role config.Role `json:"role"`
-	// Place is the node's number in the configuration.
+	// Place is the node's index in the configuration.
 	Place   int        `json:"place"`
 	Address netip.Addr `json:"address"`
 	CPUs    int64      `json:"cpus"`
 	// Memory is in MiB.
 	Memory   int64             `json:"memory"`
 	Versions provider.Versions `json:"versions"`
-	// Creation is that of the Add that made the machine, "" for one of Create's.
+	// Creation is the creation of the Add that created the machine, "" if Create did.
 	Creation string `json:"creation,omitempty"`
 }
 
-// machine is the number of the machine of a name, -1 where there is none.
+// machine returns the index of the machine with a name, -1 if there is none.
 func (r record) machine(name string) int {
 	return slices.IndexFunc(r.Machines, func(m machine) bool { return m.Name == name })
 }
 
-// read is the record of a cluster. Where there is none, the error is fs.ErrNotExist.
+// read returns the record of a cluster. If there is none, the error is fs.ErrNotExist.
 func (p *Provider) read(cluster string) (record, error) {
 	var r record
 	file := filepath.Join(p.folder(cluster), recordFile)
@@ -67,8 +67,8 @@ func (p *Provider) read(cluster string) (record, error) {
 	return r, nil
 }
 
-// write puts the record and the Vagrantfile that says the same into the cluster's
-// folder, each whole or not at all.
+// write writes the record and the Vagrantfile that is generated from it to the cluster's folder.
+// Each file is replaced atomically.
 func (p *Provider) write(r record) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

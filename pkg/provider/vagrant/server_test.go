@@ -21,20 +21,20 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// server is a machine: an SSH server whose commands run on a node in memory. Stopped and
-// started again it has another address, as machines may.
+// server is a fake machine: an SSH server whose commands run on a node in memory. After a stop and
+// a start, it has another address, as machines may have.
 type server struct {
 	node   *fake.Node
 	config *ssh.ServerConfig
-	// connections counts those that were made; busy are the sessions that are open, and most
-	// is how many were at once; running are the commands that run.
+	// connections counts all connections, and busy the open sessions. most is the maximum of busy.
+	// running counts the running commands.
 	connections, busy, most, running atomic.Int32
 
 	mu       sync.Mutex
 	listener net.Listener
 	open     []net.Conn
 
-	// resized has the sizes that terminals were changed to, columns and rows.
+	// resized receives each new size of a terminal, as columns and rows.
 	resized chan [2]uint32
 }
 
@@ -53,8 +53,9 @@ func newServer(name string) *server {
 	cfg := config.Cluster{Nodes: []config.Node{{Name: name}}}.Default()
 	nodes, err := (&fake.Provider{Programs: programs}).Create(context.Background(), cfg, "", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
 	if err != nil {
-		panic(err) // the fake refuses nothing
+		panic(err) // the fake node refuses nothing
 	}
+	// Neither fails: the random source does not, and the type of the key is supported.
 	_, private, _ := ed25519.GenerateKey(nil)
 	signer, _ := ssh.NewSignerFromKey(private)
 	s := &server{resized: make(chan [2]uint32, 1), node: nodes[0].(*fake.Node), config: &ssh.ServerConfig{
@@ -111,7 +112,7 @@ func (s *server) stop() {
 	s.cut()
 }
 
-// cut loses all connections, as a network does.
+// cut closes all connections, as a failing network does.
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +128,7 @@ func (s *server) serve(conn net.Conn) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { _ = c.Wait(); cancel() }()
+	go func() { _ = c.Wait(); cancel() }() // how it ended does not matter
 	go ssh.DiscardRequests(requests)
 	for ch := range channels {
 		channel, requests, err := ch.Accept()
@@ -138,7 +139,8 @@ func (s *server) serve(conn net.Conn) {
 	}
 }
 
-// session runs the command that a client asks for.
+// session runs the command that a client requests. It ignores errors of a connection that has
+// ended.
 func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *ssh.Request) {
 	defer ch.Close()
 	n := s.busy.Add(1)
@@ -161,14 +163,15 @@ func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *s
 	}
 }
 
-// resize keeps the sizes that a session asks for while its command runs, see RFC 4254, 6.7.
+// resize sends the sizes that a session requests while its command runs to resized, see RFC 4254,
+// 6.7.
 func (s *server) resize(requests <-chan *ssh.Request) {
 	for r := range requests {
 		var size struct{ Columns, Rows, Width, Height uint32 }
 		if r.Type == "window-change" && ssh.Unmarshal(r.Payload, &size) == nil {
 			s.resized <- [2]uint32{size.Columns, size.Rows}
 		}
-		_ = r.Reply(false, nil)
+		_ = r.Reply(false, nil) // the session may have ended
 	}
 }
 
@@ -176,7 +179,7 @@ const asRoot = "cd / && exec sudo --non-interactive env "
 
 var assignment = regexp.MustCompile(`^[A-Z_]+=`)
 
-// exec runs a command line. A real shell takes it apart; sudo and env are played here.
+// exec runs a command line. A real shell parses it; sudo and env are simulated.
 func (s *server) exec(ctx context.Context, line string, tty bool, ch ssh.Channel) int {
 	rest, ok := strings.CutPrefix(line, asRoot)
 	if !ok {
@@ -193,7 +196,7 @@ func (s *server) exec(ctx context.Context, line string, tty bool, ch ssh.Channel
 		cmd.Env, cmd.Args = append(cmd.Env, cmd.Args[0]), cmd.Args[1:]
 	}
 	if cmd.Args[0] == "tar" || cmd.Args[0] == "cat" {
-		// The fake's own read to the end: what they read must be in memory.
+		// The fake programs need their whole input in memory.
 		data, err := io.ReadAll(ch)
 		if err != nil {
 			return 2
@@ -202,7 +205,7 @@ func (s *server) exec(ctx context.Context, line string, tty bool, ch ssh.Channel
 	}
 	s.running.Add(1)
 	err = s.node.Run(ctx, cmd)
-	s.running.Add(-1) // before the client hears of the end
+	s.running.Add(-1) // before the client learns about the end
 	if code := provider.ExitCode(err); code >= 0 {
 		return code
 	}
@@ -210,7 +213,7 @@ func (s *server) exec(ctx context.Context, line string, tty bool, ch ssh.Channel
 	return 255
 }
 
-// writeEntries writes files as an archive, in their order.
+// writeEntries writes files as an archive, in the given order.
 func writeEntries(w io.Writer, files [][2]string) error {
 	out := tar.NewWriter(w)
 	for _, f := range files {

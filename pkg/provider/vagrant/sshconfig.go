@@ -13,14 +13,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// target is how a machine is reached, as vagrant ssh-config says it.
+// target is how to reach a machine, as vagrant ssh-config prints it.
 type target struct {
 	address, user string
 	keys          []string // files
 }
 
-// target returns how a machine of a cluster is reached. The error is fs.ErrNotExist if vagrant
-// did not know the machine yet.
+// target returns how to reach a machine of a cluster. The error is fs.ErrNotExist if vagrant did
+// not know the machine yet.
 func (p *Provider) target(cluster, name string) (target, error) {
 	f, err := os.Open(filepath.Join(p.folder(cluster), sshConfigFile))
 	if err != nil {
@@ -30,7 +30,7 @@ func (p *Provider) target(cluster, name string) (target, error) {
 	return readTarget(f, name)
 }
 
-// readTarget reads a host of what vagrant ssh-config prints, see ssh_config(5).
+// readTarget parses one host of the output of vagrant ssh-config, see ssh_config(5).
 func readTarget(r io.Reader, host string) (target, error) {
 	cfg, err := ssh_config.Decode(r)
 	if err != nil {
@@ -52,8 +52,8 @@ func readTarget(r io.Reader, host string) (target, error) {
 	return target{net.JoinHostPort(values["HostName"], values["Port"]), values["User"], keys}, nil
 }
 
-// client is the configuration of a connection. Machines make their host keys when they
-// first boot and nobody could tell them beforehand, so that vagrant, too, takes any.
+// client returns the configuration of a connection. It accepts any host key, as vagrant does:
+// machines create their host keys at the first boot, so that nobody knows them in advance.
 func (t target) client() (*ssh.ClientConfig, error) {
 	var signers []ssh.Signer
 	var errs []error

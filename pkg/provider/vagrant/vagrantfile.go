@@ -11,7 +11,7 @@ import (
 //go:embed Vagrantfile.tmpl
 var vagrantfileText string
 
-// vagrantfile is the Vagrantfile of the record's machines.
+// vagrantfile renders the Vagrantfile of the record's machines.
 func (r record) vagrantfile() ([]byte, error) {
 	t, err := template.New(vagrantfile).Funcs(template.FuncMap{"quote": ruby}).Parse(vagrantfileText)
 	if err != nil {
@@ -24,13 +24,14 @@ func (r record) vagrantfile() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// ruby is a text as Ruby reads it back: in single quotes only these two are special.
+// ruby returns a Ruby string literal. In single quotes, only the backslash and the single quote are
+// special.
 func ruby(s any) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(fmt.Sprint(s)) + "'"
 }
 
-// Primary reports whether plain "vagrant ssh" means this machine: the first one.
+// Primary reports whether the i-th machine is the one of plain "vagrant ssh": the first one.
 func (r record) Primary(i int) bool { return i == 0 }
 
-// Libvirt reports whether the machines are libvirt's.
+// Libvirt reports whether the hypervisor is libvirt.
 func (r record) Libvirt() bool { return r.Hypervisor == libvirt }
