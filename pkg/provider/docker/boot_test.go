@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// bootEngine is an engine that refuses some starts: a refusal is given the port of the
-// API server, and "" is a start.
+// bootEngine is an engine that refuses some starts. Each refusal gets the port of the API server,
+// and returns the error of one start, "" to accept it.
 type bootEngine struct {
 	refusals []func(port string) string
 	did      []string
@@ -59,8 +59,8 @@ func taken(port string) string {
 
 func noCaps(string) string { return "unable to apply caps: operation not permitted" }
 
-// TestBoot: where the engine refuses a port that was chosen, or capabilities, the node is
-// made once more; for what the user asked it is not.
+// TestBoot checks that a node is created again if the engine refuses a chosen port or capabilities,
+// but not if it refuses what the user has set.
 func TestBoot(t *testing.T) {
 	t.Parallel()
 	again := func(privileged bool) []string {

@@ -14,7 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-// checked is a daemon with what Check asks for. Each field is the answer's JSON.
+// checked is a daemon with the data that Check requests. Each field is encoded as JSON in an
+// answer.
 type checked struct{ info, image, networks any }
 
 func (e checked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +32,7 @@ func (e checked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(path, "/networks"):
 		answer = e.networks
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(answer) // the client may have gone
 }
 
 type object = map[string]any
@@ -54,7 +55,7 @@ func uses(subnets ...string) func() ([]hostnet.Use, error) {
 
 const kernel = "6.1.0"
 
-// healthy are a daemon and a machine on which nothing is wrong.
+// healthy returns a daemon and a host on which Check finds no problem.
 func healthy() (checked, machine) {
 	e := checked{
 		info:     object{"OSType": "linux", "KernelVersion": kernel, "MemTotal": 8 << 30, "DockerRootDir": "/var/lib/docker"},
@@ -72,7 +73,7 @@ func healthy() (checked, machine) {
 	return e, m
 }
 
-// problemsOf are what Check finds, a line each.
+// problemsOf returns the problems that Check finds, a line each.
 func problemsOf(t *testing.T, e checked, m machine, cfg config.Cluster) string {
 	t.Helper()
 	p := New(daemon(t, e.ServeHTTP))
@@ -88,8 +89,8 @@ func problemsOf(t *testing.T, e checked, m machine, cfg config.Cluster) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestCheck has for each check a case in which it speaks; "nothing is wrong" is where all
-// are silent, and some more are where one is though it is near to speaking.
+// TestCheck has a case in which each check finds a problem. In "nothing is wrong", all checks pass.
+// In some more cases, a check passes though it is near its limit.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	plain := func() config.Cluster {
@@ -218,7 +219,7 @@ func TestCheckUnreachable(t *testing.T) {
 	}
 }
 
-// TestCheckPorts listens for real, on each address and with each protocol.
+// TestCheckPorts listens on real ports, on each address and with each protocol.
 func TestCheckPorts(t *testing.T) {
 	t.Parallel()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")

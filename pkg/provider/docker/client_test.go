@@ -16,7 +16,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// dockerConfig is a folder of the docker command's, with a context called lima.
+// dockerConfig returns a configuration folder of the docker command, with a context called lima.
 func dockerConfig(t *testing.T, config string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,7 +36,7 @@ func dockerConfig(t *testing.T, config string) string {
 	return dir
 }
 
-// TestDial sets variables of the process: no other test may run at once.
+// TestDial sets variables of the process, so it cannot run in parallel with other tests.
 func TestDial(t *testing.T) {
 	for name, test := range map[string]struct {
 		config, host, context string
@@ -61,7 +61,7 @@ func TestDial(t *testing.T) {
 			t.Setenv("DOCKER_CONFIG", dockerConfig(t, test.config))
 			t.Setenv("DOCKER_HOST", test.host)
 			t.Setenv("DOCKER_CONTEXT", test.context)
-			cliconfig.SetDir(os.Getenv("DOCKER_CONFIG")) // it looks only once by itself
+			cliconfig.SetDir(os.Getenv("DOCKER_CONFIG")) // the package reads the variable only once
 			t.Cleanup(func() { cliconfig.SetDir("") })
 			if got := contextName(); got != test.name {
 				t.Errorf("contextName = %q; want %q", got, test.name)
@@ -93,7 +93,7 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// daemon is a socket at which something answers every request.
+// daemon returns a client of a socket at which a handler answers every request.
 func daemon(t *testing.T, answer http.HandlerFunc) *client.Client {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
@@ -134,7 +134,8 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// TestBoundingSet: of a socket of this very process the bounding set is known.
+// TestBoundingSet reads the bounding set of a process that listens on a socket, which is this
+// process.
 func TestBoundingSet(t *testing.T) {
 	t.Parallel()
 	c := daemon(t, func(http.ResponseWriter, *http.Request) {})
@@ -162,7 +163,7 @@ func TestBoundingSet(t *testing.T) {
 	}
 }
 
-// TestPrivilegesWith: only an old engine is told what it cannot grant.
+// TestPrivilegesWith checks that only a request to an old engine leaves out missing capabilities.
 func TestPrivilegesWith(t *testing.T) {
 	t.Parallel()
 	all := uint64(1)<<len(capabilities) - 1

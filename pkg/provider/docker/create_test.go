@@ -150,7 +150,7 @@ func TestApply(t *testing.T) {
 
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	// capabilities(7): the numbers of some, first, middle and last.
+	// Some numbers from capabilities(7): the first, some in the middle, and the last.
 	for name, number := range map[string]int{"CHOWN": 0, "NET_ADMIN": 12, "SYS_ADMIN": 21, "SYS_RESOURCE": 24, "CHECKPOINT_RESTORE": 40} {
 		if number >= len(capabilities) || capabilities[number] != name {
 			t.Errorf("capability %d is not %s", number, name)

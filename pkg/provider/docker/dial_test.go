@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// remoteEngine sets the environment of a docker command that uses an engine.
+// remoteEngine sets the environment of a docker command that uses a remote engine.
 func remoteEngine(t *testing.T, variables map[string]string) {
 	t.Helper()
 	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HTTP_PROXY", "http_proxy"} {
@@ -26,7 +26,8 @@ func remoteEngine(t *testing.T, variables map[string]string) {
 	}
 }
 
-// TestDialTLS: as with the docker command, DOCKER_TLS_VERIFY never falls back to less.
+// TestDialTLS checks that DOCKER_TLS_VERIFY never falls back to less security, as with the docker
+// command.
 func TestDialTLS(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", "1.41") }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -63,8 +64,8 @@ func TestDialTLS(t *testing.T) {
 	}
 }
 
-// TestDialSSH has a script in the place of the ssh command, which is given the user and
-// the path as the docker command gives them.
+// TestDialSSH replaces the ssh command by a script, and checks that it gets the same user and path
+// as from the docker command.
 func TestDialSSH(t *testing.T) {
 	remoteEngine(t, map[string]string{"DOCKER_HOST": "ssh://me@build.example.com:2222/run/d.sock", "HTTP_PROXY": "http://192.0.2.1:1"})
 	file := filepath.Join(t.TempDir(), "log")
@@ -82,7 +83,7 @@ func TestDialSSH(t *testing.T) {
 	}
 }
 
-// TestDialSSHFails: what ssh says last is what the user is told, in a line.
+// TestDialSSHFails checks that the error is one line with the last line of ssh.
 func TestDialSSHFails(t *testing.T) {
 	remoteEngine(t, map[string]string{"DOCKER_HOST": "ssh://build.example.com"})
 	sshCommand(t, `echo "Warning: something" >&2; echo "me@build: Permission denied (publickey)." >&2; exit 255`)
@@ -106,7 +107,7 @@ func TestDialSSHFails(t *testing.T) {
 	}
 }
 
-// TestLimitLogins: a connection counts until its first answer, its failure or its end.
+// TestLimitLogins checks that a connection counts until its first answer, its failure or its end.
 func TestLimitLogins(t *testing.T) {
 	t.Parallel()
 	far := make(chan net.Conn, 3)
@@ -156,7 +157,7 @@ func TestLimitLogins(t *testing.T) {
 	}
 }
 
-// endedConn is that of an ssh command which has ended.
+// endedConn is the connection of an ssh command that has ended.
 type endedConn struct {
 	net.Conn
 	read error

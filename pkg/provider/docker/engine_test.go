@@ -23,15 +23,15 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// engine is as much of a Docker engine as makes and removes nodes: containers, networks
-// and volumes with their labels.
+// engine is a fake of the part of a Docker engine that creates and removes nodes: containers,
+// networks and volumes with their labels.
 type engine struct {
 	mu         sync.Mutex
-	containers map[string]*made // by name, which is its ID as well
+	containers map[string]*made // by name, which is also the ID
 	networks   map[string]*network.Inspect
 	volumes    map[string]map[string]string // labels by name
-	// refuse answers a request with an error of the engine's, "" with none. It may do
-	// something else meanwhile.
+	// refuse returns the message with which the engine refuses a request, "" to accept it. It may
+	// also change the state of the engine.
 	refuse func(r *http.Request, path string) string
 }
 
@@ -41,26 +41,26 @@ type made struct {
 	host    container.HostConfig
 	network string
 	ip      string
-	files   []string // in the order in which they were put in
+	files   []string // in the order in which they were copied
 	started bool
 	volumes []string
-	named   bool // its volumes: they do not go with it
-	// removal ends a removal that is in progress. Until somebody has waited for it, the
-	// engine refuses others.
+	named   bool // whether its volumes have a name: those are not removed with it
+	// removal finishes a removal that is in progress. The engine refuses other removals until a
+	// request has waited for this one.
 	removal func()
 }
 
-// newEngine is an engine that has one image, the node image, and a provider on it.
+// newEngine returns an engine with one image, the node image, and a provider on it.
 func newEngine(t *testing.T) (*engine, *Provider) {
 	t.Helper()
 	e := &engine{containers: map[string]*made{}, networks: map[string]*network.Inspect{}, volumes: map[string]map[string]string{}}
 	return e, New(daemon(t, e.serve))
 }
 
-// creation is that of what these tests create.
+// creation is the creation of what these tests create.
 const creation = "mkube test"
 
-// The calls of a provider in these tests.
+// createOn creates a cluster with the creation of these tests.
 func createOn(ctx context.Context, p *Provider, cfg config.Cluster, seed provider.Seed) error {
 	_, err := p.Create(ctx, imaged(cfg), creation, seed)
 	return err
@@ -75,7 +75,7 @@ func deleteOn(ctx context.Context, p *Provider, cfg config.Cluster) error {
 	return p.Delete(ctx, cfg.Name, "")
 }
 
-// imaged is a configuration with all defaults, the command line's too.
+// imaged returns a configuration with all defaults, including those of the command line.
 func imaged(cfg config.Cluster) config.Cluster {
 	cfg = cfg.Default()
 	cfg.Nodes = slices.Clone(cfg.Nodes)
@@ -85,7 +85,7 @@ func imaged(cfg config.Cluster) config.Cluster {
 	return cfg
 }
 
-// seedOf puts one file on each node.
+// seedOf returns one file for each node.
 func seedOf(nodes []provider.Node) (map[string][]provider.File, error) {
 	files := map[string][]provider.File{}
 	for _, n := range nodes {
@@ -94,7 +94,7 @@ func seedOf(nodes []provider.Node) (map[string][]provider.File, error) {
 	return files, nil
 }
 
-// state is all that the engine has, a line each.
+// state returns everything that the engine has, a line each.
 func (e *engine) state() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -143,12 +143,13 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// split is a path as in /containers/NAME/start.
+// split splits a path such as /containers/NAME/start.
 func split(path string) (kind, name, action string) {
 	parts := strings.SplitN(strings.Trim(path, "/")+"//", "/", 4)
 	return parts[0], parts[1], parts[2]
 }
 
+// answer ignores errors: the client may have gone.
 func answer(w http.ResponseWriter, value any) { _ = json.NewEncoder(w).Encode(value) }
 
 func fail(w http.ResponseWriter, code int, why string) {
@@ -156,7 +157,7 @@ func fail(w http.ResponseWriter, code int, why string) {
 	answer(w, map[string]string{"message": why})
 }
 
-// labelled reports whether labels are what a request asks for.
+// labelled reports whether labels match the filters of a request.
 func labelled(r *http.Request, labels map[string]string) bool {
 	args, err := filters.FromJSON(r.URL.Query().Get("filters"))
 	return err == nil && (r.URL.Query().Get("filters") == "" || args.MatchKVList("label", labels))
@@ -341,8 +342,8 @@ func (e *engine) serveVolumes(w http.ResponseWriter, r *http.Request, name strin
 	}
 }
 
-// foreign puts things of somebody else's on the engine: a container, a network and a
-// volume, with these labels.
+// foreign adds things of another user to the engine: a container, a network and a volume, with
+// these labels.
 func (e *engine) foreign(name string, labels map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

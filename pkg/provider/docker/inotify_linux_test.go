@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// procWith is a /proc with a limit and processes: the user of each, and where its
-// descriptors lead.
+// procWith returns a /proc with a limit and processes: the user of each, and the targets of its
+// descriptors.
 func procWith(t *testing.T, limit string, users []string, descriptors [][]string) string {
 	t.Helper()
 	proc := t.TempDir()
@@ -27,7 +27,7 @@ func procWith(t *testing.T, limit string, users []string, descriptors [][]string
 	write(filepath.Join(proc, "sys/fs/inotify/max_user_instances"), limit)
 	write(filepath.Join(proc, "meminfo"), "")
 	for i, user := range users {
-		// No process has such a number: kcmp knows none of them.
+		// No process has such a number, so kcmp fails for them.
 		dir := filepath.Join(proc, strconv.Itoa(1<<30+i))
 		write(filepath.Join(dir, "status"), fmt.Sprintf("Name:\tx\nUid:\t7\t%s\t7\t7\n", user))
 		if err := os.Mkdir(filepath.Join(dir, "fd"), 0o755); err != nil {
@@ -67,7 +67,7 @@ func TestInotifyOf(t *testing.T) {
 	}
 }
 
-// TestDistinct counts an instance once, whatever number of descriptors lead to it.
+// TestDistinct checks that an instance counts once, regardless of the number of its descriptors.
 func TestDistinct(t *testing.T) {
 	t.Parallel()
 	var files []openFile
@@ -92,7 +92,7 @@ func TestDistinct(t *testing.T) {
 	}
 	want, self := 3, uintptr(os.Getpid())
 	if _, _, errno := unix.Syscall6(unix.SYS_KCMP, self, self, 0, uintptr(files[0].fd), uintptr(files[1].fd), 0); errno != 0 {
-		want = 6 // the kernel, or a sandbox, does not tell
+		want = 6 // the kernel or a sandbox has no kcmp
 	}
 	if got := distinct(files); got != want {
 		t.Errorf("three instances with two descriptors each are counted as %d; want %d", got, want)

@@ -10,7 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestPartsFolder: the layers are listed from the bottom, the driver's folders from
+// TestPartsFolder checks the order: layers are listed from the bottom, the driver's folders from
 // the top.
 func TestPartsFolder(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// at is a client of an engine that nobody asks anything.
+// at returns a client of an engine to which no requests are sent.
 func at(t *testing.T, host string) *client.Client {
 	t.Helper()
 	c, err := client.NewClientWithOpts(client.WithHost(host))
@@ -24,7 +24,7 @@ func at(t *testing.T, host string) *client.Client {
 	return c
 }
 
-// sshCommand puts a script in the place of the ssh command.
+// sshCommand replaces the ssh command by a script.
 func sshCommand(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func sshCommand(t *testing.T, script string) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// TestPlaceOf sets a variable of the process: no other test may run at once.
+// TestPlaceOf sets a variable of the process, so it cannot run in parallel with other tests.
 func TestPlaceOf(t *testing.T) {
 	sshCommand(t, `case "$*" in
 "-G -- alias") echo "user me"; echo "hostname 192.0.2.9" ;;
@@ -103,7 +103,7 @@ func TestReached(t *testing.T) {
 	}
 }
 
-// TestPlace: a local engine changes nothing but the addresses that are left out.
+// TestPlace checks, among others, that a local engine changes only addresses that are not set.
 func TestPlace(t *testing.T) {
 	t.Parallel()
 	cfg := config.Cluster{Nodes: []config.Node{{
@@ -128,7 +128,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestPlaceOnALoopback: what a remote engine publishes on its loopback is not reached.
+// TestPlaceOnALoopback checks that ports on the loopback address of a remote engine are reported as
+// unreachable.
 func TestPlaceOnALoopback(t *testing.T) {
 	t.Parallel()
 	remote := New(at(t, "tcp://192.0.2.1:2375"))

@@ -11,7 +11,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// TestCreateCommand: the docker command has all that the request to the engine has.
+// TestCreateCommand checks that the docker command contains everything in the request to the
+// engine.
 func TestCreateCommand(t *testing.T) {
 	t.Parallel()
 	cfg := config.Cluster{
@@ -45,7 +46,7 @@ func TestCreateCommand(t *testing.T) {
 	}
 }
 
-// TestCreateCommandIsTheSame: the flags for ports are in order, each time.
+// TestCreateCommandIsTheSame checks that the flags for ports have the same order each time.
 func TestCreateCommandIsTheSame(t *testing.T) {
 	t.Parallel()
 	cfg := config.Cluster{
@@ -70,7 +71,7 @@ func TestCreateCommandIsTheSame(t *testing.T) {
 	}
 }
 
-// TestMountFlag reads the value as the docker command does.
+// TestMountFlag parses the value as the docker command does.
 func TestMountFlag(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{

@@ -21,8 +21,8 @@ func noPorts(local bool) *freePorts {
 	return &freePorts{listen: config.Loopback, local: local, taken: map[string]bool{}, chosen: map[string]bool{}}
 }
 
-// TestPortsThatAreFree: a port that nobody chose is chosen before the node is made, for
-// each protocol, so that it is the same after a restart.
+// TestPortsThatAreFree checks that ports that the configuration omits are chosen before the node is
+// created, for each protocol, so that they stay the same after a restart.
 func TestPortsThatAreFree(t *testing.T) {
 	t.Parallel()
 	cfg := config.Cluster{Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{
@@ -54,13 +54,13 @@ func TestPortsThatAreFree(t *testing.T) {
 	}
 }
 
-// TestChoose leaves only a few ports, to see which are left out.
+// TestChoose leaves only one port free, to check which ports choose avoids.
 func TestChoose(t *testing.T) {
 	t.Parallel()
 	f := noPorts(true)
 	tcp := listenInRange(t)
 	udp, err := net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(tcp))))
-	for tries := 0; err != nil && tries < 20; tries++ { // somebody has that port for UDP
+	for tries := 0; err != nil && tries < 20; tries++ { // another program may use that port for UDP
 		tcp = listenInRange(t)
 		udp, err = net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(tcp))))
 	}
@@ -87,7 +87,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// listenInRange is a port of the range that this test listens on.
+// listenInRange listens on a port of the range until the test ends, and returns it.
 func listenInRange(t *testing.T) int32 {
 	t.Helper()
 	f := noPorts(true)
@@ -103,7 +103,7 @@ func listenInRange(t *testing.T) int32 {
 	return port
 }
 
-// TestChooseFromManyAtOnce: the nodes of one create choose at once.
+// TestChooseFromManyAtOnce chooses concurrently, as the nodes of one create do.
 func TestChooseFromManyAtOnce(t *testing.T) {
 	t.Parallel()
 	f := noPorts(false)
@@ -147,8 +147,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestFreePorts: what the configuration, running containers and stopped nodes have is
-// not chosen.
+// TestFreePorts checks that the ports of the configuration, of running containers and of stopped
+// nodes are not chosen.
 func TestFreePorts(t *testing.T) {
 	t.Parallel()
 	c := daemon(t, func(w http.ResponseWriter, r *http.Request) {

@@ -19,10 +19,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider/docker"
 )
 
-// image is the node image that the daemon must have.
+// image is the node image, which the daemon must have.
 const image = "mkube/node:v1.37.2"
 
-// TestProvider needs a Docker daemon. It leaves no container, network or volume.
+// TestProvider needs a Docker daemon. It leaves no container, network or volume there.
 func TestProvider(t *testing.T) {
 	c, err := docker.Dial()
 	if err != nil {
@@ -34,7 +34,7 @@ func TestProvider(t *testing.T) {
 	providertest.Run(t, docker.New(c), image)
 }
 
-// wantNothing looks for what the test's clusters may have left.
+// wantNothing checks that the test's clusters have left nothing.
 func wantNothing(t *testing.T, c *client.Client, volumes []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -54,8 +54,8 @@ func wantNothing(t *testing.T, c *client.Client, volumes []string) {
 			t.Errorf("network %s is left", left.Name)
 		}
 	}
-	// Others may work on the same daemon; yet a volume that only this test could
-	// have made and that nobody uses is one too many.
+	// Other users may work on the same daemon. But a volume that is new, and that no container
+	// uses, is most likely from this test.
 	for _, name := range volumesOf(t, c) {
 		if !slices.Contains(volumes, name) {
 			t.Errorf("volume %s is left", name)
@@ -63,7 +63,7 @@ func wantNothing(t *testing.T, c *client.Client, volumes []string) {
 	}
 }
 
-// volumesOf are the volumes that no container uses.
+// volumesOf returns the volumes that no container uses.
 func volumesOf(t *testing.T, c *client.Client) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -14,19 +14,19 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// twoNodes is a cluster with a worker.
+// twoNodes is a cluster with one worker.
 var twoNodes = config.Cluster{Name: "blue", Nodes: []config.Node{{}, {Role: config.Worker}}}
 
-// threeNodes is the same with one more.
+// threeNodes is twoNodes with one more worker.
 var threeNodes = config.Cluster{Name: "blue", Nodes: []config.Node{{}, {Role: config.Worker}, {Role: config.Worker}}}
 
-// blue is the state of an engine that has only twoNodes.
+// blue is the state of an engine on which only twoNodes exists.
 var blue = []string{
 	`container blue-control-plane of "blue" on mkube-blue`, `container blue-worker of "blue" on mkube-blue`,
 	`network mkube-blue of "blue"`, `volume blue-control-plane-0 of "blue"`, `volume blue-worker-0 of "blue"`,
 }
 
-// withBlue is an engine with twoNodes.
+// withBlue returns an engine with twoNodes, and a provider on it.
 func withBlue(t *testing.T) (*engine, *Provider) {
 	t.Helper()
 	e, p := newEngine(t)
@@ -66,8 +66,8 @@ func TestCreateAndDelete(t *testing.T) {
 	e.wants(t)
 }
 
-// TestDeleteTouchesNothingElse: neither what another cluster has nor what is nobody's;
-// a container of the user's on the cluster's network loses only that.
+// TestDeleteTouchesNothingElse checks that Delete keeps other clusters, and everything without a
+// label. A container of the user on the cluster's network only loses that network.
 func TestDeleteTouchesNothingElse(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -114,7 +114,8 @@ func TestAddAndRemove(t *testing.T) {
 	}
 }
 
-// TestRemoveTakesVolumesAlong: also those that the engine keeps, since they have a name.
+// TestRemoveTakesVolumesAlong checks that Remove removes all volumes, including those that the
+// engine keeps because they have a name.
 func TestRemoveTakesVolumesAlong(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -125,8 +126,8 @@ func TestRemoveTakesVolumesAlong(t *testing.T) {
 	e.wants(t, append([]string{`network odd of "blue"`}, blue...)...)
 }
 
-// TestRemovalInProgress: the engine carries on with the removal of a command that was killed.
-// The next command waits for its end, and removes what that has not.
+// TestRemovalInProgress checks a container whose removal the engine continues after the command was
+// killed. The next command waits for the end of that removal, and removes the rest.
 func TestRemovalInProgress(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]bool{"it succeeds": false, "it fails": true} {
@@ -146,15 +147,15 @@ func TestRemovalInProgress(t *testing.T) {
 	}
 }
 
-// TestDeleteOfAKilledCreate: the engine makes the containers that a create asked for before it
-// was killed after Delete has looked. Delete removes those too, but none of another create.
+// TestDeleteOfAKilledCreate checks containers that the engine creates for a killed create after
+// Delete has listed the containers. Delete removes those too, but none of another create.
 func TestDeleteOfAKilledCreate(t *testing.T) {
 	t.Parallel()
 	theirs := []string{`container late of "blue" on `, `volume late of "blue"`}
 	for name, c := range map[string]struct {
-		listed   int    // as many containers are there at first
-		lists    int    // before this list of containers, one more comes
-		creation string // of this command
+		listed   int    // containers that exist at first
+		lists    int    // the list of containers before which one more is created
+		creation string // the creation of that container
 		want     []string
 	}{
 		"the first container":           {listed: 0, lists: 4, creation: creation},
@@ -194,8 +195,8 @@ func TestDeleteOfAKilledCreate(t *testing.T) {
 	}
 }
 
-// TestDeleteWaitsForVolumes: one is in use as soon as the engine makes the container that it
-// is for, which is listed later.
+// TestDeleteWaitsForVolumes checks a volume that is in use because the engine has created its
+// container, but does not list that yet.
 func TestDeleteWaitsForVolumes(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -217,7 +218,8 @@ func TestDeleteWaitsForVolumes(t *testing.T) {
 	e.wants(t)
 }
 
-// TestRemoveRefusesWhatIsNotTheClusters: whatever it is called.
+// TestRemoveRefusesWhatIsNotTheClusters checks that Remove does not remove a container without the
+// cluster's label, whatever its name is.
 func TestRemoveRefusesWhatIsNotTheClusters(t *testing.T) {
 	t.Parallel()
 	for name, labels := range map[string]map[string]string{
@@ -233,8 +235,8 @@ func TestRemoveRefusesWhatIsNotTheClusters(t *testing.T) {
 	}
 }
 
-// TestNodesThatAreTaken: a container of the user's with the name of a node is an error,
-// and stays.
+// TestNodesThatAreTaken checks that a container of the user with the name of a node is an error,
+// and is kept.
 func TestNodesThatAreTaken(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -259,7 +261,8 @@ func TestTheSeedComesFirst(t *testing.T) {
 	e.wants(t, blue...)
 }
 
-// TestANetworkThatIsThere: another create of that name has begun.
+// TestANetworkThatIsThere checks a network of the same name, which means that another create has
+// begun.
 func TestANetworkThatIsThere(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -270,7 +273,7 @@ func TestANetworkThatIsThere(t *testing.T) {
 	e.wants(t, blue...)
 }
 
-// TestASubnetThatWasJustTaken: the next one is.
+// TestASubnetThatWasJustTaken checks that the next subnet is used.
 func TestASubnetThatWasJustTaken(t *testing.T) {
 	t.Parallel()
 	e, p := newEngine(t)
@@ -293,8 +296,8 @@ func TestASubnetThatWasJustTaken(t *testing.T) {
 	}
 }
 
-// TestACapabilityThatTheEngineLacks: it is seen when the container starts, and the node is
-// made again without.
+// TestACapabilityThatTheEngineLacks checks that the node is created again without a capability if
+// the engine refuses the start of the container.
 func TestACapabilityThatTheEngineLacks(t *testing.T) {
 	t.Parallel()
 	e, p := newEngine(t)
@@ -317,8 +320,8 @@ func TestACapabilityThatTheEngineLacks(t *testing.T) {
 	e.wants(t, `container blue-control-plane of "blue" on mkube-blue`, `network mkube-blue of "blue"`, `volume blue-control-plane-0 of "blue"`)
 }
 
-// TestACancelledCreateIsOver: what the engine makes for it is there when Create returns, so
-// that Delete finds it, and does not start.
+// TestACancelledCreateIsOver checks that a container that the engine creates for a canceled Create
+// exists when Create returns, so that Delete finds it, and that it is not started.
 func TestACancelledCreateIsOver(t *testing.T) {
 	t.Parallel()
 	e, p := newEngine(t)
@@ -330,7 +333,7 @@ func TestACancelledCreateIsOver(t *testing.T) {
 			select {
 			case <-r.Context().Done():
 				t.Error("the engine's answer is not waited for")
-			case <-time.After(100 * time.Millisecond): // in which a request would be given up
+			case <-time.After(100 * time.Millisecond): // a canceled request would end by then
 			}
 		}
 		return ""
@@ -347,7 +350,7 @@ func TestACancelledCreateIsOver(t *testing.T) {
 	e.wants(t)
 }
 
-// TestDeleteOfACreation: what an add has made is deleted, and nothing else.
+// TestDeleteOfACreation checks that Delete removes only what an add has created.
 func TestDeleteOfACreation(t *testing.T) {
 	t.Parallel()
 	e, p := withBlue(t)
@@ -370,8 +373,8 @@ func TestDeleteOfACreation(t *testing.T) {
 	e.wants(t)
 }
 
-// TestTwoNetworks: an engine that gives one name to two networks gives it to no two
-// clusters.
+// TestTwoNetworks checks an engine that accepts two networks with one name: the two commands do not
+// both get the cluster.
 func TestTwoNetworks(t *testing.T) {
 	t.Parallel()
 	e, p := newEngine(t)

@@ -20,12 +20,12 @@ func TestNthSubnets(t *testing.T) {
 	}
 }
 
-// TestFreeSubnets: the first is the one that a cluster gets. What is taken is never
-// tried, what a route leads to last.
+// TestFreeSubnets checks which subnet a cluster gets: the first free one. Used subnets are never
+// tried, and subnets in routes are tried last.
 func TestFreeSubnets(t *testing.T) {
 	t.Parallel()
 	list := func(subnets ...string) []hostnet.Use {
-		uses, _ := uses(subnets...)()
+		uses, _ := uses(subnets...)() // the error is always nil
 		return uses
 	}
 	own := []netip.Prefix{netip.MustParsePrefix("10.89.1.0/24")}
