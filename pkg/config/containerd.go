@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// The plugins of containerd that have the CRI's configuration: all of it in containerd
-// 1, and since containerd 2 what is the server's, the images' and the containers'.
+// The plugins of containerd that contain the configuration of the CRI. containerd 1 has all of it
+// in criServer. containerd 2 divides it into the parts for the server, images and containers.
 const (
 	criServer  = "io.containerd.grpc.v1.cri"
 	criImages  = "io.containerd.cri.v1.images"
@@ -28,7 +28,7 @@ var containerdFields string
 
 var containerdSchema = sync.OnceValues(func() (table, error) { return parseTOML(containerdFields) })
 
-// table is a table of TOML.
+// table is a TOML table.
 type table = map[string]any
 
 func parseTOML(text string) (table, error) {
@@ -36,8 +36,8 @@ func parseTOML(text string) (table, error) {
 	return t, toml.Unmarshal([]byte(text), &t)
 }
 
-// ContainerdPatch reads one of a cluster's containerd patches as a patch of version 3, which
-// is what nodes have. What it says in the words of versions 1 and 2 is translated.
+// ContainerdPatch parses one of a cluster's containerd patches. It returns a patch of version 3,
+// which is the version on nodes, and translates the fields of versions 1 and 2.
 func ContainerdPatch(text string) (map[string]any, error) {
 	patch, err := parseTOML(text)
 	if err != nil {
@@ -79,12 +79,12 @@ func (m *mistakes) containerdConfigPatches(patches []string) {
 	}
 }
 
-// Registry is what a patch says of registries, nil for nothing.
+// Registry returns the registry table of a patch, nil if there is none.
 func Registry(patch map[string]any) map[string]any {
 	return subtable(patch, "plugins", criImages, "registry")
 }
 
-// subtable is a table in a table, nil if there is none.
+// subtable returns a table within a table, nil if there is none.
 func subtable(t table, keys ...string) table {
 	for _, key := range keys {
 		t, _ = t[key].(table)
@@ -92,8 +92,8 @@ func subtable(t table, keys ...string) table {
 	return t
 }
 
-// containerdPatch notes what containerd would ignore or refuse, and what the node relies
-// on.
+// containerdPatch reports what containerd would ignore or refuse, and changes of fields on which
+// the node relies.
 func (m *mistakes) containerdPatch(path, text string, patch table) {
 	schema, err := containerdSchema()
 	if err != nil {
@@ -120,18 +120,18 @@ func (m *mistakes) containerdPatch(path, text string, patch table) {
 	}
 }
 
-// A fieldCheck compares a patch with containerd's fields.
+// A fieldCheck compares a patch with the fields of containerd.
 type fieldCheck struct {
 	text  string
 	note  func(problem string)
 	noted int
 }
 
-// mostNoted is how many problems of a patch are told: looking for the lines of very many
-// would take long.
+// mostNoted is the maximum number of problems that are reported for a patch. report searches the
+// patch for the line of each, which would take long for very many.
 const mostNoted = 20
 
-// report notes a problem of a key, with the line that it seems to be on.
+// report reports a problem with a key, and the line on which the key seems to be.
 func (c *fieldCheck) report(key, format string, args ...any) {
 	if c.noted++; c.noted > mostNoted {
 		return
@@ -168,7 +168,7 @@ func (c *fieldCheck) table(path string, patch, schema table) {
 	}
 }
 
-// hint names the field that may have been meant.
+// hint returns a suggestion for an unknown field.
 func hint(key string, schema table) string {
 	if key == "tls" {
 		return ": write HOST/hosts.toml into the folder that registry.config_path names"
@@ -195,9 +195,9 @@ func (c *fieldCheck) value(path, key string, value, want any) {
 	}
 }
 
-// plugins checks a list of plugins' names.
+// plugins checks a list of plugin names.
 func (c *fieldCheck) plugins(list string, value any) {
-	names, _ := value.([]any)
+	names, _ := value.([]any) // table reports another type
 	for _, v := range names {
 		name, _ := v.(string)
 		switch {
@@ -209,7 +209,7 @@ func (c *fieldCheck) plugins(list string, value any) {
 	}
 }
 
-// kindOf is the type of a TOML value, in words.
+// kindOf returns the type of a TOML value in words.
 func kindOf(v any) string {
 	switch v.(type) {
 	case table:
@@ -230,7 +230,7 @@ func kindOf(v any) string {
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// quoteKey writes a key as TOML has it.
+// quoteKey returns a key in the syntax of TOML.
 func quoteKey(key string) string {
 	if bareKey.MatchString(key) {
 		return key

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// oldPlugins are the names of version 1 that containerd 2 still knows in another form, and
-// those that it has renamed since version 2.
+// oldPlugins maps old names of plugins to their names in version 3: the names of version 1 for
+// which containerd 2 has a new form, and the names that containerd has changed since version 2.
 var oldPlugins = map[string]string{
 	"cri": criServer, "cgroups": "io.containerd.monitor.task.v1.cgroups", "scheduler": "io.containerd.gc.v1.scheduler",
 	"bolt": "io.containerd.metadata.v1.bolt", "task": "io.containerd.runtime.v2.task", "opt": "io.containerd.internal.v1.opt",
@@ -17,11 +17,11 @@ var oldPlugins = map[string]string{
 	"io.containerd.monitor.v1.cgroups":  "io.containerd.monitor.task.v1.cgroups",
 }
 
-// newest is the newest version of the configuration that containerd reads. What it names
-// otherwise than version 3 are plugins, which version 3 may name so as well.
+// newest is the newest version of the configuration that containerd supports. It differs from
+// version 3 only in names of plugins, and version 3 accepts those names too.
 const newest = 4
 
-// toVersion3 translates a patch as containerd does with a whole configuration: see its
+// toVersion3 translates a patch in place, as containerd translates a whole configuration: see its
 // migrations, https://github.com/containerd/containerd/blob/main/docs/cri/config.md.
 func toVersion3(patch table) error {
 	if version, set := patch["version"]; set {
@@ -33,7 +33,7 @@ func toVersion3(patch table) error {
 	}
 	plugins, ok := patch["plugins"].(table)
 	if !ok {
-		return nil // the check of its fields tells
+		return nil // the check of the fields reports another type
 	}
 	for _, old := range slices.Sorted(maps.Keys(oldPlugins)) {
 		if value, set := plugins[old]; set {
@@ -50,8 +50,8 @@ func toVersion3(patch table) error {
 	return nil
 }
 
-// fill puts a value where nothing is, or what tables have more into a table that is there:
-// what was written in the new words goes first.
+// fill sets a key that is not set. If both the old and the new value are tables, it adds the
+// missing keys to the old one. So fields with new names take precedence.
 func fill(into table, key string, value any) {
 	old, isTable := into[key].(table)
 	more, both := value.(table)
@@ -71,7 +71,7 @@ type criPart struct {
 	config table
 }
 
-// Fields of containerd 1's CRI plugin that moved to the images' plugin, or stayed.
+// The fields of containerd 1's CRI plugin that have moved to the plugin for images, or have stayed.
 var (
 	imageFields = []string{
 		"registry", "image_decryption", "max_concurrent_downloads", "image_pull_progress_timeout", "image_pull_with_sync_fs",
@@ -83,7 +83,7 @@ var (
 	}
 )
 
-// splitCRI gives each field of containerd 1's CRI plugin to the plugin that has it now.
+// splitCRI assigns each field of containerd 1's CRI plugin to the plugin that has it in version 3.
 func splitCRI(cri table) []criPart {
 	server, images, runtime := table{}, table{}, table{}
 	for key, value := range cri {
@@ -98,7 +98,7 @@ func splitCRI(cri table) []criPart {
 		case slices.Contains(imageFields, key):
 			images[key] = value
 		case key == "stats_collect_period" && kindOf(value) == "an integer":
-			images[key] = value // since containerd 2.2 the runtime has one too, a string
+			images[key] = value // since containerd 2.2, the runtime has a field of this name too, a string
 		case slices.Contains(serverFields, key):
 			server[key] = value
 		default:

@@ -9,7 +9,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// TestContainerdPatch: what is written for older containerds is read as what it is now.
+// TestContainerdPatch checks that fields of older versions of containerd are translated.
 func TestContainerdPatch(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ patch, want string }{
@@ -136,7 +136,7 @@ func TestContainerdPatchMistakes(t *testing.T) {
 	}
 }
 
-// TestContainerdSchema: what the fields are compared with is whole, and a valid patch.
+// TestContainerdSchema checks that the list of fields is complete, and is a valid patch.
 func TestContainerdSchema(t *testing.T) {
 	t.Parallel()
 	schema, err := containerdSchema()

@@ -12,20 +12,20 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// A decoder fills in Go values from YAML nodes. It notes all mistakes instead of
-// stopping at one, and the line of every field for the mistakes found later.
+// A decoder sets Go values from YAML nodes. It reports all mistakes instead of only the first one,
+// and records the line of every field for mistakes that are found later.
 type decoder struct {
 	mistakes mistakes
 	lines    map[string]int
 }
 
-// addf notes a mistake at a line. The sentence names the field itself.
+// addf reports a mistake at a line. The sentence contains the name of the field.
 func (d *decoder) addf(path string, line int, format string, args ...any) {
 	d.mistakes = append(d.mistakes, mistake{path, line, fmt.Sprintf(format, args...)})
 }
 
-// unseen returns the later mistakes, with their lines, that do not follow from
-// what the decoder noted: a port that is no number is not also a missing port.
+// unseen returns the later mistakes, with their lines, but without the consequences of mistakes
+// that the decoder has reported: a port that is not a number is not also reported as missing.
 func (d *decoder) unseen(later mistakes) mistakes {
 	noted := map[string]bool{}
 	for _, m := range d.mistakes {
@@ -47,7 +47,7 @@ func (d *decoder) unseen(later mistakes) mistakes {
 	return kept
 }
 
-// value decodes a node into v, which is zero.
+// value decodes a node into v, which must be zero.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		d.alias(n, path)
@@ -68,8 +68,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// alias refuses one. A cluster is short enough to be written out, and nothing can
-// blow up that is not expanded.
+// alias reports an alias as a mistake. A configuration is short enough to write everything out, and
+// without aliases no small file can expand to a huge value.
 func (d *decoder) alias(n *yaml.Node, path string) {
 	d.addf(path, n.Line, "YAML aliases such as *%s are not supported: write the value out", n.Value)
 }
@@ -82,7 +82,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			if name != key.Value {
 				continue
 			}
-			if !isNull(value) { // nothing written is nothing set
+			if !isNull(value) { // an empty value sets nothing
 				d.value(value, v.Field(i), at)
 			}
 			return
@@ -91,8 +91,8 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	})
 }
 
-// unknown refuses a field that there is none of. The one that was meant counts as
-// noted, so that it is not also said to be missing.
+// unknown reports an unknown field. If the user probably meant another field, the mistake is
+// recorded for that field, so that it is not also reported as missing.
 func (d *decoder) unknown(key *yaml.Node, path string, names []string) {
 	in := ""
 	if path != "" {
@@ -117,7 +117,7 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 	})
 }
 
-// pairs calls f with each key of a mapping, once, and its value.
+// pairs calls f once with each key of a mapping, and its value.
 func (d *decoder) pairs(n *yaml.Node, v reflect.Value, path string, f func(key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		d.wrongType(n, v, path)
@@ -140,11 +140,11 @@ func (d *decoder) pairs(n *yaml.Node, v reflect.Value, path string, f func(key, 
 	}
 }
 
-// maxKey is the length of the longest key that may be right, a label's:
+// maxKey is the maximum length of a valid key, which is that of a label:
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set.
 const maxKey = 253 + 1 + 63
 
-// key returns whether a mapping's key is one to go on with.
+// key reports whether the key of a mapping can be used, and adds a mistake if not.
 func (d *decoder) key(key, value *yaml.Node, path string) bool {
 	switch {
 	case key.Kind == yaml.AliasNode:
@@ -178,7 +178,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	ok := n.Kind == yaml.ScalarNode
 	switch tag := n.ShortTag(); v.Kind() {
 	case reflect.String:
-		// What YAML takes for a number is meant as written: a flag's value 1.10 is not 1.1.
+		// A value that YAML parses as a number is kept as written: the flag value 1.10 is not 1.1.
 		ok = ok && slices.Contains([]string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp", "!!merge"}, tag)
 		v.SetString(n.Value)
 	case reflect.Bool:
@@ -196,7 +196,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-// wrongType says what a field must be and what it is, at the line of the field.
+// wrongType reports the expected and the actual type of a field, at the line of the field.
 func (d *decoder) wrongType(n *yaml.Node, v reflect.Value, path string) {
 	wanted := map[reflect.Kind]string{
 		reflect.Struct: "a mapping",
@@ -213,7 +213,7 @@ func (d *decoder) wrongType(n *yaml.Node, v reflect.Value, path string) {
 	d.addf(path, d.lines[path], "%s must be %s, not %s", subject, wanted, describe(n))
 }
 
-// describe says what a node is.
+// describe returns a node's type and value in words.
 func describe(n *yaml.Node) string {
 	switch tag := n.ShortTag(); {
 	case n.Kind == yaml.SequenceNode:
@@ -237,7 +237,7 @@ func isNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// within is " of PATH", and nothing for the whole file.
+// within returns " of PATH", or "" for the whole file.
 func within(path string) string {
 	if path == "" {
 		return ""
@@ -245,7 +245,7 @@ func within(path string) string {
 	return " of " + path
 }
 
-// fieldNames are the names of a struct's fields in YAML, in the order of the fields.
+// fieldNames returns the YAML names of a struct's fields, in the order of the fields.
 func fieldNames(t reflect.Type) []string {
 	names := make([]string, t.NumField())
 	for i := range names {

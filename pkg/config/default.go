@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// controlPlaneTaint keeps pods off control planes where there are workers for them, see
+// controlPlaneTaint keeps pods off control planes in clusters with workers, see
 // https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane-taint.
 const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
 
-// Default returns the cluster with every empty field set to its default, save a
-// node's image, which depends on the build of mkube, and the addresses at which ports
-// are published (see PublishedAt). The receiver and what it points to stay as they are. Defaulting twice changes nothing.
+// Default returns the cluster with every empty field set to its default, except the image of a
+// node, which depends on the build of mkube, and the addresses of published ports (see
+// PublishedAt). The receiver and what it points to are not changed. Default is idempotent.
 //
-// Nil taints become those of the role: NoSchedule on control planes when the
-// cluster has workers, none otherwise.
+// Nil taints become those of the role: NoSchedule on control planes if the cluster has workers,
+// otherwise none.
 func (c Cluster) Default() Cluster {
 	c.APIVersion = cmp.Or(c.APIVersion, APIVersion)
 	c.Kind = cmp.Or(c.Kind, Kind)
@@ -35,7 +35,8 @@ func (c Cluster) Default() Cluster {
 	return c
 }
 
-// HasCloudControllerManager reports whether the cluster has one, which is the default.
+// HasCloudControllerManager reports whether the cluster has a cloud-controller-manager, which is
+// the default.
 func (c Cluster) HasCloudControllerManager() bool {
 	return c.CloudControllerManager == nil || *c.CloudControllerManager
 }
@@ -55,7 +56,7 @@ func defaultNodes(nodes []Node) []Node {
 	return defaulted
 }
 
-// Count is how many nodes have a role.
+// Count returns the number of nodes with a role.
 func (c Cluster) Count(role Role) int {
 	n := 0
 	for _, node := range c.Nodes {
@@ -87,7 +88,8 @@ func (n Node) defaulted(hasWorkers bool) Node {
 	return n
 }
 
-// taints are a role's own. They are never nil: defaulted, they stay as they are.
+// taints returns the default taints of a role. They are never nil, so that Default does not replace
+// them again.
 func (r Role) taints(hasWorkers bool) []Taint {
 	if r == ControlPlane && hasWorkers {
 		return []Taint{{Key: controlPlaneTaint, Effect: "NoSchedule"}}
@@ -101,7 +103,8 @@ var defaultSubnets = map[IPFamily]struct{ pods, services string }{
 	DualStack: {"10.244.0.0/16,fd00:10:244::/56", "10.96.0.0/16,fd00:10:96::/112"},
 }
 
-// familyOf is that of a subnet, or of two with a comma between them; "" for none.
+// familyOf returns the family of a subnet, or of two subnets that are separated by a comma. It is
+// "" if there is none.
 func familyOf(subnets string) IPFamily {
 	switch {
 	case subnets == "":

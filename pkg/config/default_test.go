@@ -83,11 +83,12 @@ func TestDefaultOfMountsAndPorts(t *testing.T) {
 	}
 }
 
-// TestDefaultSharesNothing changes everything that the defaulted cluster points to.
+// TestDefaultSharesNothing changes everything that the defaulted cluster points to, and checks that
+// the original is unchanged.
 func TestDefaultSharesNothing(t *testing.T) {
 	t.Parallel()
 	c := everything()
-	c.Nodes[0].ExtraMounts[0].Propagation = "" // something to default
+	c.Nodes[0].ExtraMounts[0].Propagation = "" // so that there is something to default
 	before, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestDefaultSharesNothing(t *testing.T) {
 	}
 }
 
-// everything is a defaulted cluster with each field set to other than the default.
+// everything returns a defaulted cluster in which no field has its default.
 func everything() Cluster {
 	return Cluster{
 		APIVersion: "other/v1",

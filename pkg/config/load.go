@@ -14,21 +14,19 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxSize is far more than any configuration needs, and little enough that no
-// input costs much time or memory.
+// maxSize, in bytes, is far more than any configuration needs, and small enough that no input costs
+// much time or memory.
 const maxSize = 1 << 20
 
-// Load reads a cluster from YAML (or JSON): exactly one document of at most 1 MiB,
-// without unknown fields, duplicate keys or aliases. The name is what errors call
-// the source: a file's path or "standard input".
+// Load reads a cluster from YAML or JSON: exactly one document of at most 1 MiB, without unknown
+// fields, duplicate keys or aliases. name is the name of the source in errors: the path of a file,
+// or "standard input".
 //
-// The cluster is as written, without defaults, but Validate has nothing to say
-// about it once defaulted. Otherwise the error holds every mistake of the file, a
-// line each, in the order of the file, as in
+// The cluster is as written, without defaults, and Validate accepts it after Default. If there are
+// mistakes, the cluster is zero, and the error contains all mistakes of the file, a line each, in
+// the order of the file. For example:
 //
 //	mkube.yaml:7: unknown field "podsubnet" in networking: did you mean "podSubnet"?
-//
-// and the cluster is zero.
 func Load(r io.Reader, name string) (Cluster, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -51,8 +49,8 @@ func Load(r io.Reader, name string) (Cluster, error) {
 	return c, nil
 }
 
-// missingHeader checks the two fields that a file must have though Default would
-// fill them in: they say how to read it.
+// missingHeader checks the two fields that a file must have, although Default would set them: they
+// define how to read the file.
 func missingHeader(c Cluster) mistakes {
 	var m mistakes
 	if c.APIVersion == "" {
@@ -64,7 +62,7 @@ func missingHeader(c Cluster) mistakes {
 	return m
 }
 
-// located puts mistakes in the order of the file, each behind its place.
+// located returns mistakes in the order of the file, each with its place.
 func located(found mistakes, name string) error {
 	slices.SortStableFunc(found, func(a, b mistake) int { return a.line - b.line })
 	for i, m := range found {
@@ -73,7 +71,7 @@ func located(found mistakes, name string) error {
 	return found.join()
 }
 
-// parse returns the root of the only document of the data.
+// parse returns the root of the only document in data.
 func parse(data []byte, name string) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
@@ -95,7 +93,7 @@ func parse(data []byte, name string) (*yaml.Node, error) {
 
 var yamlPlace = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
-// syntaxError says what is no YAML, and where.
+// syntaxError returns the error for data that is not YAML, with its line.
 func syntaxError(data []byte, name string, err error) error {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	n := syntaxLine(lines, err)
@@ -106,9 +104,9 @@ func syntaxError(data []byte, name string, err error) error {
 	return fmt.Errorf("%s:%d: not YAML: %s", name, n, problem)
 }
 
-// syntaxLine finds the line with the mistake: the last one of the shortest
-// beginning of the file that has it. The YAML module's own line is that where the
-// surrounding mapping begins, or the one before.
+// syntaxLine returns the number of the line with the mistake: the last line of the shortest
+// beginning of the file that has the mistake. The line in the error of the YAML module is that at
+// which the surrounding mapping starts, or the one before.
 func syntaxLine(lines [][]byte, err error) int {
 	problem := yamlPlace.ReplaceAllString(err.Error(), "")
 	n := 1 + sort.Search(len(lines), func(i int) bool {

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the code answers into testdata")
 
-// TestLoadInvalid holds the whole error of each file of testdata/invalid against
-// the .txt file beside it.
+// TestLoadInvalid compares the whole error of each file of testdata/invalid with the .txt file next
+// to it.
 func TestLoadInvalid(t *testing.T) {
 	t.Parallel()
 	for _, file := range files(t, "invalid") {
@@ -47,7 +47,7 @@ func TestLoadInvalid(t *testing.T) {
 	}
 }
 
-// TestLoadRoundTrip writes out what it loads and loads it again.
+// TestLoadRoundTrip writes what it has loaded, and loads it again.
 func TestLoadRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, file := range files(t, "valid") {
@@ -147,8 +147,8 @@ func TestLoadSource(t *testing.T) {
 	wantError(t, err, `standard input:3: not YAML: block sequence entries are not allowed in this context`)
 }
 
-// FuzzLoad checks that no input makes Load panic, that errors have a line each, in
-// order, and that what loads is valid and can be written and read again.
+// FuzzLoad checks that no input makes Load panic, that errors have a line each, in order, and that
+// a loaded cluster is valid and can be written and loaded again.
 func FuzzLoad(f *testing.F) {
 	for _, file := range append(files(f, "valid"), files(f, "invalid")...) {
 		data, err := os.ReadFile(file)
@@ -187,7 +187,7 @@ func checkLines(t *testing.T, message string) {
 	}
 }
 
-// reload writes a cluster as YAML and loads it again.
+// reload writes a cluster as YAML, and loads it again.
 func reload(t *testing.T, c Cluster) Cluster {
 	t.Helper()
 	data, err := yaml.Marshal(c)
@@ -201,7 +201,7 @@ func reload(t *testing.T, c Cluster) Cluster {
 	return again
 }
 
-// load loads a file under the name that errors call it in testdata.
+// load loads a file. Errors have the name of the file within testdata.
 func load(t *testing.T, file string) (Cluster, error) {
 	t.Helper()
 	f, err := os.Open(file)
@@ -228,8 +228,8 @@ func wantError(t *testing.T, err error, want string) {
 	}
 }
 
-// TestLoadStrings loads text that YAML would make something else of, or that
-// is hard to write down, as it is.
+// TestLoadStrings checks that strings are loaded unchanged, although YAML would parse them as
+// another type, or has difficulties writing them.
 func TestLoadStrings(t *testing.T) {
 	t.Parallel()
 	args := map[string]string{}

@@ -12,24 +12,24 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// A mistake is one thing wrong with a cluster: one line for its user to read.
+// A mistake is one error in a cluster: one line for its user.
 type mistake struct {
 	path string // the field, as in nodes[0].labels["example.com/tier"]
-	line int    // of the file, 0 where not known
-	text string // the whole sentence, which names the field
+	line int    // in the file, 0 if unknown
+	text string // the whole sentence, with the name of the field
 }
 
 func (m mistake) Error() string { return m.text }
 
-// mistakes is a list of them that fills up as a cluster is looked at.
+// mistakes collects the mistakes of a cluster during its validation.
 type mistakes []mistake
 
-// addf notes that the field at path is wrong. The sentence begins with the path.
+// addf reports that the field at path is wrong. The sentence starts with the path.
 func (m *mistakes) addf(path, format string, args ...any) {
 	*m = append(*m, mistake{path: path, text: path + " " + fmt.Sprintf(format, args...)})
 }
 
-// oneOf notes it when value is none of those allowed, and returns whether it is one.
+// oneOf reports whether value is one of the allowed values, and adds a mistake if not.
 func (m *mistakes) oneOf(path, value string, allowed ...string) bool {
 	for _, a := range allowed {
 		if a == value {
@@ -40,8 +40,8 @@ func (m *mistakes) oneOf(path, value string, allowed ...string) bool {
 	return false
 }
 
-// printable notes it when a text has control characters but for those allowed, and
-// returns whether it is fine. Free text ends up in files of lines: units, manifests.
+// printable reports whether a text has no control characters except the allowed ones, and adds a
+// mistake if not. mkube writes such texts into files that consist of lines: units and manifests.
 func (m *mistakes) printable(path, value, allowed string) bool {
 	i := strings.IndexFunc(value, func(r rune) bool {
 		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
@@ -52,7 +52,7 @@ func (m *mistakes) printable(path, value, allowed string) bool {
 	return i < 0
 }
 
-// join makes the list one error, nil for an empty one.
+// join returns the mistakes as one error, nil if there are none.
 func (m mistakes) join() error {
 	all := make([]error, len(m))
 	for i := range m {
@@ -61,7 +61,7 @@ func (m mistakes) join() error {
 	return errors.Join(all...)
 }
 
-// alternatives writes words as "a", "b" or "c".
+// alternatives returns words as "a", "b" or "c". There must be at least one.
 func alternatives(words []string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -71,16 +71,16 @@ func alternatives(words []string) string {
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
 }
 
-// quote quotes what a user wrote, on one line and not endlessly.
+// quote quotes a text of the user on one line, and shortens a long one.
 func quote(s string) string {
-	const most = 60
+	const most = 60 // runes, so that the error stays readable
 	if utf8.RuneCountInString(s) <= most {
 		return strconv.Quote(s)
 	}
 	return strconv.Quote(string([]rune(s)[:most])) + "..."
 }
 
-// count writes a number with its noun: "1 node", "3 nodes".
+// count returns a number with its noun: "1 node", "3 nodes".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -90,7 +90,7 @@ func count(n int, noun string) string {
 
 var plainKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
-// fieldPath is the path of a struct's field.
+// fieldPath returns the path of a struct's field.
 func fieldPath(parent, name string) string {
 	if parent == "" {
 		return name
@@ -98,7 +98,7 @@ func fieldPath(parent, name string) string {
 	return parent + "." + name
 }
 
-// keyPath is the path of a map's value, in quotes where dots would confuse.
+// keyPath returns the path of a map's value. It quotes keys in which a dot would be ambiguous.
 func keyPath(parent, key string) string {
 	if plainKey.MatchString(key) {
 		return fieldPath(parent, key)
@@ -106,13 +106,14 @@ func keyPath(parent, key string) string {
 	return parent + "[" + strconv.Quote(key) + "]"
 }
 
-// itemPath is the path of a list's item.
+// itemPath returns the path of a list's item.
 func itemPath(parent string, i int) string {
 	return parent + "[" + strconv.Itoa(i) + "]"
 }
 
-// ancestors yields a path, then what it is in, up to "", the whole file. Where a
-// quoted key holds dots it also yields paths that are no field's; they do no harm.
+// ancestors yields a path and then the paths of everything that contains it, up to "", the whole
+// file. If a quoted key contains dots, it also yields paths that are not paths of fields, which
+// does no harm.
 func ancestors(path string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for yield(path) && path != "" {

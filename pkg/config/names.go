@@ -7,9 +7,9 @@ import (
 	"github.com/mkube/mkube/pkg/names"
 )
 
-// NodeNames are the names of the cluster's nodes, in the order of Nodes: a node's own,
-// else the cluster's name, the role, and from the second node of a role on its number,
-// as in mkube-control-plane, mkube-worker, mkube-worker2.
+// NodeNames returns the names of the cluster's nodes, in the order of Nodes. It is the name in the
+// configuration, or else consists of the cluster's name, the role and, from the second node of a
+// role, its number: mkube-control-plane, mkube-worker, mkube-worker2.
 func (c Cluster) NodeNames() []string {
 	names := make([]string, len(c.Nodes))
 	seen := map[Role]int{}
@@ -25,9 +25,8 @@ func (c Cluster) NodeNames() []string {
 	return names
 }
 
-// Components are the components that ExtraArgs may name besides the addons, as
-// Kubernetes calls them, in the order in which they come up. The caller may change
-// the list.
+// Components returns the components that ExtraArgs may name besides the addons, with their names in
+// Kubernetes, in the order in which they come up. The caller may change the list.
 func Components() []string {
 	return []string{
 		names.Kubelet, names.Etcd, names.KubeAPIServer, names.KubeControllerManager,
@@ -35,6 +34,6 @@ func Components() []string {
 	}
 }
 
-// Addons are the components that a cluster may be asked to have, besides those that
-// every cluster has. The caller may change the list.
+// Addons returns the optional components, which a cluster has only if its configuration lists them.
+// The caller may change the list.
 func Addons() []string { return []string{names.MetricsServer} }

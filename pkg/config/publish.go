@@ -8,9 +8,8 @@ import (
 // Loopback is the address at which a local engine publishes ports by default.
 const Loopback = "127.0.0.1"
 
-// PublishedAt is the cluster with an address for every port that is published on the host
-// and has none. Default leaves them out: which address is right depends on where the
-// nodes will be.
+// PublishedAt returns the cluster with this address for every published port of the host that has
+// no address. Default does not set these addresses, because they depend on the place of the nodes.
 func (c Cluster) PublishedAt(address string) Cluster {
 	c.Networking.APIServerAddress = cmp.Or(c.Networking.APIServerAddress, address)
 	c.Nodes = slices.Clone(c.Nodes)
@@ -24,9 +23,9 @@ func (c Cluster) PublishedAt(address string) Cluster {
 	return c
 }
 
-// APIServerHosts are the names and addresses of the host, and of whatever else leads
-// there, by which clients reach the API server: those that its certificate has beside the
-// cluster's own.
+// APIServerHosts returns the names and addresses of the host, and of everything else that forwards
+// to it, with which clients reach the API server. The certificate of the API server contains them
+// besides the cluster's own.
 func (n Networking) APIServerHosts() []string {
 	hosts := []string{"localhost", Loopback, "::1"}
 	for _, host := range append([]string{n.APIServerAddress}, n.APIServerCertSANs...) {

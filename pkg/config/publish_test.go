@@ -49,7 +49,7 @@ func TestAPIServerHosts(t *testing.T) {
 	}
 }
 
-// TestPortsOfBothFamilies: one port number on one address of each family is two sockets.
+// TestPortsOfBothFamilies checks that one port number on an address of each family is two sockets.
 func TestPortsOfBothFamilies(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

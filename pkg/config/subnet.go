@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// PodSubnets are the pod subnets, the preferred one first. What is no subnet is left
-// out; valid networking has one, or one of each family.
+// PodSubnets returns the pod subnets, the preferred one first. It leaves out invalid subnets. Valid
+// networking has one subnet, or one of each family.
 func (n Networking) PodSubnets() []netip.Prefix { return prefixes(n.PodSubnet) }
 
-// ServiceSubnets are the service subnets, as PodSubnets.
+// ServiceSubnets returns the subnets of Services, as PodSubnets does.
 func (n Networking) ServiceSubnets() []netip.Prefix { return prefixes(n.ServiceSubnet) }
 
 func prefixes(list string) []netip.Prefix {
@@ -23,25 +23,28 @@ func prefixes(list string) []netip.Prefix {
 	return all
 }
 
-// APIServerServiceIP is the first address of the first service subnet, which
-// kube-apiserver gives to the Service "kubernetes". The networking must be valid;
-// otherwise the address is not, as its IsValid tells.
+// APIServerServiceIP returns the first address of the first service subnet, which kube-apiserver
+// assigns to the Service "kubernetes". If the networking is invalid, the address may be invalid
+// (see IsValid).
 func (n Networking) APIServerServiceIP() netip.Addr {
 	return addressAt(n.ServiceSubnets(), 1)
 }
 
-// DNSServiceIP is the tenth address of the first service subnet, by custom that of the
-// cluster's DNS, see https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/.
-// The networking must be valid; otherwise the address is not, as its IsValid tells.
+// DNSServiceIP returns the tenth address of the first service subnet, by convention that of the
+// cluster's DNS, see
+// https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/. If the networking
+// is invalid, the address may be invalid (see IsValid).
 func (n Networking) DNSServiceIP() netip.Addr {
 	return addressAt(n.ServiceSubnets(), 10)
 }
 
-// PodCIDRs are the parts of the pod subnets that belong to node i, counted from 0 (a
-// load balancer has none and is not counted), in the order of PodSubnets: a /24; of
-// an IPv6 subnet a /64, or where that is smaller than a /64, a part that leaves room
-// for 65,536 nodes, or else for 256 pods a node. A pod subnet that has no such part is
-// left out; a valid cluster's have one for each of its nodes.
+// PodCIDRs returns the parts of the pod subnets that belong to node i, in the order of PodSubnets.
+// i counts from 0. A load balancer has no part, and does not count.
+//
+// The part of an IPv4 subnet is a /24, and that of an IPv6 subnet a /64. An IPv6 subnet that is
+// smaller than a /64 is divided into 65,536 parts, or into fewer parts with 256 addresses each.
+// PodCIDRs leaves out a pod subnet without such a part. In a valid cluster, each node has a part of
+// each pod subnet.
 func (c Cluster) PodCIDRs(i int) []netip.Prefix {
 	if i >= 0 && i < len(c.Nodes) {
 		i -= Cluster{Nodes: c.Nodes[:i]}.Count(LoadBalancer)
@@ -57,11 +60,11 @@ func (c Cluster) PodCIDRs(i int) []netip.Prefix {
 	return list
 }
 
-// maxNodeBits is how many bits may tell nodes apart, a limit that
-// kube-controller-manager has for IPv6 (k8s.io/kubernetes/pkg/controller/nodeipam/ipam/cidrset).
+// maxNodeBits is the maximum number of bits that distinguish nodes. kube-controller-manager has
+// this limit for IPv6 (k8s.io/kubernetes/pkg/controller/nodeipam/ipam/cidrset).
 const maxNodeBits = 16
 
-// nodeBits is the length of a node's prefix in a pod subnet.
+// nodeBits returns the length of a node's prefix in a pod subnet, see PodCIDRs.
 func nodeBits(subnet netip.Prefix) int {
 	switch {
 	case subnet.Addr().Is4():
@@ -69,11 +72,11 @@ func nodeBits(subnet netip.Prefix) int {
 	case subnet.Bits() <= 64:
 		return 64
 	default:
-		return min(subnet.Bits()+maxNodeBits, 120)
+		return min(subnet.Bits()+maxNodeBits, 120) // a /120 has 256 addresses
 	}
 }
 
-// capacity is how many nodes a pod subnet has a part for.
+// capacity returns the number of nodes for which a pod subnet has a part.
 func capacity(subnet netip.Prefix) int {
 	spare := nodeBits(subnet) - subnet.Bits()
 	if spare < 0 || spare > maxNodeBits {
@@ -82,8 +85,7 @@ func capacity(subnet netip.Prefix) int {
 	return 1 << spare
 }
 
-// addressAt is the first subnet's address of this number, the zero Addr where there is
-// none.
+// addressAt returns the i-th address of the first subnet, the zero Addr if there is none.
 func addressAt(subnets []netip.Prefix, i int) netip.Addr {
 	if len(subnets) == 0 {
 		return netip.Addr{}
@@ -95,13 +97,14 @@ func addressAt(subnets []netip.Prefix, i int) netip.Addr {
 	return netip.Addr{}
 }
 
-// advance adds i<<shift to an address, and returns the zero Addr beyond the last one.
+// advance adds i<<shift to an address. It returns the zero Addr if the sum is larger than the last
+// address.
 func advance(a netip.Addr, i, shift int) netip.Addr {
 	sum := new(big.Int).Lsh(big.NewInt(int64(i)), uint(shift))
 	sum.Add(sum, new(big.Int).SetBytes(a.AsSlice()))
 	if sum.BitLen() > a.BitLen() {
 		return netip.Addr{}
 	}
-	result, _ := netip.AddrFromSlice(sum.FillBytes(a.AsSlice()))
+	result, _ := netip.AddrFromSlice(sum.FillBytes(a.AsSlice())) // the slice has a valid length
 	return result
 }

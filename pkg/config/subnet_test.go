@@ -13,7 +13,7 @@ func TestServiceIPs(t *testing.T) {
 		{"10.96.0.0/16", "10.96.0.1", "10.96.0.10"},
 		{"10.96.0.240/28", "10.96.0.241", "10.96.0.250"},
 		{"fd00:10:96::/112", "fd00:10:96::1", "fd00:10:96::a"},
-		{"255.255.255.248/29", "255.255.255.249", "invalid IP"}, // no tenth address
+		{"255.255.255.248/29", "255.255.255.249", "invalid IP"}, // it has no tenth address
 		{"10.96.0.0/29", "10.96.0.1", "invalid IP"},
 		{"", "invalid IP", "invalid IP"},
 	}
@@ -66,7 +66,7 @@ func TestPodCIDR(t *testing.T) {
 	}
 }
 
-// part is a node's only pod CIDR, invalid where it has none.
+// part returns a node's only pod CIDR, invalid if it has none.
 func part(c Cluster, node int) netip.Prefix {
 	for _, p := range c.PodCIDRs(node) {
 		return p
@@ -90,7 +90,7 @@ func TestDualStack(t *testing.T) {
 	}
 }
 
-// TestFamilies: what is written of the three decides what is not.
+// TestFamilies checks that the fields that are set among the three determine the others.
 func TestFamilies(t *testing.T) {
 	t.Parallel()
 	const pods4, pods6, services4, services6 = "10.1.0.0/16", "fd01::/56", "10.2.0.0/16", "fd02::/112"
@@ -115,8 +115,8 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
-// TestPodCIDRsOfValidClusters checks that a subnet that Validate lets pass has a
-// part for each node, inside the subnet and apart from the others.
+// TestPodCIDRsOfValidClusters checks that a subnet that Validate accepts has a part for each node,
+// inside the subnet and without an overlap.
 func TestPodCIDRsOfValidClusters(t *testing.T) {
 	t.Parallel()
 	for _, start := range []string{"20.0.0.0", "fd01::"} {

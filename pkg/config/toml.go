@@ -8,7 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// tomlProblem says why a text is not TOML and where, on one line; "" if it is.
+// tomlProblem returns on one line why and where a text is not TOML, "" if it is TOML.
 func tomlProblem(text string) string {
 	var into map[string]any
 	err := toml.Unmarshal([]byte(text), &into)
@@ -24,7 +24,7 @@ func tomlProblem(text string) string {
 	}
 }
 
-// problemAt is a problem with a line of a text, and the line itself.
+// problemAt returns a problem with a line of a text, including the line itself.
 func problemAt(text string, line int, problem string) string {
 	lines := strings.Split(text, "\n")
 	return fmt.Sprintf("line %d (%s): %s", line, quote(strings.TrimSpace(lines[min(max(line, 1), len(lines))-1])), problem)

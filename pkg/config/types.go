@@ -1,80 +1,81 @@
-// Package config is the cluster that a user asks for: its types, their defaults,
-// their validation, and the strict loading of the YAML file that spells them.
+// Package config defines the cluster that a user requests: its types, their defaults, their
+// validation, and the strict loading of its YAML file.
 package config
 
 import "k8s.io/apimachinery/pkg/api/resource"
 
-// APIVersion and Kind are what every configuration file begins with.
+// APIVersion and Kind are the first two fields of every configuration file.
 const (
 	APIVersion = "mkube.dev/v1alpha1"
 	Kind       = "Cluster"
 )
 
-// Cluster is a cluster as its user asks for it. The zero value, defaulted, is one
-// control-plane node with every component. Written as YAML or JSON, it keeps an
-// empty list apart from a missing one, since an empty list of taints says "none".
+// Cluster is a cluster as its user requests it. The zero value, after Default, is one control-plane
+// node with every component. YAML and JSON distinguish an empty list from a missing one, because an
+// empty list of taints means "none".
 type Cluster struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
-	// Name is the cluster's name, and the prefix of its nodes'. Empty means "mkube".
+	// Name is the name of the cluster, and the prefix of the names of its nodes. If empty, it is
+	// "mkube".
 	Name string `json:"name,omitempty"`
-	// Nodes are the cluster's nodes in order. Empty means one control plane. Several
-	// control planes get a load balancer, if none is listed.
+	// Nodes are the nodes of the cluster, in order. If empty, there is one control plane. Several
+	// control planes get a load balancer if none is listed.
 	Nodes      []Node     `json:"nodes,omitzero"`
 	Networking Networking `json:"networking,omitzero"`
-	// FeatureGates are given to every Kubernetes component.
+	// FeatureGates are set for every Kubernetes component.
 	FeatureGates map[string]bool `json:"featureGates,omitzero"`
-	// RuntimeConfig switches API versions on and off (kube-apiserver's
-	// --runtime-config), as in "api/alpha": "true".
+	// RuntimeConfig enables and disables API versions (kube-apiserver's --runtime-config), for
+	// example "api/alpha": "true".
 	RuntimeConfig map[string]string `json:"runtimeConfig,omitzero"`
-	// ExtraArgs are flags by component name, added to mkube's own or put in their
-	// place: {"kube-scheduler": {"v": "4"}}.
+	// ExtraArgs are flags by component name, in addition to mkube's own or instead of them:
+	// {"kube-scheduler": {"v": "4"}}.
 	ExtraArgs map[string]map[string]string `json:"extraArgs,omitzero"`
-	// CloudControllerManager is nil for true. Without one, no Service of type
-	// LoadBalancer gets an address, and no node a provider ID.
+	// CloudControllerManager defaults to true if nil. If false, no Service of type LoadBalancer
+	// gets an address, and no node gets a provider ID.
 	CloudControllerManager *bool `json:"cloudControllerManager,omitempty"`
-	// ContainerdConfigPatches are TOML documents merged into containerd's
-	// configuration, in order.
+	// ContainerdConfigPatches are TOML documents that are merged into the configuration of
+	// containerd, in order.
 	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitzero"`
-	// Addons are components that a cluster has only if it is asked for, see Addons.
+	// Addons are the optional components that the cluster has, see Addons.
 	Addons []string `json:"addons,omitzero"`
 }
 
-// Role is what a node is for.
+// Role is the purpose of a node.
 type Role string
 
 const (
-	// ControlPlane runs etcd and the control plane's components.
+	// ControlPlane nodes run etcd and the components of the control plane.
 	ControlPlane Role = "control-plane"
-	// Worker runs pods only.
+	// Worker nodes run only pods.
 	Worker Role = "worker"
-	// LoadBalancer leads to the API servers of several control planes. It is no node
-	// of Kubernetes. A cluster that needs one is given it by Default.
+	// LoadBalancer nodes forward to the API servers of several control planes. Such a node is not a
+	// node of Kubernetes. Default adds it to a cluster that needs one.
 	LoadBalancer Role = "external-load-balancer"
 )
 
 // Node is one node of a cluster.
 type Node struct {
-	// Role is empty for a control plane.
+	// Role defaults to ControlPlane if empty.
 	Role Role `json:"role,omitempty"`
-	// Name is the node's name, as a host and in Kubernetes. Empty means the one that
-	// NodeNames makes of the cluster's name and the role.
+	// Name is the node's name as a host and in Kubernetes. If empty, NodeNames derives it from the
+	// cluster's name and the role.
 	Name string `json:"name,omitempty"`
-	// Address is the node's IPv4 address on the cluster's network, where the provider
-	// lets it be chosen: a virtual machine's. Empty means the next free one.
+	// Address is the node's IPv4 address on the cluster's network, which only virtual machines
+	// support. If empty, it is the next free one.
 	Address string `json:"address,omitempty"`
-	// Image is the node image. Empty means the one of mkube's Kubernetes version.
+	// Image is the node image. If empty, it is the image of mkube's Kubernetes version.
 	Image string `json:"image,omitempty"`
-	// Labels are put on the Kubernetes node when it registers.
+	// Labels are set on the Kubernetes node when it registers.
 	Labels map[string]string `json:"labels,omitzero"`
-	// Taints are put on the Kubernetes node when it registers. Nil means the
-	// default of the role; an empty list means none.
+	// Taints are set on the Kubernetes node when it registers. If nil, they are the default of the
+	// role. An empty list means none.
 	Taints []Taint `json:"taints,omitzero"`
-	// ExtraMounts are folders and files of the host seen in the node.
+	// ExtraMounts are folders and files of the host that are mounted in the node.
 	ExtraMounts []Mount `json:"extraMounts,omitzero"`
-	// ExtraPortMappings are ports of the host that lead to ports of the node.
+	// ExtraPortMappings are ports of the host that forward to ports of the node.
 	ExtraPortMappings []PortMapping `json:"extraPortMappings,omitzero"`
-	// Resources are what the node may use of the host. Zero means all.
+	// Resources limit what the node may use of the host. If zero, there is no limit.
 	Resources Resources `json:"resources,omitzero"`
 	// KubeletConfigPatches are YAML documents merged into the kubelet's configuration
 	// file on this node, in order.
@@ -85,16 +86,16 @@ type Node struct {
 // Both are quantities as Kubernetes writes them, see
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/.
 type Resources struct {
-	// CPUs is as "2" or "1500m". Empty means all.
+	// CPUs is a quantity such as "2" or "1500m". If empty, there is no limit.
 	CPUs string `json:"cpus,omitempty"`
-	// Memory is as "2Gi". Empty means all.
+	// Memory is a quantity such as "2Gi". If empty, there is no limit.
 	Memory string `json:"memory,omitempty"`
 }
 
-// MilliCPUs are the CPUs in thousandths, 0 for all. The resources must be valid.
+// MilliCPUs returns the CPUs in thousandths, 0 for no limit. The resources must be valid.
 func (r Resources) MilliCPUs() int64 { return quantity(r.CPUs).MilliValue() }
 
-// MemoryBytes is the memory in bytes, 0 for all. The resources must be valid.
+// MemoryBytes returns the memory in bytes, 0 for no limit. The resources must be valid.
 func (r Resources) MemoryBytes() int64 { return quantity(r.Memory).Value() }
 
 func quantity(s string) *resource.Quantity {
@@ -114,31 +115,32 @@ type Taint struct {
 	Effect string `json:"effect"`
 }
 
-// Mount is a path of the host seen in a node.
+// Mount is a path of the host that is mounted in a node.
 type Mount struct {
-	// HostPath is made absolute against the working folder.
+	// HostPath may be relative to the working folder of mkube.
 	HostPath string `json:"hostPath"`
-	// ContainerPath is an absolute path of the node.
+	// ContainerPath is an absolute path in the node.
 	ContainerPath string `json:"containerPath"`
 	ReadOnly      bool   `json:"readOnly,omitempty"`
 	// Propagation is None (the default), HostToContainer or Bidirectional.
 	Propagation string `json:"propagation,omitempty"`
 }
 
-// PortMapping is a port of the host that leads to a port of a node.
+// PortMapping is a port of the host that forwards to a port of a node.
 type PortMapping struct {
-	// ContainerPort is the node's port, 1 to 65535.
+	// ContainerPort is the port of the node, from 1 to 65535.
 	ContainerPort int32 `json:"containerPort"`
-	// HostPort is 0 for a free port.
+	// HostPort is the port of the host. If 0, mkube chooses a free port.
 	HostPort int32 `json:"hostPort,omitempty"`
-	// ListenAddress is an address of the host. Empty is as for APIServerAddress.
+	// ListenAddress is an address of the host. If empty, it has the same default as
+	// APIServerAddress.
 	ListenAddress string `json:"listenAddress,omitempty"`
 	// Protocol is TCP (the default), UDP or SCTP.
 	Protocol string `json:"protocol,omitempty"`
 }
 
-// ProxyMode is how kube-proxy implements Services, or "none" for a cluster
-// without it, see https://kubernetes.io/docs/reference/networking/virtual-ips/.
+// ProxyMode is the way in which kube-proxy implements Services, or "none" for a cluster without
+// kube-proxy, see https://kubernetes.io/docs/reference/networking/virtual-ips/.
 type ProxyMode string
 
 const (
@@ -146,11 +148,11 @@ const (
 	ProxyNFTables ProxyMode = "nftables"
 	// ProxyIPTables is kube-proxy's iptables mode.
 	ProxyIPTables ProxyMode = "iptables"
-	// ProxyNone is no kube-proxy at all.
+	// ProxyNone means that the cluster has no kube-proxy.
 	ProxyNone ProxyMode = "none"
 )
 
-// IPFamily is which kind of addresses pods and Services have, see
+// IPFamily is the kind of addresses of pods and Services, see
 // https://kubernetes.io/docs/concepts/services-networking/dual-stack/.
 type IPFamily string
 
@@ -159,33 +161,32 @@ const (
 	IPv4 IPFamily = "ipv4"
 	// IPv6 is IPv6 only.
 	IPv6 IPFamily = "ipv6"
-	// DualStack is both: every pod has an address of each.
+	// DualStack is both: every pod has an address of each family.
 	DualStack IPFamily = "dual"
 )
 
-// Networking is the cluster's networks.
+// Networking configures the networks of a cluster.
 type Networking struct {
-	// APIServerAddress is the host's address at which the API server is published.
-	// Empty means 127.0.0.1, and all addresses of the host of a remote Docker engine:
-	// see PublishedAt.
+	// APIServerAddress is the address of the host at which the API server is published. If empty,
+	// it is 127.0.0.1, or all addresses of the host of a remote Docker engine: see PublishedAt.
 	APIServerAddress string `json:"apiServerAddress,omitempty"`
-	// APIServerCertSANs are further names and addresses by which clients reach the API
-	// server, for its certificate. A name may begin with "*.".
+	// APIServerCertSANs are additional names and addresses with which clients reach the API server,
+	// for its certificate. A name may start with "*.".
 	APIServerCertSANs []string `json:"apiServerCertSANs,omitzero"`
-	// APIServerPort is 0 for a free port of the host.
+	// APIServerPort is the port of the host. If 0, it is a free port.
 	APIServerPort int32 `json:"apiServerPort,omitempty"`
-	// IPFamily is empty for that of the subnets, or ipv4 without any.
+	// IPFamily defaults to the family of the subnets, or to ipv4 if those are empty.
 	IPFamily IPFamily `json:"ipFamily,omitempty"`
-	// PodSubnet is empty for 10.244.0.0/16 or fd00:10:244::/56, or both with a comma
-	// between them. The first is the family that the cluster prefers.
+	// PodSubnet defaults to 10.244.0.0/16 or fd00:10:244::/56, or to both, separated by a comma.
+	// The first one is of the family that the cluster prefers.
 	PodSubnet string `json:"podSubnet,omitempty"`
-	// ServiceSubnet is empty for 10.96.0.0/16 or fd00:10:96::/112, or both.
+	// ServiceSubnet defaults to 10.96.0.0/16 or fd00:10:96::/112, or to both.
 	ServiceSubnet string `json:"serviceSubnet,omitempty"`
-	// DNSDomain is empty for cluster.local.
+	// DNSDomain defaults to cluster.local.
 	DNSDomain string `json:"dnsDomain,omitempty"`
-	// KubeProxyMode is empty for nftables.
+	// KubeProxyMode defaults to nftables.
 	KubeProxyMode ProxyMode `json:"kubeProxyMode,omitempty"`
-	// DisableDefaultCNI leaves the pod network to its user: no node becomes Ready
-	// before one is installed.
+	// DisableDefaultCNI is set if the user installs a pod network: no node becomes Ready before
+	// that.
 	DisableDefaultCNI bool `json:"disableDefaultCNI,omitempty"`
 }

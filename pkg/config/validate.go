@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// maxName leaves room in a host name, at most 63 characters (RFC 1123), for
-	// the longest ending of a node's name.
+	// maxName leaves room in a host name, which has at most 63 characters (RFC 1123), for the
+	// longest suffix of a node's name.
 	maxName = 63 - len("-external-load-balancer")
-	// maxNodes is how many addresses of the cluster's network, a /24, are for nodes.
-	// The upper ones are for Services of type LoadBalancer.
+	// maxNodes is the number of addresses for nodes in the cluster's network, which is a /24. The
+	// addresses above are for Services of type LoadBalancer.
 	maxNodes = 180
 )
 
-// Validate checks a defaulted cluster. Its error holds every mistake, each one line
-// that begins with the path of the field: "nodes[0].role must be ...".
+// Validate checks a cluster after Default. The error contains every mistake. Each is one line that
+// starts with the path of the field: "nodes[0].role must be ...".
 func (c Cluster) Validate() error {
 	return c.mistakes().join()
 }
@@ -50,7 +50,7 @@ func (m *mistakes) header(c Cluster) {
 
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
-// name checks the cluster's name against RFC 1123, since nodes are hosts with it.
+// name checks the cluster's name against RFC 1123, because it is a part of the host names of nodes.
 func (m *mistakes) name(name string) {
 	if !dnsLabel.MatchString(name) {
 		m.addf("name", "must be lower-case letters, digits and inner hyphens, as in host names, not %s", quote(name))
@@ -70,7 +70,7 @@ func (m *mistakes) nodes(c Cluster) {
 	loadBalancers := 0
 	for i, n := range c.Nodes {
 		path := itemPath("nodes", i)
-		// A misspelt role may be meant as the control plane.
+		// A misspelled role may be meant as a control plane.
 		valid := m.oneOf(fieldPath(path, "role"), string(n.Role), string(ControlPlane), string(Worker), string(LoadBalancer))
 		needsControlPlane = needsControlPlane && valid && n.Role != ControlPlane
 		if n.Role == LoadBalancer {
@@ -92,8 +92,8 @@ func (m *mistakes) nodes(c Cluster) {
 	m.ports(c)
 }
 
-// loadBalancer checks one that has others before it. What the kubelet would do with
-// its fields, nobody does there.
+// loadBalancer checks a load balancer; others is the number of load balancers before it. It reports
+// the fields that only a kubelet uses.
 func (m *mistakes) loadBalancer(path string, n Node, others int) {
 	if others > 0 {
 		m.addf(path, "is a second %s: a cluster has at most one", LoadBalancer)
@@ -113,7 +113,7 @@ func (m *mistakes) featureGates(gates map[string]bool) {
 	}
 }
 
-// apiName is what kube-apiserver's --runtime-config takes, see
+// apiName matches a key of kube-apiserver's --runtime-config, see
 // https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/.
 var apiName = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/[a-z0-9]+){0,2}$`)
 

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// nodeLinks are links of a node: a mount at one is a mount at its target.
+// nodeLinks are symbolic links on a node. A mount at a link is a mount at its target.
 var nodeLinks = []struct{ link, target string }{
 	{"/var/run", "/run"}, {"/var/lock", "/run/lock"},
 	{"/bin", "/usr/bin"}, {"/sbin", "/usr/sbin"}, {"/lib", "/usr/lib"}, {"/lib64", "/usr/lib64"},
 }
 
-// unlinked is a clean path of a node without links.
+// unlinked returns a clean path of a node with such links replaced by their targets.
 func unlinked(p string) string {
 	for _, l := range nodeLinks {
 		if inFolder(p, l.link) {
@@ -22,19 +22,19 @@ func unlinked(p string) string {
 	return p
 }
 
-// inFolder tells whether a clean path is a folder or below it.
+// inFolder reports whether a clean path is a folder or below it.
 func inFolder(p, folder string) bool {
 	return p == folder || strings.HasPrefix(p, folder+"/")
 }
 
-// An ownPath is what a node needs of its own: no mount may hide it.
+// An ownPath is a path that a node needs for itself. No mount may hide it.
 type ownPath struct {
 	path, what string
-	// below is set where the node needs all that is below as it is.
+	// below is set if the node needs everything below the path too.
 	below bool
 }
 
-// ownPaths are in the order in which the reason is looked for: what is deeper comes first.
+// ownPaths are in the order in which hidden looks for the reason: deeper paths come first.
 var ownPaths = []ownPath{
 	{"/proc", "the kernel's view of processes", true},
 	{"/sys/fs/cgroup", "the node's cgroups", true},
@@ -63,11 +63,10 @@ var ownPaths = []ownPath{
 	{"/etc/cni/net.d/10-mkube.conflist", "the pod network's configuration", false},
 }
 
-// cniPaths are the node's own only with its own pod network.
+// cniPaths are paths that a node needs only with mkube's own pod network.
 var cniPaths = []string{"/opt/cni/bin", "/etc/cni/net.d/10-mkube.conflist"}
 
-// ownFiles are single files that mkube writes into a node, in a folder with others that
-// a user may add.
+// ownFiles are single files that mkube writes to a node, in folders to which a user may add others.
 var ownFiles = map[string][]string{
 	"/etc/kubernetes": {
 		"admin.conf", "authentication.yaml", "cloud-controller-manager.conf", "controller-manager.conf", "kube-proxy.conf",
@@ -86,7 +85,7 @@ var ownFiles = map[string][]string{
 	"/var/lib/kubelet/pki": {"kubelet.crt", "kubelet.key"},
 }
 
-// hidden is what of the node's own a mount at a clean path would hide, "" for nothing.
+// hidden returns what a mount at a clean path would hide of the node's own paths, "" if nothing.
 func hidden(at string, ownCNI bool) string {
 	p := unlinked(at)
 	if p == "/usr/lib" || p == "/usr" || p == "/etc" {
@@ -107,7 +106,7 @@ func hidden(at string, ownCNI bool) string {
 	return ""
 }
 
-// mounts checks the mounts of a node.
+// mounts checks the mounts of a node. ownCNI is set if the cluster has mkube's own pod network.
 func (m *mistakes) mounts(parent string, mounts []Mount, ownCNI bool) {
 	seen := map[string]string{}
 	for i, mount := range mounts {

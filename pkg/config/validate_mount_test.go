@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestValidateMounts: what would hide the node's own is refused, what users of such
-// tools mount is not.
+// TestValidateMounts checks that a mount that would hide a node's own path is refused, and that
+// frequent mounts of users are accepted.
 func TestValidateMounts(t *testing.T) {
 	t.Parallel()
 	const images, keys = "/var/lib/containerd, the node's images and containers", "/etc/kubernetes/pki, the cluster's keys"
@@ -59,7 +59,8 @@ func TestValidateMounts(t *testing.T) {
 	}
 }
 
-// TestValidateMountsOfOwnCNI: who brings a pod network brings its programs, too.
+// TestValidateMountsOfOwnCNI checks that users who install a pod network may also mount its
+// programs.
 func TestValidateMountsOfOwnCNI(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/opt", "/opt/cni/bin", "/etc/cni/net.d", "/etc/cni"} {
@@ -72,7 +73,7 @@ func TestValidateMountsOfOwnCNI(t *testing.T) {
 	}
 }
 
-// TestValidateSameMount: two names of one place are one.
+// TestValidateSameMount checks that two names of one path count as one path.
 func TestValidateSameMount(t *testing.T) {
 	t.Parallel()
 	c := Cluster{Nodes: []Node{{ExtraMounts: []Mount{{HostPath: "a", ContainerPath: "/var/run/x"}, {HostPath: "b", ContainerPath: "/run/x/"}}}}}

@@ -34,8 +34,8 @@ func (m *mistakes) networking(c Cluster) {
 	m.oneOf("networking.kubeProxyMode", string(n.KubeProxyMode), string(ProxyNFTables), string(ProxyIPTables), string(ProxyNone))
 }
 
-// families checks that pods and Services have addresses of the same families, the
-// same one first, and none in common.
+// families checks that pods and Services have addresses of the same families, in the same order,
+// and that their subnets do not overlap.
 func (m *mistakes) families(n Networking, pods, services []netip.Prefix) {
 	switch {
 	case familyOf(n.PodSubnet) != familyOf(n.ServiceSubnet) || pods[0].Addr().Is4() != services[0].Addr().Is4():
@@ -52,8 +52,8 @@ func (m *mistakes) families(n Networking, pods, services []netip.Prefix) {
 	}
 }
 
-// subnets parses one or two, and returns whether they can be used. Two, one of each
-// family and with a comma between them, is how Kubernetes writes dual stack:
+// subnets parses one or two subnets, and reports whether they are valid. Two subnets, one of each
+// family and separated by a comma, are the syntax of Kubernetes for dual stack:
 // https://kubernetes.io/docs/concepts/services-networking/dual-stack/.
 func (m *mistakes) subnets(path, value string) ([]netip.Prefix, bool) {
 	first, second, isPair := strings.Cut(value, ",")
@@ -89,7 +89,7 @@ func (m *mistakes) singleSubnet(path, value string) (netip.Prefix, bool) {
 	return p, false
 }
 
-// podSubnetSize checks that each node can have its part of the pod subnet.
+// podSubnetSize checks that each node can have a part of the pod subnet.
 func (m *mistakes) podSubnetSize(p netip.Prefix, nodes int) {
 	size := nodeBits(p)
 	largest, smallest := size-maxNodeBits, size-bits.Len(uint(max(nodes, 1)-1))
@@ -102,8 +102,8 @@ func (m *mistakes) podSubnetSize(p netip.Prefix, nodes int) {
 }
 
 // serviceSubnetSize checks the limit of kube-apiserver, 20 bits
-// (k8s.io/kubernetes/cmd/kube-apiserver/app/options), and that there is room for
-// the tenth address.
+// (k8s.io/kubernetes/cmd/kube-apiserver/app/options), and that the subnet contains the tenth
+// address, for which it needs 4 bits.
 func (m *mistakes) serviceSubnetSize(p netip.Prefix) {
 	largest, smallest := p.Addr().BitLen()-20, p.Addr().BitLen()-4
 	switch {

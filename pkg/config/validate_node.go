@@ -9,15 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/validate/content"
 )
 
-// The syntax of label keys and values, which taints share, see
+// The syntax of label keys and values, which is also that of taints, see
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set.
 const (
 	keyRule   = `must be up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, and may have a DNS name and '/' in front, such as "example.com/tier"`
 	valueRule = "must be empty or up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
 )
 
-// nodeName checks a name that a node was given; first is the first node that is called
-// so, this one or another.
+// nodeName checks the name of the i-th node. first is the index of the first node with this name,
+// which may be i.
 func (m *mistakes) nodeName(at, name string, first, i int) {
 	switch {
 	case name == "":
@@ -44,7 +44,7 @@ func (m *mistakes) nodeAddress(at string, nodes []Node, i int) {
 	}
 }
 
-// labels checks those that the kubelet puts on its node when it registers.
+// labels checks the labels that the kubelet sets on its node when it registers.
 func (m *mistakes) labels(parent string, labels map[string]string, node string) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		at, value := keyPath(parent, key), labels[key]
@@ -61,8 +61,8 @@ func (m *mistakes) labels(parent string, labels map[string]string, node string) 
 	}
 }
 
-// restricted tells whether a label is in a namespace of Kubernetes and none of
-// those that a kubelet may set on its own node. It would not even start with one:
+// restricted reports whether a label is in a namespace of Kubernetes, but not one of those that a
+// kubelet may set on its own node. The kubelet would not even start with it:
 // https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction.
 func restricted(key string) bool {
 	namespace, _, found := strings.Cut(key, "/")
@@ -80,7 +80,7 @@ func restricted(key string) bool {
 	}, key)
 }
 
-// in tells whether a DNS name is a domain or below it.
+// in reports whether a DNS name is a domain or below it.
 func in(name, domain string) bool {
 	return name == domain || strings.HasSuffix(name, "."+domain)
 }
@@ -97,7 +97,7 @@ func (m *mistakes) taints(parent string, taints []Taint) {
 			m.addf(fieldPath(at, "value"), "%s, not %s", valueRule, quote(t.Value))
 		}
 		m.oneOf(fieldPath(at, "effect"), t.Effect, "NoSchedule", "PreferNoSchedule", "NoExecute")
-		// The API server refuses a node with two taints of one key and effect.
+		// The API server refuses a node with two taints that have the same key and effect.
 		if first, duplicate := seen[id{t.Key, t.Effect}]; duplicate {
 			m.addf(at, "has the key and the effect of %s: remove one of them", first)
 			continue

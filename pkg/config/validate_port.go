@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// A socket is what a published port takes of the host.
+// A socket is the address, port and protocol that a published port uses on the host.
 type socket struct {
 	addr     netip.Addr
 	port     int32
@@ -22,7 +22,7 @@ func (s socket) String() string {
 	return fmt.Sprintf("%s/%s", netip.AddrPortFrom(s.addr, uint16(s.port)), s.protocol)
 }
 
-// everywhere is the socket on all addresses of the family: 0.0.0.0 or [::].
+// everywhere returns the socket on all addresses of the family: 0.0.0.0 or [::].
 func (s socket) everywhere() socket {
 	if s.addr.Is4() {
 		s.addr = netip.IPv4Unspecified()
@@ -32,14 +32,15 @@ func (s socket) everywhere() socket {
 	return s
 }
 
-// sockets are those taken, and by which field. A socket on all addresses and one
+// sockets contains the used sockets and the fields that use them. A socket on all addresses and one
 // on a single address exclude each other.
 type sockets struct {
 	taken  map[socket]string
-	onPort map[socket]string // the first on any address, by everywhere
+	onPort map[socket]string // the first field on any address, by everywhere
 }
 
-// take returns the field that already has what the field at path asks for, or "".
+// take reserves a socket for the field at path. If another field uses it already, take returns that
+// field, otherwise "".
 func (s sockets) take(path string, want socket) string {
 	all := want.everywhere()
 	owner := s.taken[want]
@@ -59,7 +60,7 @@ func (s sockets) take(path string, want socket) string {
 	return ""
 }
 
-// ports checks all that the cluster publishes on the host, across its nodes.
+// ports checks everything that the cluster publishes on the host, for all nodes together.
 func (m *mistakes) ports(c Cluster) {
 	s := sockets{taken: map[socket]string{}, onPort: map[socket]string{}}
 	addr, addrOK := m.address("networking.apiServerAddress", c.Networking.APIServerAddress)
@@ -88,7 +89,7 @@ func (m *mistakes) portMapping(path string, p PortMapping, s sockets) {
 	}
 }
 
-// port checks one that may be as low as least, and returns whether it is fine.
+// port reports whether a port is valid and at least as large as least, and adds a mistake if not.
 func (m *mistakes) port(path string, port, least int32) bool {
 	if port >= least && port <= 65535 {
 		return true
@@ -97,8 +98,8 @@ func (m *mistakes) port(path string, port, least int32) bool {
 	return false
 }
 
-// address parses an address of the host, and returns whether it is one. An empty one is
-// most often the loopback's.
+// address parses an address of the host, and reports whether it is valid. An empty address counts
+// as the loopback address, which is the most frequent default.
 func (m *mistakes) address(path, value string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(cmp.Or(value, Loopback))
 	if err != nil || addr.Zone() != "" {
@@ -108,10 +109,10 @@ func (m *mistakes) address(path, value string) (netip.Addr, bool) {
 	return addr.Unmap(), true
 }
 
-// endsInNumber matches what is an address with a mistake in it: no domain is a number.
+// endsInNumber matches an address with a mistake in it: no domain ends in a number.
 var endsInNumber = regexp.MustCompile(`(^|\.)[0-9]+$`)
 
-// certSANs checks the names and addresses by kubeadm's rules for its certSANs.
+// certSANs checks names and addresses by the rules of kubeadm for its certSANs.
 func (m *mistakes) certSANs(path string, names []string) {
 	for i, name := range names {
 		item := itemPath(path, i)

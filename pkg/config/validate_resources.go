@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What a node needs at least: with less, the control plane's own pods would be killed
-// or wait for each other for minutes.
+// The minimum resources of a node. With less, the pods of the control plane would be killed, or
+// would wait for each other for minutes.
 const (
 	leastCPUs               = "500m"
 	leastControlPlaneMemory = "1Gi"
@@ -24,7 +24,7 @@ func (m *mistakes) resources(path string, n Node) {
 	m.quantity(fieldPath(path, "memory"), n.Resources.Memory, "2Gi", memory)
 }
 
-// quantity checks one that may be missing, and is at least as much as another.
+// quantity checks a quantity: it may be empty, otherwise it must be at least least.
 func (m *mistakes) quantity(path, value, example, least string) {
 	if value == "" {
 		return

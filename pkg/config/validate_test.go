@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The messages of single mistakes are in testdata/invalid; here are the limits,
-// and what a file cannot say.
+// The messages of single mistakes are in testdata/invalid. These tests check the limits, and values
+// that a file cannot contain.
 
 func TestValidateName(t *testing.T) {
 	t.Parallel()
@@ -103,7 +103,7 @@ func TestValidateLabels(t *testing.T) {
 	}
 }
 
-// workersAfterOne is a control plane and workers.
+// workersAfterOne returns a control plane and workers.
 func workersAfterOne(nodes int) []Node {
 	list := make([]Node, nodes)
 	for i := range list[1:] {
@@ -118,8 +118,8 @@ func TestValidateTooManyNodes(t *testing.T) {
 	wantError(t, err, "nodes must be at most 180, not 181")
 }
 
-// TestValidateJoins wants each mistake to be an error of its own, and the order to
-// be the same each time.
+// TestValidateJoins checks that each mistake is a separate error, and that the order is the same
+// each time.
 func TestValidateJoins(t *testing.T) {
 	t.Parallel()
 	c := Cluster{
@@ -138,7 +138,7 @@ func TestValidateJoins(t *testing.T) {
 	}
 }
 
-// TestValidateZero looks at a cluster that nobody defaulted.
+// TestValidateZero validates a cluster without defaults.
 func TestValidateZero(t *testing.T) {
 	t.Parallel()
 	err := Cluster{}.Validate()

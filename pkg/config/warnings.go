@@ -5,8 +5,8 @@ import (
 	"path"
 )
 
-// Warnings are what is allowed in a valid, defaulted cluster and probably not meant:
-// a line each, nil if there is nothing.
+// Warnings returns what is allowed in a cluster that is valid and defaulted, but probably not
+// intended: a line each, nil if there is nothing.
 func (c Cluster) Warnings() []string {
 	var list []string
 	if n := c.Count(ControlPlane); n > 0 && n%2 == 0 {
