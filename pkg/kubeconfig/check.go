@@ -10,10 +10,10 @@ import (
 	"slices"
 )
 
-// Check tells whether Merge could put an entry of a name into the files: they can be
-// read, nobody holds their locks for longer than Merge would wait, and they can be
-// written, which is tried by a file beside each. It leaves nothing, no folder either,
-// and holds no lock when it returns.
+// Check returns an error if Merge could not add an entry with this name to the files. It checks
+// that the files can be read, that no process holds their locks for longer than Merge would wait,
+// and that they can be written, which it tries with a file next to each. When Check returns, it
+// holds no lock, and has left no file or folder.
 func Check(ctx context.Context, paths []string, name string) error {
 	p, docs, err := place(paths, name, true)
 	if err != nil {
@@ -35,13 +35,13 @@ func Check(ctx context.Context, paths []string, name string) error {
 	return errors.Join(errs...)
 }
 
-// unwritable is the error of a file that Merge could not write.
+// unwritable returns the error for a file that Merge could not write.
 func unwritable(path string, err error) error {
 	return fmt.Errorf("kubeconfig %s cannot be written: %w (choose another file with --kubeconfig or $KUBECONFIG)", path, err)
 }
 
-// checkFolder tells whether the folder of a file exists; if not, it tries whether that
-// could be made.
+// checkFolder reports whether the folder of a file exists. If it does not, the error says whether
+// it could be created.
 func checkFolder(path string) (exists bool, err error) {
 	target, err := follow(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func checkFolder(path string) (exists bool, err error) {
 	return false, os.Remove(temp)
 }
 
-// nearest is the folder itself, or else the nearest one above it that exists.
+// nearest returns the folder, or the nearest folder above it that exists.
 func nearest(folder string) (string, error) {
 	for {
 		info, err := os.Stat(folder)
@@ -82,7 +82,7 @@ func nearest(folder string) (string, error) {
 	}
 }
 
-// checkLocked tries to write files in folders that exist, under their locks.
+// checkLocked tries to write files in existing folders, under their locks.
 func checkLocked(ctx context.Context, paths []string, docs map[string]*document) (err error) {
 	unlock, err := lock(ctx, paths)
 	if err != nil {
@@ -98,10 +98,10 @@ func checkLocked(ctx context.Context, paths []string, docs map[string]*document)
 	return errors.Join(errs...)
 }
 
-// entrySize is more than an entry takes, so that a full disk is noticed.
+// entrySize, in bytes, is more than an entry needs, so that tryWrite fails on a full disk.
 const entrySize = 16 << 10
 
-// tryWrite does what replace does, but for the replacing.
+// tryWrite does what replace does, except for the replacement.
 func tryWrite(path string, size int) error {
 	target, err := follow(path)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// TestCheckOfRoot: root may write to every file by its mode; what a mount or an attribute
-// forbids shows only when it is tried.
+// TestCheckOfRoot checks files that a mount or an attribute makes read-only. The mode allows root
+// to write every file, so only an attempt shows the problem.
 func TestCheckOfRoot(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -43,8 +43,8 @@ func TestCheckOfRoot(t *testing.T) {
 	}
 }
 
-// TestMountedFile: in a container the kubeconfig alone may be a mount, which nothing can
-// take the place of.
+// TestMountedFile checks a kubeconfig that is itself a mount, as in a container: it cannot be
+// replaced.
 func TestMountedFile(t *testing.T) {
 	t.Parallel()
 	outside, inside := put(t, alone), put(t, "")

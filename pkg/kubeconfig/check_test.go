@@ -14,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// contents are all paths below a folder, with what files hold.
+// contents returns all paths below a folder, with the contents of files.
 func contents(t *testing.T, folder string) string {
 	t.Helper()
 	var all strings.Builder
@@ -35,12 +35,12 @@ func contents(t *testing.T, folder string) string {
 	return all.String()
 }
 
-// TestCheck wants Check to tell of what Merge would meet, and to leave nothing.
+// TestCheck checks that Check finds the problems that Merge would have, and leaves nothing.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		make func(t *testing.T, folder string)
-		// list is of paths in the folder; want is what the error holds, "" for none.
+		// list has paths in the folder. want is in the error, "" for no error.
 		list, want string
 	}{
 		"a file":                {func(t *testing.T, d string) { putAt(t, d+"/config", alone) }, "config", ""},
@@ -94,8 +94,8 @@ func mkdir(t *testing.T, path string) {
 	}
 }
 
-// TestCheckLocked waits for a lock as Merge does, and not for that of a file which would
-// not be written.
+// TestCheckLocked checks that Check waits for a lock as Merge does, but not for that of a file that
+// Merge would not write.
 func TestCheckLocked(t *testing.T) {
 	t.Parallel()
 	path := put(t, alone)
@@ -113,7 +113,7 @@ func TestCheckLocked(t *testing.T) {
 	}
 }
 
-// TestCheckFreed: what is given back in time is no problem.
+// TestCheckFreed checks that a lock that is released in time is not a problem.
 func TestCheckFreed(t *testing.T) {
 	t.Parallel()
 	path := put(t, alone)

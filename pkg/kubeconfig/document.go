@@ -19,16 +19,16 @@ var sections = [...]section{clusters, contexts, users}
 
 const currentContext = "current-context"
 
-// A document is a kubeconfig file as a tree that can be changed in places and
-// written back with all the rest as it was.
+// A document is a kubeconfig file as a tree. It can be changed in some places and written with
+// everything else unchanged.
 type document struct {
 	source []byte
-	node   yaml.Node  // the whole, above root
-	root   *yaml.Node // a mapping; nil where source has nothing but comments
+	node   yaml.Node  // the whole document; it contains root
+	root   *yaml.Node // a mapping; nil if source contains only comments
 	layout layout
 }
 
-// value is the value of a key of the root, nil if it has none.
+// value returns the value of a key of the root, nil if there is none.
 func (d *document) value(key string) *yaml.Node {
 	_, value := d.pair(key)
 	return value
@@ -46,7 +46,7 @@ func (d *document) pair(key string) (name, value *yaml.Node) {
 	return nil, nil
 }
 
-// items are the stanzas of a section; nil if it is missing or null.
+// items returns the stanzas of a section, nil if it is missing or null.
 func (d *document) items(s section) []*yaml.Node {
 	if list := d.value(string(s)); list != nil {
 		return list.Content
@@ -54,12 +54,12 @@ func (d *document) items(s section) []*yaml.Node {
 	return nil
 }
 
-// holds tells whether a section has a stanza of that name.
+// holds reports whether a section has a stanza with this name.
 func (d *document) holds(s section, name string) bool {
 	return slices.ContainsFunc(d.items(s), named(name))
 }
 
-// mentions tells whether there is anything of that name to remove.
+// mentions reports whether remove would change anything for this name.
 func (d *document) mentions(name string) bool {
 	for _, s := range sections {
 		if d.holds(s, name) {
@@ -76,8 +76,8 @@ func (d *document) currentContext() string {
 	return ""
 }
 
-// put sets the entry's stanza of a section, in the place of the one that has its
-// name, else at the end.
+// put adds the entry's stanza to a section. It replaces the first stanza with the same name, and
+// removes others with that name.
 func (d *document) put(s section, e Entry) error {
 	d.ensureRoot()
 	stanza, err := e.stanza(s)
@@ -94,21 +94,21 @@ func (d *document) put(s section, e Entry) error {
 	old := list.Content[at]
 	stanza.HeadComment, stanza.LineComment, stanza.FootComment = old.HeadComment, old.LineComment, old.FootComment
 	list.Content[at] = stanza
-	// kubectl refuses a file with two of one name.
+	// kubectl refuses a file with two stanzas of one name.
 	rest := slices.DeleteFunc(list.Content[at+1:], named(e.Name))
 	list.Content = list.Content[:at+1+len(rest)]
 	return nil
 }
 
-// remove takes out all that is of that name.
+// remove removes the stanzas with this name, and the current context if it has this name.
 func (d *document) remove(name string) {
 	for _, s := range sections {
 		if d.holds(s, name) {
 			key, list := d.pair(string(s))
 			list.Content = slices.DeleteFunc(list.Content, named(name))
 			if len(list.Content) == 0 && key.LineComment != "" {
-				// Between a key and its [] it would be written on a line of its own,
-				// and the [] on the next, where it is none.
+				// Between a key and its [], the YAML package would write the comment on a separate
+				// line, and the [] on the next, where it is invalid.
 				list.LineComment, key.LineComment = key.LineComment, ""
 			}
 		}
@@ -123,7 +123,7 @@ func (d *document) setCurrentContext(name string) {
 	d.set(currentContext, scalar(name))
 }
 
-// list is a section's list for an item to be put in, made if it is missing or null.
+// list returns a section's list for a new item. It creates the list if it is missing or null.
 func (d *document) list(s section) *yaml.Node {
 	key, list := d.pair(string(s))
 	if list == nil || list.Kind != yaml.SequenceNode {
@@ -131,7 +131,7 @@ func (d *document) list(s section) *yaml.Node {
 		key, list = d.pair(string(s))
 	}
 	if len(list.Content) == 0 && !d.layout.json {
-		list.Style &^= yaml.FlowStyle // from [] to one item a line
+		list.Style &^= yaml.FlowStyle // changes [] into a list with one item a line
 		if list.LineComment != "" {
 			key.LineComment, list.LineComment = list.LineComment, ""
 		}
@@ -139,7 +139,7 @@ func (d *document) list(s section) *yaml.Node {
 	return list
 }
 
-// set gives a key of the root a new value.
+// set sets a key of the root to a new value, and keeps its comments.
 func (d *document) set(key string, value *yaml.Node) {
 	d.layout.dress(value)
 	if old := d.value(key); old != nil {
@@ -152,7 +152,7 @@ func (d *document) set(key string, value *yaml.Node) {
 	d.root.Content = append(d.root.Content, name, value)
 }
 
-// ensureRoot makes an empty file what kubectl makes of no file.
+// ensureRoot fills an empty file with what kubectl writes into a new file.
 func (d *document) ensureRoot() {
 	if d.root != nil {
 		return
@@ -171,8 +171,8 @@ func emptyList() *yaml.Node {
 	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle}
 }
 
-// others are all fields and stanzas but those of that name, decoded. Sections left
-// empty are left out, and so is the current context.
+// others returns all fields and stanzas without those of this name, decoded. It also leaves out
+// empty sections and the current context.
 func (d *document) others(name string) (map[any]any, error) {
 	fields := map[any]any{}
 	if err := d.node.Decode(&fields); err != nil {
@@ -199,22 +199,22 @@ func (d *document) others(name string) (map[any]any, error) {
 	return fields, nil
 }
 
-// named matches the stanzas of that name. It decodes them, since the name may be an
-// alias or merged.
+// named returns a function that matches stanzas with this name. It decodes a stanza, because its
+// name may be an alias or merged.
 func named(name string) func(*yaml.Node) bool {
 	return func(stanza *yaml.Node) bool {
 		var fields struct {
 			Name any `yaml:"name"`
 		}
 		if err := stanza.Decode(&fields); err != nil {
-			return false // not a mapping: nothing of mkube's
+			return false // not a mapping, so not from mkube
 		}
 		return fields.Name == any(name)
 	}
 }
 
-// scalar is a string as a node. Encoded, it is quoted where YAML 1.1, kubectl's,
-// would read other than a string.
+// scalar returns a string as a node. Encode quotes it if YAML 1.1, which kubectl uses, would read
+// another type.
 func scalar(value string) *yaml.Node {
 	var node yaml.Node
 	if err := node.Encode(value); err != nil {

@@ -2,16 +2,16 @@ package kubeconfig
 
 import "sigs.k8s.io/yaml"
 
-// A Credential is what a user of a kubeconfig proves itself by: a client certificate and
-// its key, each as PEM, empty where it is not embedded.
+// A Credential authenticates a user of a kubeconfig: a client certificate and its key, each as PEM.
+// A field is empty if it is not embedded.
 type Credential struct {
 	Cert []byte `json:"client-certificate-data"`
 	Key  []byte `json:"client-key-data"`
 }
 
-// Embedded are the authorities (PEM, empty where none is embedded) and the credentials
-// in a kubeconfig: one for each of its clusters and users, in their order. An error may quote a
-// key.
+// Embedded returns the authorities (PEM, empty if none is embedded) and the credentials in a
+// kubeconfig: one for each of its clusters and users, in their order. The error may contain a part
+// of a key.
 func Embedded(data []byte) (authorities [][]byte, users []Credential, err error) {
 	var file struct {
 		Clusters []struct {

@@ -1,11 +1,11 @@
-// Package kubeconfig writes the kubeconfig of a cluster, merges it into the
-// user's and takes it out again. Which file is changed, and under which lock, are
-// kubectl's rules; but where kubectl writes a file anew, here all that is not the
-// cluster's own is kept: unknown fields, comments, order and the form of JSON.
+// Package kubeconfig writes the kubeconfig of a cluster, merges it into that of the user, and
+// removes it from there. It follows kubectl's rules for the choice of the file and for locks. But
+// while kubectl rewrites a file, this package keeps everything that does not belong to the cluster:
+// unknown fields, comments, order and the format of JSON.
 //
-// The rules are told at
-// https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
-// and, for writing, in client-go's tools/clientcmd (ModifyConfig).
+// The rules are in
+// https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/ and, for
+// writing, in client-go's tools/clientcmd (ModifyConfig).
 package kubeconfig
 
 import (
@@ -17,21 +17,21 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An Entry is how one user reaches one cluster: a context with the cluster and
-// the user that it joins, all three of one name.
+// An Entry is the access of one user to one cluster: a context with its cluster and its user, all
+// three with the same name.
 type Entry struct {
 	// Name is required: "mkube-" and the cluster's name.
 	Name string
-	// Server is required: the URL of kube-apiserver, as the host reaches it.
+	// Server is required: the URL at which the host reaches kube-apiserver.
 	Server string
 	// CA, ClientCert and ClientKey are PEM. An empty one is left out.
 	CA, ClientCert, ClientKey []byte
-	// TLSServerName is what the server's certificate is checked against. Empty
-	// means Server's host.
+	// TLSServerName is the name that the server's certificate must contain. If empty, it is the
+	// host of Server.
 	TLSServerName string
 }
 
-// YAML is a kubeconfig of the entry alone, with its context as the current one.
+// YAML returns a kubeconfig with only this entry, and its context as the current one.
 func (e Entry) YAML() ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, err
@@ -97,9 +97,8 @@ type (
 	}
 )
 
-// stanza is the entry's item in a section. Encoded from Go strings, not put
-// together as nodes, it comes quoted where YAML 1.1, kubectl's, would read other
-// than a string.
+// stanza returns the entry's item in a section. It is encoded from Go strings, because Encode
+// quotes strings that YAML 1.1, which kubectl uses, would read as another type.
 func (e Entry) stanza(s section) (*yaml.Node, error) {
 	var value any
 	switch s {

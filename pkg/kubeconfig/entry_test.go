@@ -47,7 +47,7 @@ users:
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
-	// The text is what kubectl itself would write.
+	// kubectl would write the same text.
 	config, err := clientcmd.Load(got)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ users:
 	}
 }
 
-// TestYAMLNames gives names that YAML would take for something else.
+// TestYAMLNames uses names that YAML would read as another type.
 func TestYAMLNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -108,7 +108,7 @@ func TestYAMLNames(t *testing.T) {
 	}
 }
 
-// wantEntry wants entry(name) in a kubeconfig as kubectl understands it.
+// wantEntry checks that kubectl finds entry(name) in a kubeconfig.
 func wantEntry(t *testing.T, config *clientcmdapi.Config, name string) {
 	t.Helper()
 	want := entry(name)

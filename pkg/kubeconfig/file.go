@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// read gives the kubeconfig in a file. None, or what is no regular file (often
-// /dev/null), is an empty one.
+// read parses the kubeconfig in a file. A missing file, or one that is not a regular file (often
+// /dev/null), is empty.
 func read(path string) (*document, error) {
 	doc, err := load(path)
 	if err != nil {
@@ -38,9 +38,9 @@ func load(path string) (*document, error) {
 	return doc, nil
 }
 
-// write puts data in the place of a file at once, so that no one ever reads half
-// of it. A link stays and its target is replaced. The file's mode is 0600 then, as
-// it holds private keys; its owner stays.
+// write replaces the content of a file atomically, so that no process reads half of it. A symbolic
+// link stays, and its target is replaced. The new mode is 0600, because the file contains private
+// keys. The owner stays.
 func write(path string, data []byte) error {
 	if err := replace(path, data); err != nil {
 		return fmt.Errorf("writing kubeconfig %s: %w", path, err)
@@ -66,7 +66,7 @@ func replace(path string, data []byte) error {
 	}
 	err = os.Rename(temp.Name(), target)
 	if errors.Is(err, syscall.EBUSY) {
-		// The file itself is a mount, as in a container that was given only it.
+		// The file is itself a mount, as in a container in which only this file is mounted.
 		err = overwrite(target, data)
 	} else if err == nil {
 		return nil
@@ -74,7 +74,7 @@ func replace(path string, data []byte) error {
 	return errors.Join(err, os.Remove(temp.Name()))
 }
 
-// overwrite writes a file in place: another may read half of it.
+// overwrite writes a file in place. Another process may read half of it.
 func overwrite(path string, data []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -96,8 +96,8 @@ func fill(file *os.File, data []byte, old fs.FileInfo) error {
 	return file.Sync()
 }
 
-// writable tells about the file to be replaced, nil if there is none. One that may
-// not be written to is not to be replaced either, though its folder would let it.
+// writable returns the file to replace, nil if it does not exist. It returns an error for a
+// read-only file, although the folder would allow the replacement.
 func writable(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,14 +116,14 @@ func writable(path string) (fs.FileInfo, error) {
 	return info, file.Close()
 }
 
-// follow is where a path leads through symbolic links, also to where nothing is yet.
+// follow returns the target of a path after all symbolic links. The target need not exist.
 func follow(path string) (string, error) {
 	const most = 40 // Linux's limit, path_resolution(7)
 	at := path
 	for range most {
 		next, err := os.Readlink(at)
 		if err != nil {
-			return at, nil // no link, or nothing there
+			return at, nil // not a link, or it does not exist
 		}
 		if !filepath.IsAbs(next) {
 			folder, err := filepath.EvalSymlinks(filepath.Dir(at))

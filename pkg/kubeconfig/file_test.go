@@ -13,7 +13,7 @@ import (
 func wantMode(t *testing.T, path string, want fs.FileMode) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		return // it has no such modes
+		return // Windows has no such modes
 	}
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func TestMergeWritesThroughLinks(t *testing.T) {
 		if content != "" {
 			putAt(t, target, content)
 		}
-		// A link to a link, the second relative to a folder that is a link itself.
+		// A link to a link. The second is relative to a folder that is itself a link.
 		link, near := filepath.Join(folder, "config"), filepath.Join(folder, "dots")
 		for _, l := range [][2]string{{"dotfiles", near}, {filepath.Join("dots", "link"), link}, {filepath.Join("kube", "config"), filepath.Join(near, "link")}} {
 			if err := os.Symlink(l[0], l[1]); err != nil {
@@ -91,7 +91,7 @@ func TestMergeFollowsNoCircle(t *testing.T) {
 	wantFiles(t, filepath.Dir(path), "config")
 }
 
-// TestNoRegularFile is for KUBECONFIG=/dev/null, which root could replace by a file.
+// TestNoRegularFile checks KUBECONFIG=/dev/null, which root could replace by a file.
 func TestNoRegularFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "config")

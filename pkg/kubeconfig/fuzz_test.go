@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// FuzzMerge gives files of any content. Either Merge refuses and changes nothing, or
-// its entry is there, and after Remove all the rest is what it was.
+// FuzzMerge merges into files with any content. Either Merge refuses and changes nothing, or its
+// entry is in the file, and Remove restores everything else.
 func FuzzMerge(f *testing.F) {
 	for _, form := range forms {
 		f.Add(form.before)
@@ -52,8 +52,8 @@ func FuzzMerge(f *testing.F) {
 	})
 }
 
-// wantStanzas wants entry("a") in a kubeconfig, once. Where the rest of the file is
-// none to kubectl, this must be seen by plain eyes.
+// wantStanzas checks that a kubeconfig contains entry("a") once. If kubectl cannot read the rest of
+// the file, it checks the decoded YAML.
 func wantStanzas(t *testing.T, text string) {
 	t.Helper()
 	if config, err := clientcmd.Load([]byte(text)); err == nil {
@@ -100,7 +100,8 @@ func decode(t *testing.T, text string) map[any]any {
 	return fields
 }
 
-// rest is a kubeconfig without what is entry("a")'s and what an empty one has.
+// rest returns a kubeconfig without the parts of entry("a"), and without the fields of an empty
+// kubeconfig.
 func rest(t *testing.T, text string) map[any]any {
 	t.Helper()
 	fields := decode(t, text)

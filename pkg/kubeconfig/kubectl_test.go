@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// kubectl does to the files what "kubectl config" does to those in $KUBECONFIG.
+// kubectl changes files as "kubectl config" changes those in $KUBECONFIG.
 func kubectl(t *testing.T, paths []string, change func(*clientcmdapi.Config)) {
 	t.Helper()
 	t.Setenv("KUBECONFIG", strings.Join(paths, string(filepath.ListSeparator)))
@@ -28,8 +28,8 @@ func kubectl(t *testing.T, paths []string, change func(*clientcmdapi.Config)) {
 	}
 }
 
-// set puts an entry into a kubeconfig as kubectl's set-cluster, set-credentials,
-// set-context and use-context do.
+// set adds an entry to a kubeconfig as kubectl's set-cluster, set-credentials, set-context and
+// use-context do.
 func set(config *clientcmdapi.Config, e kubeconfig.Entry) {
 	cluster, user, context := config.Clusters[e.Name], config.AuthInfos[e.Name], config.Contexts[e.Name]
 	if cluster == nil {
@@ -48,7 +48,8 @@ func set(config *clientcmdapi.Config, e kubeconfig.Entry) {
 	config.CurrentContext = e.Name
 }
 
-// TestMergeIntoTheFileThatKubectlTakes lets both do the same and compares the files.
+// TestMergeIntoTheFileThatKubectlTakes makes the same change with both programs, and compares the
+// files.
 func TestMergeIntoTheFileThatKubectlTakes(t *testing.T) {
 	const (
 		missing = "missing"
@@ -101,7 +102,7 @@ func fileList(t *testing.T, contents []string, missing string) []string {
 	return paths
 }
 
-// holdings tells what of interest a file has, where entry("a") is told from an older one.
+// holdings describes the relevant content of a file. It distinguishes entry("a") from an older one.
 func holdings(t *testing.T, path string) string {
 	t.Helper()
 	config, err := clientcmd.LoadFromFile(path)
@@ -127,7 +128,7 @@ func holdings(t *testing.T, path string) string {
 	return fmt.Sprintf("%q, current-context:%s", has, config.CurrentContext)
 }
 
-// TestTakingTurnsWithKubectl: neither loses what the other wrote.
+// TestTakingTurnsWithKubectl checks that neither program loses what the other has written.
 func TestTakingTurnsWithKubectl(t *testing.T) {
 	paths := []string{filepath.Join(t.TempDir(), "config")}
 	for i := range 3 {

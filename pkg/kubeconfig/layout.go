@@ -11,14 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A layout is how a file is set out, so that what is added looks like the rest, and
-// the rest as before. The zero layout is kubectl's.
+// A layout describes the format of a file, so that new parts look like the others, and the others
+// stay unchanged. The zero layout is that of kubectl.
 type layout struct {
 	indent      int  // of a mapping in a mapping; 0 means 2
-	indentLists bool // lists are indented under their key
+	indentLists bool // lists are indented below their key
 	crlf        bool // lines end as on Windows
 	json        bool
-	jsonIndent  string // empty for all on one line
+	jsonIndent  string // empty if everything is on one line
 }
 
 func layoutOf(d *document) layout {
@@ -38,7 +38,8 @@ func layoutOf(d *document) layout {
 	return l
 }
 
-// indentOf is how far a stanza's fields are indented under their key.
+// indentOf returns the indent of a stanza's fields below their key, limited to 2 to 8. It is 0 if
+// the stanza does not show it.
 func indentOf(stanza *yaml.Node) int {
 	for _, fields := range stanza.Content {
 		if fields.Kind == yaml.MappingNode && fields.Style&yaml.FlowStyle == 0 {
@@ -48,13 +49,13 @@ func indentOf(stanza *yaml.Node) int {
 	return 0
 }
 
-// jsonIndent is what the second line begins with.
+// jsonIndent returns the indent of the second line.
 func jsonIndent(data []byte) string {
 	_, rest, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	return rest[:len(rest)-len(strings.TrimLeft(rest, " \t"))]
 }
 
-// dress makes a new node fit in.
+// dress gives a new node the style of the layout.
 func (l layout) dress(node *yaml.Node) {
 	if !l.json {
 		return
@@ -69,9 +70,9 @@ func (l layout) dress(node *yaml.Node) {
 	}
 }
 
-// encode writes the document out after its parts of that name were changed. It
-// reads it again before it lets it go, and compares the rest: a user's credentials
-// are not to depend on each corner of YAML being written rightly.
+// encode returns the file after a change of the parts with this name. It parses the result again
+// and compares everything else with the source: a user's credentials must not depend on the correct
+// encoding of every special case of YAML.
 func (d *document) encode(name string) ([]byte, error) {
 	data, err := d.layout.encode(&d.node)
 	if err != nil {
@@ -100,7 +101,7 @@ func (d *document) encode(name string) ([]byte, error) {
 	return data, nil
 }
 
-// commentsOf are the comments of a file that holds nothing else.
+// commentsOf returns the comments of a file that contains nothing else.
 func commentsOf(data []byte) []byte {
 	var comments []byte
 	for line := range bytes.Lines(data) {

@@ -12,14 +12,16 @@ import (
 )
 
 const (
+	// lockPatience is the time limit for all locks of one call, and lockInterval the time between
+	// two attempts to create a lock file.
 	lockPatience = 5 * time.Second
 	lockInterval = 5 * time.Millisecond
 )
 
-// lock takes kubectl's lock of each file, FILE.lock, and makes missing folders for
-// it. A lock that another process holds is waited for, and never stolen: nothing tells
-// a forgotten one of kubectl's from one in use. Those of mkube say whose they are. What it
-// returns gives the locks back.
+// lock creates kubectl's lock file of each file, FILE.lock, and missing folders for it. It waits
+// for a lock that another process holds. It does not remove such a lock, because a lock file of
+// kubectl that was left behind looks like one in use. Lock files of mkube name their process, so
+// that take can remove those. The returned function removes the locks.
 func lock(ctx context.Context, paths []string) (unlock func() error, err error) {
 	names, err := lockNames(paths)
 	if err != nil {
@@ -44,9 +46,9 @@ func lock(ctx context.Context, paths []string) (unlock func() error, err error) 
 	return unlock, nil
 }
 
-// lockNames are in kubectl's order, so that no two wait for each other. kubectl
-// locks a link by the link's name; the target's is taken too, for those who come
-// by another link.
+// lockNames returns the names of lock files in the order of kubectl, which prevents a deadlock. For
+// a symbolic link, kubectl locks the name of the link. mkube also locks that of the target, for
+// processes that use another link.
 func lockNames(paths []string) ([]string, error) {
 	var names []string
 	for _, path := range paths {
@@ -60,8 +62,8 @@ func lockNames(paths []string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// take waits until it has made a lock file. One that a killed mkube left is removed; any
-// other is waited for.
+// take waits until it has created a lock file. It removes a lock file that a killed mkube has left,
+// and waits for any other.
 func take(ctx context.Context, name string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("locking a kubeconfig: %w", err)
@@ -85,8 +87,8 @@ func take(ctx context.Context, name string) error {
 	}
 }
 
-// makeLock makes a lock file with this process' mark in it, at once: a process that is
-// killed leaves no lock of mkube's without a mark.
+// makeLock creates a lock file that contains the mark of this process. It does so atomically if the
+// file system has hard links, so that a killed mkube leaves no lock file without a mark.
 func makeLock(name string) error {
 	if _, err := os.Lstat(name); err == nil {
 		return fs.ErrExist
@@ -101,7 +103,8 @@ func makeLock(name string) error {
 			return linkErr
 		}
 	}
-	// The file system has no hard links, or the error is one to be told of the lock.
+	// The file system has no hard links, or the folder is not writable: then the error below is the
+	// one to report.
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func makeLock(name string) error {
 	return nil
 }
 
-// markFile is a new file with a mark in it, which others may read.
+// markFile creates a new file that contains a mark and that all users can read.
 func markFile(folder string, mark []byte) (string, error) {
 	file, err := os.CreateTemp(folder, ".kubeconfig-lock-*")
 	if err != nil {
@@ -126,7 +129,7 @@ func markFile(folder string, mark []byte) (string, error) {
 	return file.Name(), nil
 }
 
-// holder tells whose a lock file is, and since when.
+// holder describes the process that created a lock file, and its age.
 func holder(name string) string {
 	who, age := "another program, such as kubectl,", ""
 	if file, err := os.Open(name); err == nil {

@@ -23,7 +23,7 @@ func TestStaleLockIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		made := func() {
-			at := time.Now().Add(-3*time.Minute - 5*time.Second) // 5 s before it is given up
+			at := time.Now().Add(-3*time.Minute - 5*time.Second) // 3m10s when Merge gives up, after 5 s
 			if err := os.Chtimes(path+".lock", at, at); err != nil {
 				t.Error(err)
 			}
@@ -49,7 +49,7 @@ func TestLockIsWaitedFor(t *testing.T) {
 	putAt(t, path+".lock", "")
 	synctest.Test(t, func(t *testing.T) {
 		go func() {
-			time.Sleep(3 * time.Second) // of the bubble's time
+			time.Sleep(3 * time.Second) // in the time of the bubble
 			if err := os.Remove(path + ".lock"); err != nil {
 				t.Error(err)
 			}
@@ -78,7 +78,8 @@ func TestLockEndsWithContext(t *testing.T) {
 	})
 }
 
-// TestLocksAreGivenBack: the second of two locks is held, the first is not kept.
+// TestLocksAreGivenBack checks that the first of two locks is released if another process holds the
+// second.
 func TestLocksAreGivenBack(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// A mark is what mkube writes into its lock files: which process holds the lock. kubectl's
-// are empty.
+// A mark is the content of mkube's lock files: the process that holds the lock. The lock files of
+// kubectl are empty.
 type mark struct {
 	Program string `json:"program"`
 	Host    string `json:"host"`
@@ -15,10 +15,10 @@ type mark struct {
 	system
 }
 
-// system is what tells processes of the same number apart. Empty is not known.
+// system distinguishes processes with the same number. A field is empty if it is unknown.
 type system struct {
-	// Machine and Boot are the numbers of the machine and of its boot, Namespace is that
-	// of the PID namespace, and Start when the process began.
+	// Machine and Boot are the IDs of the machine and of its boot, Namespace is that of the PID
+	// namespace, and Start is the start time of the process.
 	Machine   string `json:"machine,omitempty"`
 	Boot      string `json:"boot,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
@@ -27,9 +27,9 @@ type system struct {
 
 const program = "mkube"
 
-// newMark is this process'.
+// newMark returns the mark of this process.
 func newMark() mark {
-	host, _ := os.Hostname() // without one no other mkube takes over
+	host, _ := os.Hostname() // "" if unknown; dead also compares machine, boot and namespace
 	return mark{Program: program, Host: host, PID: os.Getpid(), system: thisSystem()}
 }
 
@@ -41,9 +41,9 @@ func (m mark) encode() []byte {
 	return append(data, '\n')
 }
 
-// readMark reads a lock file; ok is false for one that is not mkube's.
+// readMark parses a lock file. ok is false if mkube has not written it.
 func readMark(from io.Reader) (m mark, ok bool) {
-	const most = 4 << 10
+	const most = 4 << 10 // bytes, far more than a mark has
 	data, err := io.ReadAll(io.LimitReader(from, most))
 	if err != nil || json.Unmarshal(data, &m) != nil {
 		return mark{}, false

@@ -8,16 +8,17 @@ import (
 	"slices"
 )
 
-// Merge puts an entry into the user's kubeconfig, which is one or more files (see
-// Paths), and gives the file that holds its context then. A stanza of its name is
-// replaced in the file that has it, the first to win; a new one goes to the first
-// file that exists, else to the last. With switchContext its context becomes the
-// current one, in that same default file. A missing file is made with mode 0600,
-// its folders with 0700.
+// Merge adds an entry to the user's kubeconfig, which is one or more files (see Paths). It returns
+// the path of the file that then contains the entry's context.
 //
-// It works under kubectl's locks, so many processes and goroutines may call it at
-// once. A lock is waited for until ctx ends, five seconds at most. On an error
-// about what a file holds, nothing is written.
+// If a file contains a stanza with the entry's name, Merge replaces it in the first such file. It
+// adds a new stanza to the first file that exists, or to the last file if none exists. If
+// switchContext is set, the entry's context becomes the current one, in that same default file. A
+// missing file is created with mode 0600, its folders with 0700.
+//
+// Merge uses the locks of kubectl, so it is safe for concurrent use by processes and goroutines. It
+// waits for locks until ctx ends, but five seconds at most. If the error is about the content of a
+// file, nothing was written.
 func Merge(ctx context.Context, paths []string, e Entry, switchContext bool) (path string, err error) {
 	if len(paths) == 0 {
 		return "", errors.New("merging a kubeconfig entry: no file to put it in")
@@ -29,8 +30,8 @@ func Merge(ctx context.Context, paths []string, e Entry, switchContext bool) (pa
 		if err := ctx.Err(); err != nil {
 			return "", fmt.Errorf("merging kubeconfig entry %q: %w", e.Name, err)
 		}
-		// Which files to lock is known only once they were read; then, under the
-		// lock, they are read again.
+		// Merge must read the files to know which of them to lock. Then it reads them again under
+		// the lock.
 		p, _, err := place(paths, e.Name, switchContext)
 		if err != nil {
 			return "", err
@@ -45,7 +46,7 @@ func Merge(ctx context.Context, paths []string, e Entry, switchContext bool) (pa
 	}
 }
 
-// mergeAt reports false if the stanzas' places changed before their files were locked.
+// mergeAt returns done false if the places of the stanzas changed before their files were locked.
 func mergeAt(ctx context.Context, paths []string, e Entry, p placement) (done bool, err error) {
 	unlock, err := lock(ctx, p.files())
 	if err != nil {
@@ -67,8 +68,7 @@ func mergeAt(ctx context.Context, paths []string, e Entry, p placement) (done bo
 	return true, save(docs, p.files(), e.Name)
 }
 
-// save writes the files that changed, none before all are known to be writable as
-// YAML.
+// save writes the files that have changed. It encodes all of them before it writes the first.
 func save(docs map[string]*document, paths []string, name string) error {
 	encoded := map[string][]byte{}
 	for _, path := range paths {
@@ -89,10 +89,10 @@ func save(docs map[string]*document, paths []string, name string) error {
 	return nil
 }
 
-// Remove takes the context, cluster and user of a name out of every one of the
-// files, and the current context if it is of that name. A file with nothing to
-// remove, a missing one too, is neither locked nor written. It goes on after a
-// file that it cannot read or write; the error names each.
+// Remove removes the context, cluster and user with this name from every file, and the current
+// context if it has this name. It neither locks nor writes a missing file, or a file with nothing
+// to remove. If a file cannot be read or written, Remove continues with the next one. The error
+// names all such files.
 func Remove(ctx context.Context, paths []string, name string) error {
 	var errs []error
 	for _, path := range paths {
@@ -119,13 +119,13 @@ func removeFrom(ctx context.Context, path, name string) (err error) {
 	return save(map[string]*document{path: doc}, []string{path}, name)
 }
 
-// A placement is which file each part of an entry belongs in.
+// A placement assigns a file to each part of an entry.
 type placement struct {
 	sections [len(sections)]string
-	current  string // of the current context; empty if that is not to be changed
+	current  string // for the current context; empty if that must not change
 }
 
-// place also gives the files as they are, by their path.
+// place returns the placement of an entry, and the current files by their path.
 func place(paths []string, name string, switchContext bool) (placement, map[string]*document, error) {
 	var p placement
 	fallback := defaultPath(paths)
@@ -137,7 +137,7 @@ func place(paths []string, name string, switchContext bool) (placement, map[stri
 	}
 	docs := map[string]*document{}
 	var errs []error
-	for _, path := range slices.Backward(paths) { // so that the first to hold it stays
+	for _, path := range slices.Backward(paths) { // backward, so that the first file with the stanza is used
 		doc, err := read(path)
 		errs = append(errs, err)
 		if err != nil {
@@ -158,7 +158,7 @@ func (p placement) file(s section) string {
 	return p.sections[slices.Index(sections[:], s)]
 }
 
-// files are all that the placement names, sorted.
+// files returns all files of the placement, sorted.
 func (p placement) files() []string {
 	files := p.sections[:]
 	if p.current != "" {

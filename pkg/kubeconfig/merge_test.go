@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// put makes a file and gives its path.
+// put creates a file and returns its path.
 func put(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
@@ -53,7 +53,7 @@ func remove(t *testing.T, name string, paths ...string) {
 	}
 }
 
-// wantFiles wants exactly these files in a folder: no lock, no temporary file.
+// wantFiles checks that a folder contains exactly these files: no lock, no temporary file.
 func wantFiles(t *testing.T, folder string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -86,17 +86,17 @@ const (
     client-key-data: dGhlIGtleQ==
 `
 	alone = "apiVersion: v1\nclusters:\n" + aCluster + "contexts:\n" + aContext + "current-context: a\nkind: Config\nusers:\n" + aUser
-	// emptied is what Remove leaves of alone.
+	// emptied is alone after Remove.
 	emptied = "apiVersion: v1\nclusters: []\ncontexts: []\ncurrent-context: \"\"\nkind: Config\nusers: []\n"
 )
 
-// indented puts each line of a text further in.
+// indented adds an indent to each line of a text.
 func indented(text, by string) string {
 	return by + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+by) + "\n"
 }
 
-// forms are files of every form, what Merge of entry("a") makes of them, and what
-// Remove then leaves.
+// forms are files of every format, with the results of Merge of entry("a") and of the Remove after
+// it.
 var forms = map[string]struct{ before, merged, removed string }{
 	"empty":         {"", alone, emptied},
 	"null":          {"---\nnull\n", alone, emptied},
@@ -281,7 +281,7 @@ func TestMergeWithoutSwitch(t *testing.T) {
 	}
 }
 
-// refused are files that cannot be changed, and why.
+// refused are files that cannot be changed, with the reasons.
 var refused = map[string]struct{ content, why string }{
 	"broken":             {"a: 1\nclusters:\n- name: x\n   y: 1\n", "line 4: mapping values are not allowed in this context"},
 	"a tab":              {"clusters:\n\t- name: a\n", "line 2: found character that cannot start any token"},
@@ -317,7 +317,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedToChange is about files where the change would reach further than the entry.
+// TestRefusedToChange checks files in which a change would affect more than the entry.
 func TestRefusedToChange(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
@@ -344,7 +344,7 @@ func TestMergeErrors(t *testing.T) {
 	_, err = kubeconfig.Merge(t.Context(), []string{filepath.Join(folder, "config")}, kubeconfig.Entry{Name: "a"}, true)
 	wantError(t, err, `kubeconfig entry "a": its server is empty`)
 	wantFiles(t, folder)
-	// Every broken file is named.
+	// The error names every broken file.
 	one, two := put(t, "["), put(t, "{")
 	_, err = kubeconfig.Merge(t.Context(), []string{one, two}, entry("a"), true)
 	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), one) || !strings.Contains(err.Error(), two) {
@@ -354,7 +354,7 @@ func TestMergeErrors(t *testing.T) {
 
 func TestRemoveLeavesTheRest(t *testing.T) {
 	t.Parallel()
-	// Blank lines and odd spacing would not survive being written.
+	// A rewrite would lose blank lines and unusual spacing.
 	const odd = "kind:   Config\n\n\ncurrent-context: w\nclusters:\n    -   name: w\n"
 	path := put(t, odd)
 	missing := filepath.Join(t.TempDir(), "no", "config")

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// keepOwner has nothing to do where a file's owner comes from its folder.
+// keepOwner does nothing: on these systems, a file gets its owner from its folder.
 func keepOwner(*os.File, fs.FileInfo) error { return nil }

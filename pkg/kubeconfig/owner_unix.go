@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// keepOwner matters to "sudo mkube": the user is not to be locked out of a file
-// that root wrote. The group gets no rights by mode 0600 and needs no care alone.
+// keepOwner gives a new file the owner of the old one, if that is another user. Otherwise, "sudo
+// mkube" would lock the user out of the file. The group alone does not matter, because it has no
+// permissions with mode 0600.
 func keepOwner(file *os.File, old fs.FileInfo) error {
 	stat, ok := old.Sys().(*syscall.Stat_t)
 	if !ok || int(stat.Uid) == os.Geteuid() {

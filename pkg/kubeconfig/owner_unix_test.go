@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMergeKeepsOwner is "sudo mkube create cluster" with the user's $HOME.
+// TestMergeKeepsOwner simulates "sudo mkube create cluster" with the user's $HOME.
 func TestMergeKeepsOwner(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -10,12 +10,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parse reads a kubeconfig. Its errors say the line. What it accepts, the methods
-// can change: one document, of kind Config, whose sections are lists; or nothing.
+// parse parses a kubeconfig. Its errors contain the line. It accepts only what the methods can
+// change: one document of kind Config with lists as its sections, or an empty file.
 func parse(data []byte) (*document, error) {
 	d := &document{source: data}
 	if windowsLines(data) {
-		// The YAML package takes "\r\n" after a comment for two lines.
+		// The YAML package reads "\r\n" after a comment as two lines.
 		data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -31,8 +31,8 @@ func parse(data []byte) (*document, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, plainError(err)
 	}
-	// Decoded for the mistakes that the tree alone does not show: repeated keys,
-	// aliases that contain themselves.
+	// Decode finds mistakes that are not visible in the tree: repeated keys, and aliases that
+	// contain themselves.
 	var decoded any
 	if err := d.node.Decode(&decoded); err != nil {
 		return nil, plainError(err)
@@ -73,7 +73,7 @@ func (d *document) check() error {
 		}
 	}
 	if value := d.value("<<"); value != nil {
-		// A section added beside a merged one would hide it.
+		// A section that is added next to a merged one would hide it.
 		report(value, "a kubeconfig that begins with a YAML merge (<<) cannot be changed")
 	}
 	if len(mistakes) == 0 {
@@ -82,7 +82,7 @@ func (d *document) check() error {
 	return errors.New(strings.Join(mistakes, "; "))
 }
 
-// plainError is an error of the YAML package on one line and without its prefix.
+// plainError returns an error of the YAML package on one line, without its prefix.
 func plainError(err error) error {
 	var types *yaml.TypeError
 	if errors.As(err, &types) {
@@ -91,7 +91,7 @@ func plainError(err error) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
-// windowsLines tells whether each line ends in "\r\n", and nothing else has either.
+// windowsLines reports whether every line ends in "\r\n", and "\r" and "\n" are nowhere else.
 func windowsLines(data []byte) bool {
 	n := bytes.Count(data, []byte("\r\n"))
 	return n > 0 && n == bytes.Count(data, []byte("\n")) && n == bytes.Count(data, []byte("\r"))

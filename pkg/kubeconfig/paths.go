@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Paths are the kubeconfig files in effect, the first to win: explicit alone if
-// not empty (--kubeconfig), else the list in $KUBECONFIG without its empty and
-// repeated elements, else .kube/config in home. There is always at least one; none
-// needs to exist.
+// Paths returns the kubeconfig files in use, in order of precedence. If explicit (--kubeconfig) is
+// set, it is only that file. Otherwise, it is the list in $KUBECONFIG without empty and repeated
+// elements, or .kube/config in home if that list is empty. There is always at least one path. The
+// files need not exist.
 func Paths(explicit string, getenv func(string) string, home string) []string {
 	if explicit != "" {
 		return []string{explicit}
@@ -26,8 +26,8 @@ func Paths(explicit string, getenv func(string) string, home string) []string {
 	return paths
 }
 
-// defaultPath is where new stanzas and the current context go: the first file that
-// exists, else the last, as clientcmd.PathOptions.GetDefaultFilename has it.
+// defaultPath returns the file for new stanzas and for the current context: the first file that
+// exists, otherwise the last one, as in clientcmd.PathOptions.GetDefaultFilename.
 func defaultPath(paths []string) string {
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {

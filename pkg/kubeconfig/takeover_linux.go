@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// takeOver removes a lock file that a mkube left which ended without giving it back, and
-// tells whether it did. Only one process does so: it holds the kernel's lock of the file,
-// which ends with the process, while it makes sure that the file is still that one.
+// takeOver removes a lock file that a mkube has left when it ended, and reports whether it did. The
+// kernel's lock of the file (flock) ensures that only one process does so at a time. It ends with
+// the process, and takeOver holds it while it checks that the name still belongs to that file.
 func takeOver(name string) bool {
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -33,8 +33,8 @@ func takeOver(name string) bool {
 	return os.Remove(name) == nil
 }
 
-// dead tells for certain that the process of a mark has ended: a process of another
-// host, or of a PID namespace that cannot be seen from here, may run.
+// dead reports whether the process of a mark has certainly ended. It returns false for a process of
+// another host, or of a PID namespace that is not visible here, because it may run.
 func (m mark) dead() bool {
 	here := newMark()
 	if m.Host != here.Host || m.Machine != here.Machine || m.Boot == "" || here.Boot == "" {
@@ -54,14 +54,14 @@ func (m mark) dead() bool {
 }
 
 func thisSystem() system {
-	namespace, _ := os.Readlink("/proc/self/ns/pid") // not known, no other mkube takes over
+	namespace, _ := os.Readlink("/proc/self/ns/pid") // if unknown, no other mkube removes the lock during this boot
 	return system{
 		Machine: line("/etc/machine-id"), Boot: line("/proc/sys/kernel/random/boot_id"),
 		Namespace: namespace, Start: startOf(os.Getpid()),
 	}
 }
 
-// line is what a file of one line says, "" if it cannot be read.
+// line returns the content of a file with one line, "" if it cannot be read.
 func line(path string) string {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -70,16 +70,16 @@ func line(path string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// startOf is when a process began, in ticks since the boot, see proc_pid_stat(5). It is ""
-// if that cannot be read.
+// startOf returns the start time of a process, in ticks since the boot, see proc_pid_stat(5). It is
+// "" if that cannot be read.
 func startOf(pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The second field is the program's name, which may hold blanks and parentheses.
+	// The second field is the program's name, which may contain blanks and parentheses.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	const startTime = 22 - 3 // the fields after the name begin with the third
+	const startTime = 22 - 3 // the fields after the name start with the third
 	if len(fields) <= startTime {
 		return ""
 	}

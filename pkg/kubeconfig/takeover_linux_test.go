@@ -14,8 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// TestMain is also the mkube that TestKilledHolder kills: it holds the lock of the first
-// file while it waits for that of the second.
+// TestMain is also the mkube that TestKilledHolder kills. It holds the lock of the first file while
+// it waits for that of the second.
 func TestMain(m *testing.M) {
 	if files := os.Getenv("KUBECONFIG_TEST_MERGE"); files != "" {
 		if _, err := kubeconfig.Merge(context.Background(), filepath.SplitList(files), entry("a"), true); err != nil {
@@ -40,12 +40,12 @@ func holder(t *testing.T) (one, two string, cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // the test may have killed it
 	for _, err := os.Stat(one + ".lock"); err != nil; _, err = os.Stat(one + ".lock") {
 		if t.Context().Err() != nil {
 			t.Fatal("no lock was taken")
 		}
-		time.Sleep(time.Millisecond) // until another process has done something
+		time.Sleep(time.Millisecond) // gives the other process time
 	}
 	return one, two, cmd
 }
@@ -64,7 +64,7 @@ func TestKilledHolder(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // it was killed
+	_ = cmd.Wait() // its error is the kill
 	if _, err := os.Stat(one + ".lock"); err != nil {
 		t.Fatalf("it gave its lock back: %v", err)
 	}
@@ -75,7 +75,7 @@ func TestKilledHolder(t *testing.T) {
 	wantFiles(t, filepath.Dir(one), "1", "2")
 }
 
-// TestTakeOver: only the lock of a mkube that has certainly ended is taken over.
+// TestTakeOver checks that only the lock of a mkube that has certainly ended is removed.
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	one, _, cmd := holder(t)
@@ -83,7 +83,7 @@ func TestTakeOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = cmd.Process.Kill(), cmd.Wait()
+	_, _ = cmd.Process.Kill(), cmd.Wait() // Wait's error is the kill
 	for name, test := range map[string]struct {
 		change func(mark map[string]any)
 		want   bool
@@ -125,11 +125,12 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// TestTakeOverAtOnce: of many that find a forgotten lock, each gets its turn.
+// TestTakeOverAtOnce checks that all of several processes that find the same left lock get it in
+// turn.
 func TestTakeOverAtOnce(t *testing.T) {
 	t.Parallel()
 	one, _, cmd := holder(t)
-	_, _ = cmd.Process.Kill(), cmd.Wait()
+	_, _ = cmd.Process.Kill(), cmd.Wait() // Wait's error is the kill
 	const many = 8
 	errs := make(chan error)
 	for i := range many {

@@ -2,7 +2,7 @@
 
 package kubeconfig
 
-// takeOver does nothing where it cannot be known for certain that a process has ended.
+// takeOver does nothing: on these systems, it cannot be certain that a process has ended.
 func takeOver(string) bool { return false }
 
 func thisSystem() system { return system{} }
