@@ -25,12 +25,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// API is the cluster's API server, seen from the host by an administrator. The
-// connection is made when it is first needed. A change that the server cannot make at the
-// moment, as when it restarts, is tried again for up to 20 seconds.
+// API is the API server of a cluster, which the host uses as an administrator. It connects at the
+// first call. It retries a change for up to 20 seconds while the server is temporarily unable to
+// make it, for example during a restart.
 type API struct {
-	// Script is what is called in place of every change, with the arguments and the input of a
-	// kubectl that makes it. Nil means to make it.
+	// Script is called instead of every change, with the arguments and the input of the kubectl
+	// command that makes the change. If nil, the change is made.
 	Script func(ctx context.Context, args []string, input []byte) error
 
 	cluster *Cluster
@@ -40,7 +40,7 @@ type API struct {
 	dynamic dynamic.Interface
 }
 
-// Kinds of objects that mkube works with.
+// The kinds of objects that mkube uses.
 var (
 	Nodes           = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	Deployments     = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
@@ -52,7 +52,7 @@ var (
 	ServiceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 )
 
-// connect finds the server. A failure is not kept: the next call tries again.
+// connect prepares the connection to the server. An error is not cached: the next call tries again.
 func (a *API) connect(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -68,6 +68,7 @@ func (a *API) connect(ctx context.Context) error {
 		return err
 	}
 	config := &rest.Config{
+		// QPS -1 disables the limit of requests per second in client-go.
 		Host: server.URL, QPS: -1, UserAgent: "mkube",
 		TLSClientConfig: rest.TLSClientConfig{
 			ServerName: server.TLSServerName,
@@ -86,12 +87,13 @@ func (a *API) connect(ctx context.Context) error {
 	return nil
 }
 
-// handshakeLimit is how long a server may take for a TLS handshake. client-go's own 10 s are
-// too few for an emulated processor that also starts a node. Who waits for less says so by
-// a context.
+// handshakeLimit is the time limit for a TLS handshake. The 10 s of client-go are too short for an
+// emulated processor that starts a node at the same time. Callers set a shorter limit with a
+// context.
 const handshakeLimit = time.Minute
 
-// httpClient is client-go's, but for that limit, which a rest.Config has no field for.
+// httpClient returns the HTTP client of client-go, but with handshakeLimit, for which rest.Config
+// has no field.
 func httpClient(config *rest.Config) (*http.Client, error) {
 	tls, err := rest.TLSConfigFor(config)
 	if err != nil {
@@ -105,7 +107,7 @@ func httpClient(config *rest.Config) (*http.Client, error) {
 	return &http.Client{Transport: retrying{wrapped}}, nil
 }
 
-// Resource is the objects of a kind, in all namespaces.
+// Resource returns a client for the objects of a kind, in all namespaces.
 func (a *API) Resource(ctx context.Context, kind schema.GroupVersionResource) (dynamic.NamespaceableResourceInterface, error) {
 	if err := a.connect(ctx); err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func (a *API) Resource(ctx context.Context, kind schema.GroupVersionResource) (d
 	return a.dynamic.Resource(kind), nil
 }
 
-// Get is one object; a namespace of "" is for what is in none.
+// Get returns one object. The namespace is "" for an object that is not in a namespace.
 func (a *API) Get(ctx context.Context, kind schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
 	client, err := a.Resource(ctx, kind)
 	if err != nil {
@@ -122,12 +124,13 @@ func (a *API) Get(ctx context.Context, kind schema.GroupVersionResource, namespa
 	return client.Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
-// Check asks a health endpoint, such as /readyz. A failing answer is an error that
-// names the failing checks.
+// Check requests a health endpoint, such as /readyz. If the server reports a failure, the error
+// names the checks that fail.
 func (a *API) Check(ctx context.Context, path string) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
+	// Check is a probe, so it must end soon.
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.config.Host+path, nil)
@@ -139,7 +142,7 @@ func (a *API) Check(ctx context.Context, path string) error {
 		return fmt.Errorf("%s does not answer: %w", path, unwrapURL(err))
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // bytes, far more than the list of checks
 	if err != nil {
 		return fmt.Errorf("%s does not answer: %w", path, err)
 	}
@@ -149,7 +152,7 @@ func (a *API) Check(ctx context.Context, path string) error {
 	return nil
 }
 
-// failing are the checks that a health endpoint's verbose answer marks by [-].
+// failing returns the checks that are marked by [-] in the verbose answer of a health endpoint.
 func failing(body string) string {
 	var names []string
 	for line := range strings.Lines(body) {
@@ -164,7 +167,7 @@ func failing(body string) string {
 	return ": not yet " + strings.Join(names, ", ")
 }
 
-// unwrapURL takes the URL away from a client's error: the path says enough.
+// unwrapURL removes the URL from an error of the HTTP client: the path in the message is enough.
 func unwrapURL(err error) error {
 	if inner := errors.Unwrap(err); inner != nil {
 		return inner
@@ -184,10 +187,10 @@ func (a *API) Apply(ctx context.Context, manifest []byte) error {
 	return a.Create(ctx, objects)
 }
 
-// documents reads a multi-document YAML manifest.
+// documents parses a multi-document YAML manifest.
 func documents(manifest []byte) ([]unstructured.Unstructured, error) {
 	var objects []unstructured.Unstructured
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096)
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096) // bytes in which it looks for the start of JSON
 	for {
 		var object unstructured.Unstructured
 		if err := decoder.Decode(&object); err == io.EOF {
@@ -201,7 +204,7 @@ func documents(manifest []byte) ([]unstructured.Unstructured, error) {
 	}
 }
 
-// Object reads the one object of a YAML manifest.
+// Object parses a YAML manifest with exactly one object.
 func Object(manifest []byte) (*unstructured.Unstructured, error) {
 	objects, err := documents(manifest)
 	if err != nil {
@@ -213,8 +216,8 @@ func Object(manifest []byte) (*unstructured.Unstructured, error) {
 	return &objects[0], nil
 }
 
-// Remove deletes the objects of a multi-document YAML manifest, the last one first, each
-// with all that it owns, and waits until they are gone. One that is not there is no error.
+// Remove deletes the objects of a multi-document YAML manifest, the last one first, each with all
+// objects that it owns. It waits until they are gone. Objects that do not exist are skipped.
 func (a *API) Remove(ctx context.Context, manifest []byte) error {
 	objects, err := documents(manifest)
 	if err != nil {
@@ -252,11 +255,11 @@ func (a *API) remove(ctx context.Context, object *unstructured.Unstructured) err
 	return err
 }
 
-// createAtOnce is how many objects are created at the same time.
+// createAtOnce is the maximum number of objects that are created at the same time.
 const createAtOnce = 8
 
-// Create creates objects, namespaces first and else several at once and in no order;
-// one that exists already is left as it is.
+// Create creates objects, first the namespaces, and then several other objects at a time in no
+// particular order. It does not change an object that exists already.
 func (a *API) Create(ctx context.Context, objects []unstructured.Unstructured) error {
 	if err := a.connect(ctx); err != nil {
 		return err
@@ -290,8 +293,8 @@ func (a *API) createAll(ctx context.Context, objects []unstructured.Unstructured
 	return g.Wait()
 }
 
-// exists says whether an object could not be created because there is one. A Service
-// with an address of its own is refused for that address.
+// exists reports whether err means that an object exists already. A Service with a fixed address is
+// refused as invalid, because the address is in use.
 func (a *API) exists(ctx context.Context, object *unstructured.Unstructured, err error) bool {
 	if !apierrors.IsInvalid(err) {
 		return apierrors.IsAlreadyExists(err)
@@ -307,8 +310,8 @@ func (a *API) create(ctx context.Context, object *unstructured.Unstructured) err
 	})
 }
 
-// Put makes an object as it is given, also one that exists: what it was given before
-// and is not given any more goes. What others have added stays.
+// Put creates an object, or changes an existing one by server-side apply: it removes the fields
+// that an earlier Put set and this one does not. Fields of other managers stay.
 func (a *API) Put(ctx context.Context, object *unstructured.Unstructured) error {
 	if a.Script != nil {
 		manifest, err := object.MarshalJSON()
@@ -330,8 +333,7 @@ func (a *API) Put(ctx context.Context, object *unstructured.Unstructured) error 
 	return nil
 }
 
-// Patch changes fields of an object that is in no namespace, as a JSON merge patch says
-// (RFC 7386).
+// Patch changes fields of an object that is not in a namespace, by a JSON merge patch (RFC 7386).
 func (a *API) Patch(ctx context.Context, kind schema.GroupVersionResource, name string, patch []byte) error {
 	if a.Script != nil {
 		return a.Script(ctx, []string{"patch", kind.Resource, name, "--type", "merge", "--patch", string(patch)}, nil)
@@ -346,7 +348,7 @@ func (a *API) Patch(ctx context.Context, kind schema.GroupVersionResource, name 
 	})
 }
 
-// Delete deletes an object that is in no namespace. One that is not there is no error.
+// Delete deletes an object that is not in a namespace. If it does not exist, Delete returns nil.
 func (a *API) Delete(ctx context.Context, kind schema.GroupVersionResource, name string) error {
 	client, err := a.Resource(ctx, kind)
 	if err != nil {
@@ -359,13 +361,13 @@ func (a *API) Delete(ctx context.Context, kind schema.GroupVersionResource, name
 	return err
 }
 
-// fieldManager is who mkube is to server-side apply, see
+// fieldManager is the name of mkube in server-side apply, see
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/.
 const fieldManager = "mkube"
 
-// client is for an object's kind, in its namespace.
+// client returns a client for an object's kind, in its namespace.
 func (a *API) client(object *unstructured.Unstructured) dynamic.ResourceInterface {
-	// A guess at the plural, which holds for every kind that mkube itself creates.
+	// The plural is a guess, which is correct for every kind that mkube creates.
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	client := a.dynamic.Resource(resource)
 	if namespace := object.GetNamespace(); namespace != "" {

@@ -48,7 +48,7 @@ func TestAPICheck(t *testing.T) {
 	}
 }
 
-// TestAPITriesAgain: a server that is not there yet is no reason to give up.
+// TestAPITriesAgain checks that a failed connection does not prevent the next one.
 func TestAPITriesAgain(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})
@@ -76,7 +76,7 @@ func TestAPITriesAgain(t *testing.T) {
 
 func TestAPIDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	// Port 1 of the loopback is nobody's.
+	// Nothing listens on port 1 of the loopback address.
 	p := &fake.Provider{Published: func(*fake.Node, int) (string, error) { return "127.0.0.1:1", nil }}
 	cl := componenttest.ClusterOf(t, config.Cluster{}, p)
 	want := "/readyz does not answer: dial tcp 127.0.0.1:1: connect: connection refused"
@@ -85,7 +85,7 @@ func TestAPIDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestAPITrustsItsOwnAuthorityOnly: another cluster's server is not this one's.
+// TestAPITrustsItsOwnAuthorityOnly checks that the server of another cluster is not trusted.
 func TestAPITrustsItsOwnAuthorityOnly(t *testing.T) {
 	t.Parallel()
 	theirs := componenttest.NewAPI(t, config.Cluster{})
@@ -143,7 +143,7 @@ func TestAPIApply(t *testing.T) {
 				t.Errorf("Apply = %s; want %s", got, test.want)
 			}
 			created := api.Created()
-			slices.Sort(created) // several at once
+			slices.Sort(created) // several are created at the same time
 			if !strings.HasPrefix(test.want, "creating") && !slices.Equal(created, test.created) {
 				t.Errorf("Apply created %q; want %q", created, test.created)
 			}
@@ -151,7 +151,7 @@ func TestAPIApply(t *testing.T) {
 	}
 }
 
-// TestAPIPut: what is there is replaced.
+// TestAPIPut checks that existing fields are replaced.
 func TestAPIPut(t *testing.T) {
 	t.Parallel()
 	const at = "/api/v1/namespaces/kube-system/configmaps/m"
@@ -179,8 +179,8 @@ func TestAPIPut(t *testing.T) {
 	}
 }
 
-// TestAPIApplyNamespacesFirst: what lies in a namespace is created after it, wherever
-// the manifest has it; and kinds are called by their plurals.
+// TestAPIApplyNamespacesFirst checks that an object is created after its namespace, wherever the
+// namespace is in the manifest, and that the plurals of kinds are correct.
 func TestAPIApplyNamespacesFirst(t *testing.T) {
 	t.Parallel()
 	api := componenttest.NewAPI(t, config.Cluster{})

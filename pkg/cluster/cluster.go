@@ -1,5 +1,5 @@
-// Package cluster is a cluster while it is worked on: its configuration, its
-// nodes, its keys and its API.
+// Package cluster represents a cluster for one command: its configuration, its nodes, its keys and
+// its API.
 package cluster
 
 import (
@@ -14,49 +14,47 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Cluster is nodes and what they share. Its methods may be called at once from
-// many goroutines.
+// Cluster is nodes and what they share. Its methods are safe for concurrent use.
 type Cluster struct {
 	Config config.Cluster
-	// Nodes are those that there are, in the order of Config.Nodes.
+	// Nodes are the existing nodes, in the order of Config.Nodes.
 	Nodes []provider.Node
-	// Strays are nodes that carry the cluster's name and have not joined it: what a
-	// command that was killed has left. No component is looked for on them.
+	// Strays are nodes with the cluster's name that have not joined it: a killed command has left
+	// them. mkube expects no components on them.
 	Strays []provider.Node
-	// Gone are the names of nodes that have joined it and that there are no more: what a
-	// delete that was killed has left, or somebody who used the engine.
+	// Gone are the names of nodes that have joined the cluster, but do not exist any more: a killed
+	// delete has left them, or a user has removed them with the engine.
 	Gone []string
 	PKI  *PKI
-	// Joining is the name of the node that comes into a cluster that is up already, ""
-	// where all nodes begin together.
+	// Joining is the name of the node that is added to a running cluster, "" if all nodes start
+	// together.
 	Joining string
-	// Stage is the last component that is meant to be there, "" for all: see
-	// bootstrap.Next.
+	// Stage is the last component that the cluster is meant to have, "" for all: see stages.Next.
 	Stage string
-	// API speaks to the API server as an administrator. It may be used before the
-	// server is up: calls then fail.
+	// API accesses the API server as an administrator. It may be used before the server runs: calls
+	// then fail.
 	API *API
 }
 
-// New is a cluster of nodes that exist, with the keys that it begins with.
+// New returns a cluster of existing nodes with its keys.
 func New(cfg config.Cluster, nodes []provider.Node, keys *PKI) *Cluster {
 	c := &Cluster{Config: cfg, Nodes: nodes, PKI: keys}
 	c.API = &API{cluster: c}
 	return c
 }
 
-// ControlPlanes are the nodes that run the control plane.
+// ControlPlanes returns the nodes that run the control plane.
 func (c *Cluster) ControlPlanes() []provider.Node { return c.with(config.ControlPlane) }
 
-// KubernetesNodes are the nodes that run a kubelet: all but the load balancer.
+// KubernetesNodes returns the nodes that run a kubelet: all but the load balancer.
 func (c *Cluster) KubernetesNodes() []provider.Node { return KubernetesNodes(c.Nodes) }
 
-// KubernetesNodes are those of a list that run a kubelet.
+// KubernetesNodes returns the nodes of a list that run a kubelet.
 func KubernetesNodes(nodes []provider.Node) []provider.Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n provider.Node) bool { return n.Role() == config.LoadBalancer })
 }
 
-// LoadBalancer is the node that leads to all API servers, nil where there is none.
+// LoadBalancer returns the node that forwards to all API servers, nil if there is none.
 func (c *Cluster) LoadBalancer() provider.Node {
 	if list := c.with(config.LoadBalancer); len(list) > 0 {
 		return list[0]
@@ -74,7 +72,7 @@ func (c *Cluster) with(role config.Role) []provider.Node {
 	return list
 }
 
-// Node is the node of a name, nil if there is none.
+// Node returns the node with a name, nil if there is none.
 func (c *Cluster) Node(name string) provider.Node {
 	for _, n := range c.Nodes {
 		if n.Name() == name {
@@ -84,7 +82,7 @@ func (c *Cluster) Node(name string) provider.Node {
 	return nil
 }
 
-// Spec is what the configuration says of a node, nothing for one that is not in it.
+// Spec returns the configuration of a node, the zero Node if the configuration does not contain it.
 func (c *Cluster) Spec(n provider.Node) config.Node {
 	if i := c.index(n); i >= 0 {
 		return c.Config.Nodes[i]
@@ -92,8 +90,8 @@ func (c *Cluster) Spec(n provider.Node) config.Node {
 	return config.Node{}
 }
 
-// PodCIDRs are the parts of the pod network that a node's pods live in, one of each
-// family that the cluster has. A node that is not in the configuration has none.
+// PodCIDRs returns the parts of the pod network for a node's pods, one of each family of the
+// cluster. If the configuration does not contain the node, it has none.
 func (c *Cluster) PodCIDRs(n provider.Node) []netip.Prefix {
 	if i := c.index(n); i >= 0 {
 		return c.Config.PodCIDRs(i)
@@ -105,8 +103,8 @@ func (c *Cluster) index(n provider.Node) int {
 	return slices.Index(c.Config.NodeNames(), n.Name())
 }
 
-// Server is the API server's URL for components on a node: the node's own, where it
-// has one.
+// Server returns the URL of the API server for components on a node: the node's own server if it
+// has one, otherwise that of the entrance.
 func (c *Cluster) Server(n provider.Node) string {
 	if n.Role() != config.ControlPlane {
 		n = Entrance(c.Nodes)
@@ -114,18 +112,18 @@ func (c *Cluster) Server(n provider.Node) string {
 	return "https://" + netip.AddrPortFrom(n.IP(), names.APIServerPort).String()
 }
 
-// HostPort is where a server listens.
+// HostPort is the address of a server.
 type HostPort struct{ Host, Port string }
 
-// ServerOfPods is where the pods of the system reach the API server. Its Service leads there
-// too, but only once kube-proxy has written the rules, if there is one: a pod that asked a moment
-// before would ask again a second later.
+// ServerOfPods returns the address of the API server for the pods of the system. They do not use
+// its Service, because that works only when kube-proxy, if the cluster has one, has written the
+// rules. A pod that tried a moment earlier would try again only a second later.
 func (c *Cluster) ServerOfPods() HostPort {
 	return HostPort{Entrance(c.Nodes).IP().String(), fmt.Sprint(names.APIServerPort)}
 }
 
-// Entrance is the node through which the API is reached from outside: the load
-// balancer, or the first control plane where there is none. It is nil for no nodes.
+// Entrance returns the node through which clients outside the cluster reach the API: the load
+// balancer, or the first control plane if there is none. It returns nil if there is neither.
 func Entrance(nodes []provider.Node) provider.Node {
 	var entrance provider.Node
 	for _, n := range nodes {
@@ -136,18 +134,18 @@ func Entrance(nodes []provider.Node) provider.Node {
 	return entrance
 }
 
-// ServerName is a name that the certificate of every API server has.
+// ServerName is a name in the certificate of every API server.
 const ServerName = "kubernetes"
 
-// External is where the host reaches the API server.
+// External is the access of the host to the API server.
 type External struct {
-	// URL has the address at which the provider publishes the port.
+	// URL contains the address at which the provider publishes the port.
 	URL string
-	// TLSServerName is the name to check the certificate against. "" means URL's host.
+	// TLSServerName is the name that the certificate must contain. If empty, it is the host of URL.
 	TLSServerName string
 }
 
-// ExternalServer is the API server for the host.
+// ExternalServer returns the access of the host to the API server.
 func (c *Cluster) ExternalServer(ctx context.Context) (External, error) {
 	entrance := Entrance(c.Nodes)
 	if entrance == nil {
@@ -156,9 +154,9 @@ func (c *Cluster) ExternalServer(ctx context.Context) (External, error) {
 	return ExternalAt(ctx, entrance, c.Config.Networking)
 }
 
-// ExternalAt is the API server for the host, by the node that is its entrance. An engine
-// that is reached by another name than when the cluster was made is one that the
-// certificate does not have.
+// ExternalAt returns the access of the host to the API server through the entrance of a cluster. If
+// the name or address of the engine has changed since the cluster was created, the certificate does
+// not contain it, so the certificate is checked against ServerName.
 func ExternalAt(ctx context.Context, entrance provider.Node, n config.Networking) (External, error) {
 	endpoint, err := entrance.Endpoint(ctx, names.APIServerPort)
 	if err != nil {

@@ -75,8 +75,8 @@ type elsewhere struct {
 
 func (e elsewhere) Endpoint(context.Context, int) (string, error) { return e.endpoint, nil }
 
-// TestExternalAt: the certificate is checked against another name only where it lacks
-// that of the endpoint.
+// TestExternalAt checks that the certificate is checked against another name only if it does not
+// contain that of the endpoint.
 func TestExternalAt(t *testing.T) {
 	t.Parallel()
 	n := config.Networking{APIServerAddress: "192.0.2.7", APIServerCertSANs: []string{"build.example.com", "2001:db8::7"}}

@@ -9,17 +9,18 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// PKI is the keys of a cluster: its authorities, which are made once, and the
-// certificates that they have issued, each made when it is first asked for. Its
-// methods may be called at once from many goroutines.
+// PKI contains the keys of a cluster: its authorities, which are created once, and the certificates
+// that they have issued. Each certificate is created at the first request for it. The methods are
+// safe for concurrent use.
 //
-// The set is the one that Kubernetes describes, see
+// The certificates are those that Kubernetes describes, see
 // https://kubernetes.io/docs/setup/best-practices/certificates/.
 type PKI struct {
-	// Cluster signs what speaks to, and as, the API server and the kubelets; Etcd
-	// what speaks to etcd; FrontProxy the API server's requests to extension servers.
+	// Cluster signs the certificates of the API server, the kubelets and their clients. Etcd signs
+	// those of etcd and its clients. FrontProxy signs the one for requests of the API server to
+	// extension servers.
 	Cluster, Etcd, FrontProxy *pki.Authority
-	// ServiceAccountKey signs service account tokens, ServiceAccountPub checks them.
+	// ServiceAccountKey signs service account tokens, and ServiceAccountPub verifies them.
 	ServiceAccountKey, ServiceAccountPub []byte
 
 	mu     sync.Mutex
@@ -32,7 +33,7 @@ type issue struct {
 	err  error
 }
 
-// NewPKI makes the keys of a new cluster.
+// NewPKI creates the keys of a new cluster.
 func NewPKI(now time.Time) (*PKI, error) {
 	p := new(PKI)
 	var errs [4]error
@@ -51,8 +52,8 @@ func NewPKI(now time.Time) (*PKI, error) {
 	return p, nil
 }
 
-// Issue is the certificate of that request from that authority: the same each time
-// it is asked for.
+// Issue returns the certificate for a request from an authority. The same request returns the same
+// certificate.
 func (p *PKI) Issue(from *pki.Authority, r pki.Request) (pki.KeyPair, error) {
 	key := fmt.Sprintf("%p %q %q %q %v %v %v %v", from, r.CommonName, r.Organizations, r.DNSNames, r.IPs, r.Usage, r.Now, r.Validity)
 	p.mu.Lock()
@@ -69,8 +70,8 @@ func (p *PKI) Issue(from *pki.Authority, r pki.Request) (pki.KeyPair, error) {
 	return i.pair, i.err
 }
 
-// Admin is the administrator's certificate: the group system:masters may do
-// anything, before there is any RBAC rule.
+// Admin returns the certificate of the administrator. The group system:masters has all permissions,
+// even before any RBAC rule exists.
 func (p *PKI) Admin() (pki.KeyPair, error) {
 	return p.Issue(p.Cluster, pki.Request{
 		CommonName: "kubernetes-admin", Organizations: []string{"system:masters"}, Usage: pki.Client,

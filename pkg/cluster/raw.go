@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// rawLimit is how long one answer may take.
+// rawLimit is the time limit for one answer.
 const rawLimit = 30 * time.Second
 
-// Raw is what the API server answers at a path, as JSON, or in the form that accept
-// asks for (a media type; "" means application/json). Any answer but success is an
-// error with what the server says.
+// Raw returns the answer of the API server at a path. accept is a media type. If empty, it is
+// application/json. If the status is not 200, the error contains the server's message.
 func (a *API) Raw(ctx context.Context, path, accept string) ([]byte, error) {
 	if err := a.connect(ctx); err != nil {
 		return nil, err
@@ -45,7 +44,7 @@ func (a *API) Raw(ctx context.Context, path, accept string) ([]byte, error) {
 	return body, nil
 }
 
-// said is the message of an answer that is a Status, or the beginning of any other.
+// said returns the message of an answer that is a Status, or the first line of another answer.
 func said(body []byte) string {
 	var status struct{ Message string }
 	text := strings.TrimSpace(string(body))

@@ -12,14 +12,14 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// retrying sends a request again whose connection was closed under it. Several requests
-// that are the first ones dial several connections, and Go's HTTP/2 client closes those
-// that it has too many of, also with a request on them ("http2: client connection force
-// closed via ClientConn.Close"; "unexpected EOF"). The request may have been carried out:
-// every change that mkube makes can be made twice.
+// retrying sends a request again if its connection was closed. Several concurrent first requests
+// open several connections. Go's HTTP/2 client then closes those that it does not need, even if
+// there is a request on one ("http2: client connection force closed via ClientConn.Close";
+// "unexpected EOF"). The server may have carried out the request already, but every change that
+// mkube makes can be made twice.
 type retrying struct{ next http.RoundTripper }
 
-// forceClosed is in the error's text, which has no type.
+// forceClosed is in the text of the error, which has no type.
 const forceClosed = "client connection force closed"
 
 func closedUnder(err error) bool {
@@ -45,14 +45,15 @@ func (r retrying) RoundTrip(request *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(again)
 }
 
-// changeLimit is how long a change is tried that the API server cannot make at the moment. It
-// restarts in some seconds, and gives etcd 7 s for an answer.
+// changeLimit is the maximum time for retries of a change that the API server is temporarily unable
+// to make. The server restarts within seconds, and waits 7 s for an answer of etcd.
 const changeLimit = 20 * time.Second
 
-// patiently makes a change, and makes it again while the API server is away for a moment or
-// does not reach etcd. Like what is sent again above, it must be one that can be made twice.
+// patiently makes a change, and retries it while the API server is briefly unavailable or cannot
+// reach etcd. It must be possible to make the change twice, as with retrying.
 func patiently(ctx context.Context, change func() error) error {
 	deadline := time.Now().Add(changeLimit)
+	// The pause between retries doubles from 100 ms to 1 s.
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := change()
 		if err == nil || !passing(err) || time.Now().Add(pause).After(deadline) {
@@ -66,8 +67,7 @@ func patiently(ctx context.Context, change func() error) error {
 	}
 }
 
-// passing says of an API server's error that it is about this moment, and not about the
-// request.
+// passing reports whether an error of the API server is temporary, and not about the request.
 func passing(err error) bool {
 	if apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) {
 		return true
@@ -75,7 +75,7 @@ func passing(err error) bool {
 	if utilnet.IsConnectionReset(err) || utilnet.IsConnectionRefused(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) {
 		return true
 	}
-	// etcd's own errors come as internal ones, see
+	// etcd's own errors are returned as internal errors, see
 	// https://pkg.go.dev/go.etcd.io/etcd/api/v3/v3rpc/rpctypes.
 	for _, text := range []string{"etcdserver: request timed out", "etcdserver: leader changed", "etcdserver: no leader"} {
 		if strings.Contains(err.Error(), text) {

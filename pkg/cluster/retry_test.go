@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// scripted answers with its errors, one after the other, and then well.
+// scripted returns its errors one after the other, and then succeeds.
 type scripted struct {
 	errs   []error
 	bodies []string
@@ -94,7 +94,8 @@ func TestPatiently(t *testing.T) {
 	}
 }
 
-// TestPatientlyEnds: who gives up waits no longer, and is told what the server said last.
+// TestPatientlyEnds checks that patiently ends with its context, and returns the server's last
+// error.
 func TestPatientlyEnds(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

@@ -1,8 +1,9 @@
-// Package names has the names that several packages share: of components, and of files and ports on a node.
+// Package names contains the names that several packages share: names of components, and of files
+// and ports on a node.
 package names
 
-// The names of components, as Kubernetes and their projects call them. node-registration is mkube's: it
-// gives the kubelet the API server that it registers at.
+// The names of components, which are those of Kubernetes and their projects. node-registration is a
+// component of mkube: it gives the kubelet the API server at which it registers.
 const (
 	Containerd             = "containerd"
 	CNI                    = "cni"
@@ -21,18 +22,18 @@ const (
 	MetricsServer          = "metrics-server"
 )
 
-// Paths on a node. Those of Kubernetes are as its documentation has them, see
+// Paths on a node. The paths of Kubernetes are those of its documentation, see
 // https://kubernetes.io/docs/setup/best-practices/certificates/.
 const (
-	// ManifestDir is where the kubelet finds static pods.
+	// ManifestDir is the folder in which the kubelet finds static pods.
 	ManifestDir = "/etc/kubernetes/manifests"
-	// PKIDir has certificates and keys.
+	// PKIDir is the folder of certificates and keys.
 	PKIDir = "/etc/kubernetes/pki"
 	// AdminKubeconfig is the administrator's kubeconfig, on control planes.
 	AdminKubeconfig = "/etc/kubernetes/admin.conf"
 	// KubeletKubeconfig is the kubelet's kubeconfig.
 	KubeletKubeconfig = "/etc/kubernetes/kubelet.conf"
-	// StateDir is where a node keeps what belongs to mkube.
+	// StateDir is the folder for mkube's own data on a node.
 	StateDir = "/etc/mkube"
 )
 

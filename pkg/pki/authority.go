@@ -1,8 +1,8 @@
-// Package pki makes what the components of a cluster trust each other by:
-// certificate authorities, the certificates these issue, and the key that signs
-// service account tokens. It does no I/O: PEM goes in and comes out.
+// Package pki creates the keys with which the components of a cluster trust each other: certificate
+// authorities, the certificates that these issue, and the key that signs service account tokens. It
+// does no I/O: input and output are PEM.
 //
-// Which certificates a cluster needs is told at
+// The certificates that a cluster needs are listed in
 // https://kubernetes.io/docs/setup/best-practices/certificates/.
 package pki
 
@@ -19,26 +19,25 @@ import (
 )
 
 const (
-	// An authority lasts ten years and a certificate one, as kubeadm makes them:
+	// An authority is valid for ten years and a certificate for one, as with kubeadm:
 	// https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/.
 	authorityValidity   = 10 * 365 * 24 * time.Hour
 	certificateValidity = 365 * 24 * time.Hour
-	// Certificates are made on the host and read on nodes whose clocks may be
-	// behind, as those of virtual machines often are.
+	// Certificates are created on the host, and verified on nodes. The clock of a node may be
+	// behind, as is frequent in virtual machines.
 	backdate = 5 * time.Minute
 )
 
-// An Authority is a certificate authority: a certificate that others are
-// verified by, and the key that signs them. It never changes after it is made,
-// so its methods may be called from many goroutines.
+// An Authority is a certificate authority: a certificate with which others are verified, and the
+// key that signs them. It is immutable, so its methods are safe for concurrent use.
 type Authority struct {
 	cert   *x509.Certificate
 	key    crypto.Signer
 	keyPEM []byte
 }
 
-// NewAuthority makes a self-signed authority that is valid for ten years from
-// five minutes before now. The common name must not be empty.
+// NewAuthority creates a self-signed authority. It is valid from five minutes before now until ten
+// years after now. The common name must not be empty.
 func NewAuthority(commonName string, now time.Time) (*Authority, error) {
 	if commonName == "" {
 		return nil, errors.New("making an authority: its common name is empty")
@@ -55,8 +54,7 @@ func NewAuthority(commonName string, now time.Time) (*Authority, error) {
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
-	// The template is its own parent; x509 derives the subject key id of an
-	// authority from its key.
+	// The template is its own parent. x509 derives the subject key ID of an authority from its key.
 	cert, err := sign(template, template, key.Public(), key)
 	if err != nil {
 		return nil, fmt.Errorf("making the authority %q: %w", commonName, err)
@@ -72,10 +70,10 @@ func newAuthority(cert *x509.Certificate, key crypto.Signer) (*Authority, error)
 	return &Authority{cert: cert, key: key, keyPEM: keyPEM}, nil
 }
 
-// ParseAuthority reads back what CertPEM and KeyPEM gave, or an authority made
-// elsewhere: one certificate, and its key as PKCS #8, SEC 1 (EC) or PKCS #1 (RSA).
-// A certificate that is no authority, or a key that is not the certificate's, is
-// an error. Expiry is not looked at until Issue.
+// ParseAuthority parses the output of CertPEM and KeyPEM, or an authority from another tool: one
+// certificate, and its key as PKCS #8, SEC 1 (EC) or PKCS #1 (RSA). It returns an error if the
+// certificate is not an authority, or if the key does not belong to it. It does not check the
+// expiry; Issue does.
 func ParseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 	cert, certErr := parseCertificate(certPEM)
 	if certErr == nil {
@@ -91,15 +89,15 @@ func ParseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 	return newAuthority(cert, key)
 }
 
-// CertPEM is the authority's certificate: what goes where a component asks for a
-// CA. The slice is the caller's.
+// CertPEM returns the certificate of the authority, which components are configured with as their
+// CA. The caller may change the slice.
 func (a *Authority) CertPEM() []byte { return encodeCertificate(a.cert) }
 
-// KeyPEM is the authority's private key. The slice is the caller's.
+// KeyPEM returns the private key of the authority. The caller may change the slice.
 func (a *Authority) KeyPEM() []byte { return bytes.Clone(a.keyPEM) }
 
-// checkAuthority is what verifiers will ask of the certificate: RFC 5280, sections
-// 4.2.1.3 and 4.2.1.9.
+// checkAuthority checks what verifiers require of the certificate: RFC 5280, sections 4.2.1.3 and
+// 4.2.1.9.
 func checkAuthority(cert *x509.Certificate) error {
 	if !cert.IsCA {
 		return fmt.Errorf("the certificate of %q is not an authority: its basic constraints lack CA", cert.Subject)
@@ -110,7 +108,7 @@ func checkAuthority(cert *x509.Certificate) error {
 	return nil
 }
 
-// sign makes the certificate of a public key, with a serial of its own.
+// sign returns the certificate of a public key, with a new serial number.
 func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
 	serial, err := newSerial()
 	if err != nil {
@@ -124,8 +122,9 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, signer cr
 	return x509.ParseCertificate(der)
 }
 
-// newSerial draws from 1 to 2^128: positive and within the 20 octets of RFC 5280,
-// section 4.1.2.2, and never met twice without having to remember any.
+// newSerial returns a random number from 1 to 2^128. It is positive and has at most 20 octets, as
+// RFC 5280 requires in section 4.1.2.2. Random numbers of this size do not repeat in practice, so
+// that no list of used numbers is necessary.
 func newSerial() (*big.Int, error) {
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 	if err != nil {

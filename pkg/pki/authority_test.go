@@ -104,7 +104,7 @@ func TestParseAuthorityRoundTrip(t *testing.T) {
 	verify(t, a, pair, x509.ExtKeyUsageClientAuth, now)
 }
 
-// foreign is an authority as other tools make it: RSA.
+// foreign returns an authority as other tools create it, with an RSA key.
 func foreign(t *testing.T, usage x509.KeyUsage) (certPEM []byte, key *rsa.PrivateKey) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -154,7 +154,7 @@ func TestParseAuthorityOfOthers(t *testing.T) {
 func TestParseAuthoritySkipsParameters(t *testing.T) {
 	t.Parallel()
 	a := authority(t, "kubernetes")
-	// As "openssl ecparam -genkey" writes it.
+	// "openssl ecparam -genkey" writes this form.
 	key := append([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"), a.KeyPEM()...)
 	if _, err := pki.ParseAuthority(a.CertPEM(), key); err != nil {
 		t.Error(err)

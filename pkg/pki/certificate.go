@@ -12,11 +12,11 @@ import (
 	"slices"
 )
 
-// A Certificate is one that was read, to be compared with others and with keys.
+// A Certificate is a parsed certificate, which can be compared with others and with keys.
 type Certificate struct{ cert *x509.Certificate }
 
-// ParseCertificates reads all certificates of a PEM file, in their order; keys and
-// other blocks are passed over. None is an error.
+// ParseCertificates returns all certificates of a PEM file, in their order. It skips keys and other
+// blocks. It returns an error if there is no certificate.
 func ParseCertificates(data []byte) ([]Certificate, error) {
 	var list []Certificate
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
@@ -35,16 +35,17 @@ func ParseCertificates(data []byte) ([]Certificate, error) {
 	return list, nil
 }
 
-// Info is what the certificate says.
+// Info returns the content of the certificate.
 func (c Certificate) Info() Info { return info(c.cert) }
 
-// CommonName is the subject's: to Kubernetes, a client's name.
+// CommonName returns the common name of the subject. To Kubernetes, it is the name of a client.
 func (c Certificate) CommonName() string { return c.cert.Subject.CommonName }
 
-// Organizations are the subject's: to Kubernetes, a client's groups.
+// Organizations returns the organizations of the subject. To Kubernetes, they are the groups of a
+// client.
 func (c Certificate) Organizations() []string { return slices.Clone(c.cert.Subject.Organization) }
 
-// Is reports whether a certificate may be used so.
+// Is reports whether the certificate allows a usage.
 func (c Certificate) Is(u Usage) bool {
 	for _, want := range u.extKeyUsages() {
 		if !slices.Contains(c.cert.ExtKeyUsage, want) {
@@ -54,16 +55,16 @@ func (c Certificate) Is(u Usage) bool {
 	return true
 }
 
-// Same reports whether two are one certificate.
+// Same reports whether both are the same certificate.
 func (c Certificate) Same(other Certificate) bool { return c.cert.Equal(other.cert) }
 
-// SignedBy reports whether an authority's key has signed the certificate. Neither's
-// time is looked at.
+// SignedBy reports whether the key of an authority has signed the certificate. It checks the
+// validity period of neither.
 func (c Certificate) SignedBy(authority Certificate) bool {
 	return c.cert.CheckSignatureFrom(authority.cert) == nil
 }
 
-// HasKey is nil if a private key in PEM is the certificate's.
+// HasKey returns nil if a private key in PEM belongs to the certificate.
 func (c Certificate) HasKey(keyPEM []byte) error {
 	key, err := parseKey(keyPEM)
 	if err != nil {
@@ -75,16 +76,15 @@ func (c Certificate) HasKey(keyPEM []byte) error {
 	return nil
 }
 
-// A PublicKey is told from others by what it is and by a digest.
+// A PublicKey identifies a public key.
 type PublicKey struct {
-	// Algorithm is such as "ECDSA P-256" or "RSA 2048".
+	// Algorithm is the algorithm and size, such as "ECDSA P-256" or "RSA 2048".
 	Algorithm string
-	// Digest is the SHA-256 of its PKIX form, in hexadecimal.
+	// Digest is the SHA-256 of the key in PKIX form, in hexadecimal.
 	Digest string
 }
 
-// ParsePublicKey reads the public key of a PEM file: the public key that is in it, or
-// that of its private key.
+// ParsePublicKey returns the public key in a PEM file, or the public key of the private key in it.
 func ParsePublicKey(data []byte) (PublicKey, error) {
 	block, _ := pem.Decode(data)
 	if block != nil && block.Type == labelPublicKey {

@@ -56,7 +56,7 @@ func TestParseCertificatesErrors(t *testing.T) {
 	}
 }
 
-// TestParsePublicKey: the pair of the service accounts' tokens is one key.
+// TestParsePublicKey checks that both keys for service account tokens have the same public key.
 func TestParsePublicKey(t *testing.T) {
 	t.Parallel()
 	private, public, err := pki.NewServiceAccountKey()

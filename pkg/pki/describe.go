@@ -8,22 +8,21 @@ import (
 	"time"
 )
 
-// Info is what a certificate says, less what differs each time one is made: its
-// key, serial number and signature.
+// Info is the content of a certificate, except what differs each time it is created: its key,
+// serial number and signature.
 type Info struct {
-	// Subject and Issuer are distinguished names as RFC 2253 writes them:
+	// Subject and Issuer are distinguished names in the format of RFC 2253:
 	// "CN=kubernetes-admin,O=system:masters".
 	Subject, Issuer string
 	IsCA            bool
-	// Usages are the key usages, then the extended ones, in OpenSSL's words made
-	// lower case.
+	// Usages are the key usages, and then the extended ones, in OpenSSL's words in lower case.
 	Usages              []string
 	DNSNames            []string
 	IPs                 []netip.Addr
 	NotBefore, NotAfter time.Time
 }
 
-// Describe tells what a certificate says. The PEM must hold exactly one.
+// Describe returns the content of a certificate. The PEM must contain exactly one certificate.
 func Describe(certPEM []byte) (Info, error) {
 	cert, err := parseCertificate(certPEM)
 	if err != nil {
@@ -50,9 +49,9 @@ func info(cert *x509.Certificate) Info {
 	return info
 }
 
-// String is one line a fact, each ended by a newline; a certificate without names
-// has no lines for them. The same request gives the same text: golden files may
-// hold it.
+// String returns one line for each fact, with a newline at its end. A certificate without names has
+// no lines for them. The same request results in the same text, so that golden files can contain
+// it.
 func (i Info) String() string {
 	var b strings.Builder
 	line := func(name, value string) {

@@ -11,46 +11,47 @@ import (
 	"time"
 )
 
-// Usage is which side of a TLS connection a certificate is for.
+// Usage is the side of a TLS connection that a certificate is for.
 type Usage int
 
 const (
-	// Server is for what is connected to: kube-apiserver, a kubelet, etcd.
+	// Server is for servers: kube-apiserver, a kubelet, etcd.
 	Server Usage = iota + 1
-	// Client is for what connects: users and components.
+	// Client is for clients: users and components.
 	Client
-	// Peer is both at once, as etcd's members need among themselves.
+	// Peer is for both sides, as the members of etcd need it between each other.
 	Peer
 )
 
-// A Request is what a certificate is to say.
+// A Request is the requested content of a certificate.
 type Request struct {
-	// CommonName is required. Kubernetes takes a client's as its user name and its
+	// CommonName is required. Kubernetes uses the CommonName of a client as its user name, and the
 	// Organizations as its groups:
 	// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates.
 	CommonName    string
 	Organizations []string
-	// DNSNames and IPs are how a server is reached; a Server or Peer needs at least
-	// one. They keep their order; repeated ones are said once.
+	// DNSNames and IPs are the names and addresses of a server. A Server or Peer needs at least
+	// one. They keep their order, without duplicates.
 	DNSNames []string
 	IPs      []netip.Addr
 	// Usage is required.
 	Usage Usage
-	// Now is when the certificate begins, less five minutes. Zero means time.Now().
+	// Now is the current time. The certificate is valid from five minutes before. If zero, it is
+	// time.Now().
 	Now time.Time
-	// Validity is how long after Now it ends. 0 means one year. No certificate
-	// begins before or ends after its authority.
+	// Validity is the time from Now to the end of the certificate. If 0, it is one year. No
+	// certificate is valid before or after its authority.
 	Validity time.Duration
 }
 
-// A KeyPair is a certificate and its private key, each in PEM. The key is an
-// "EC PRIVATE KEY", which all of Kubernetes and etcd read.
+// A KeyPair is a certificate and its private key, each in PEM. The key is an "EC PRIVATE KEY",
+// which all components of Kubernetes and etcd can read.
 type KeyPair struct {
 	Cert, Key []byte
 }
 
-// Issue makes a new key and signs its certificate. An error names all that is
-// wrong with the request.
+// Issue creates a new key, and signs its certificate. The error contains everything that is wrong
+// with the request.
 func (a *Authority) Issue(r Request) (KeyPair, error) {
 	template, err := a.template(r)
 	if err != nil {
@@ -89,7 +90,7 @@ func (a *Authority) template(r Request) (*x509.Certificate, error) {
 		NotBefore:             begin,
 		NotAfter:              end,
 		BasicConstraintsValid: true,
-		// An ECDSA key only signs; key encipherment is RSA's: RFC 8813, section 3.
+		// An ECDSA key can only sign. Key encipherment is for RSA: RFC 8813, section 3.
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: r.Usage.extKeyUsages(),
 		DNSNames:    once(r.DNSNames),
@@ -100,8 +101,8 @@ func (a *Authority) template(r Request) (*x509.Certificate, error) {
 	return t, nil
 }
 
-// unmapped are the addresses as a certificate can say them: without zones, and
-// without IPv4 dressed up as IPv6.
+// unmapped returns addresses in the form that a certificate can contain: without zones, and without
+// IPv4 addresses in IPv6 form.
 func unmapped(ips []netip.Addr) []netip.Addr {
 	var plain []netip.Addr
 	for _, ip := range ips {
@@ -110,8 +111,8 @@ func unmapped(ips []netip.Addr) []netip.Addr {
 	return once(plain)
 }
 
-// period is from when to when the certificate is valid, within the authority's
-// own period: outside of it no one would trust the certificate anyway.
+// period returns the validity period of a certificate. It is within that of the authority, because
+// no verifier accepts the certificate outside it.
 func (a *Authority) period(r Request) (begin, end time.Time, err error) {
 	now, validity := r.Now, r.Validity
 	if now.IsZero() {
@@ -148,7 +149,7 @@ func (r Request) check() error {
 		errs = append(errs, errors.New("its usage is none of server, client and peer"))
 	}
 	if (r.Usage == Server || r.Usage == Peer) && len(r.DNSNames)+len(r.IPs) == 0 {
-		// Go has read no common name as a host since 1.15: RFC 6125, section 6.4.4.
+		// Since Go 1.15, a common name is not used as a host name: RFC 6125, section 6.4.4.
 		errs = append(errs, errors.New("a server needs a DNS name or an IP address to be verified by"))
 	}
 	if slices.Contains(r.DNSNames, "") {
@@ -174,7 +175,7 @@ func (u Usage) extKeyUsages() []x509.ExtKeyUsage {
 	}
 }
 
-// once keeps the first of equal ones.
+// once removes duplicates, and keeps the first of equal values.
 func once[T comparable](all []T) []T {
 	var kept []T
 	for _, one := range all {

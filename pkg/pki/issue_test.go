@@ -252,8 +252,8 @@ func TestIssueFromManyGoroutines(t *testing.T) {
 	}
 }
 
-// TestHandshake is what all of this is for: two ends that trust one authority and
-// check each other.
+// TestHandshake checks the purpose of the package: two sides that trust one authority verify each
+// other.
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	a, other := authority(t, "kubernetes"), authority(t, "other")
@@ -270,7 +270,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// handshake tells whom the server saw.
+// handshake returns the name and groups of the client as the server sees them.
 func handshake(t *testing.T, a *pki.Authority, server, client pki.KeyPair) (string, error) {
 	t.Helper()
 	config := func(pair pki.KeyPair) *tls.Config {

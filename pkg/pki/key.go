@@ -22,9 +22,9 @@ const (
 	labelRSA         = "RSA PRIVATE KEY"
 )
 
-// NewServiceAccountKey makes the pair of keys of service account tokens: private
-// signs them (kube-controller-manager's and kube-apiserver's signing key file),
-// public verifies them. Both are PEM; the tokens are ES256, see
+// NewServiceAccountKey creates the key pair for service account tokens. private signs them (the
+// signing key file of kube-controller-manager and kube-apiserver), and public verifies them. Both
+// are PEM. The tokens use ES256, see
 // https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/.
 func NewServiceAccountKey() (private, public []byte, err error) {
 	key, err := newKey()
@@ -42,8 +42,8 @@ func NewServiceAccountKey() (private, public []byte, err error) {
 	return private, encode(labelPublicKey, der), nil
 }
 
-// newKey makes a key of the curve P-256: a fraction of a millisecond, where RSA
-// takes a good part of a second and a cluster needs a dozen.
+// newKey creates a key of the curve P-256. That takes a fraction of a millisecond. An RSA key takes
+// a large part of a second, and a cluster needs a dozen keys.
 func newKey() (*ecdsa.PrivateKey, error) {
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
@@ -54,7 +54,7 @@ func encode(label string, der []byte) []byte {
 
 func encodeCertificate(cert *x509.Certificate) []byte { return encode(labelCertificate, cert.Raw) }
 
-// encodeKey writes EC keys in the form that kubeadm writes, others as PKCS #8.
+// encodeKey encodes EC keys in the same form as kubeadm, and others as PKCS #8.
 func encodeKey(key crypto.Signer) ([]byte, error) {
 	if key, ok := key.(*ecdsa.PrivateKey); ok {
 		der, err := x509.MarshalECPrivateKey(key)
@@ -64,8 +64,8 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return encode(labelPKCS8, der), err
 }
 
-// parseCertificate wants exactly one certificate, since of several it would be a
-// guess which one is meant.
+// parseCertificate requires exactly one certificate. With several, it would have to guess the right
+// one.
 func parseCertificate(data []byte) (*x509.Certificate, error) {
 	block, rest := pem.Decode(data)
 	if block == nil {
@@ -84,7 +84,7 @@ func parseCertificate(data []byte) (*x509.Certificate, error) {
 	return cert, nil
 }
 
-// parseKey takes the first private key; openssl writes "EC PARAMETERS" before it.
+// parseKey parses the first private key. openssl writes "EC PARAMETERS" before it.
 func parseKey(data []byte) (crypto.Signer, error) {
 	var seen []string
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
@@ -118,8 +118,8 @@ func keyParser(label string) func([]byte) (any, error) {
 	}
 }
 
-// signer is the key if certificates can be signed with it: RSA and ECDSA are what
-// every component of Kubernetes reads.
+// signer returns the key if it can sign certificates. It must be RSA or ECDSA, which all components
+// of Kubernetes can read.
 func signer(key any) (crypto.Signer, error) {
 	switch key := key.(type) {
 	case *ecdsa.PrivateKey:

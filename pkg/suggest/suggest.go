@@ -1,4 +1,4 @@
-// Package suggest finds the word that was probably meant.
+// Package suggest finds the word that a user probably meant.
 package suggest
 
 import (
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Closest returns the candidate that a word was probably meant to be, or "" if none is close. Case
-// does not matter. A candidate that begins with the word counts as one slip away. Of equally close
-// candidates the first is returned.
+// Closest returns the candidate that a user probably meant by word, or "" if none is close. It
+// ignores case. A candidate that starts with word is at most one slip away. Of equally close
+// candidates, it returns the first.
 func Closest(word string, candidates []string) string {
 	word = strings.ToLower(word)
 	best, least := "", tooMany
@@ -25,7 +25,7 @@ func Closest(word string, candidates []string) string {
 	return best
 }
 
-// DidYouMean returns the end of an error message, with the closest candidate as a question, or "".
+// DidYouMean returns the end of an error message that suggests the closest candidate, or "".
 func DidYouMean(word string, candidates []string) string {
 	if meant := Closest(word, candidates); meant != "" {
 		return ": did you mean " + strconv.Quote(meant) + "?"
@@ -36,8 +36,8 @@ func DidYouMean(word string, candidates []string) string {
 // tooMany is more slips than any word may have.
 const tooMany = 4
 
-// tolerance returns how many slips a word of this length may have: one for each four letters, and one
-// for three letters. "v" is not taken for "x".
+// tolerance returns the number of slips that a word of this length may have: one for every four
+// letters, and one for three letters. So "v" is not close to "x".
 func tolerance(word string) int {
 	if len(word) == 3 {
 		return 1
@@ -46,12 +46,12 @@ func tolerance(word string) int {
 }
 
 // distance returns the number of letters that are added, missing, changed or swapped between two
-// words (optimal string alignment), or tooMany if it is more than the limit.
+// words (optimal string alignment). If it is more than the limit, distance returns tooMany.
 //
-// It is code of our own because the usual libraries do not count swapped letters as one slip.
+// It does not use a library, because the usual ones do not count swapped letters as one slip.
 func distance(a, b string, limit int) int {
 	if max(len(a), len(b))-min(len(a), len(b)) > limit {
-		return tooMany // before a table that is as large as the input
+		return tooMany // before the allocation of a table as large as the input
 	}
 	var before []int // the row before last
 	last := make([]int, len(b)+1)

@@ -33,7 +33,7 @@ func TestClosest(t *testing.T) {
 			t.Errorf("%.20q: got %q, want %q", tt.word, got, tt.want)
 		}
 	}
-	if got := Closest("node", []string{"nodes"}); got != "nodes" { // a beginning
+	if got := Closest("node", []string{"nodes"}); got != "nodes" { // a prefix
 		t.Errorf("a beginning: got %q", got)
 	}
 	if got := Closest("word", nil); got != "" {
