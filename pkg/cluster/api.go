@@ -246,7 +246,7 @@ func (a *API) remove(ctx context.Context, object *unstructured.Unstructured) err
 		select {
 		case <-ctx.Done():
 			return errors.Join(context.Cause(ctx), errors.New("it still exists"))
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond): // so that the requests do not load the server
 		}
 	}
 	if apierrors.IsNotFound(err) {

@@ -67,7 +67,7 @@ func TestExternalServer(t *testing.T) {
 	}
 }
 
-// elsewhere is a node whose ports are reached at an endpoint.
+// elsewhere is a node with ports that are reached at another endpoint.
 type elsewhere struct {
 	provider.Node
 	endpoint string

@@ -238,7 +238,7 @@ func TestIssueFromManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range pairs {
 		wg.Go(func() {
-			pairs[i], _ = a.Issue(pki.Request{CommonName: "c", Usage: pki.Client, Now: now})
+			pairs[i], _ = a.Issue(pki.Request{CommonName: "c", Usage: pki.Client, Now: now}) // parse fails for an empty pair
 		})
 	}
 	wg.Wait()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrExists is the error of a Create or an Add whose cluster or node exists already. Test for it
+// ErrExists is the error of a Create or an Add if the cluster or node exists already. Test for it
 // with errors.Is.
 var ErrExists = errors.New("already exists")
 

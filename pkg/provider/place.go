@@ -6,7 +6,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// A Placer is a Provider whose nodes may be on a different host than mkube.
+// A Placer is a Provider that may create nodes on another host than that of mkube.
 type Placer interface {
 	// Place returns cfg with everything that depends on the place of the nodes: the addresses at
 	// which ports are published, and the names by which this host reaches the API server. Each

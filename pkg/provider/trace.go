@@ -130,7 +130,7 @@ func entry(n Node, cmd *Cmd) string {
 	return note + text(mark, pipe+line)
 }
 
-// text returns a line to paste if mark is empty, otherwise a comment that begins with the mark.
+// text returns a line to paste if mark is empty, otherwise a comment that starts with the mark.
 func text(mark, line string) string {
 	if mark == "" {
 		return line + "\n"

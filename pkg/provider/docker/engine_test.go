@@ -289,7 +289,7 @@ func (e *engine) serveNetworks(w http.ResponseWriter, r *http.Request, name, act
 		fail(w, http.StatusNotFound, "network "+name+" not found")
 	case action == "disconnect":
 		var request network.DisconnectOptions
-		_ = json.NewDecoder(r.Body).Decode(&request)
+		_ = json.NewDecoder(r.Body).Decode(&request) // this package's client sends valid requests
 		delete(n.Containers, request.Container)
 		if c := e.containers[request.Container]; c != nil {
 			c.network = ""

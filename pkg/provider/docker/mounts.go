@@ -8,7 +8,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// unmounted leaves out the files at whose path the user mounts another, such as a policy. The
+// unmounted leaves out the files at paths at which the user mounts a file, such as a policy. The
 // daemon cannot replace a mounted file, and the user's file takes precedence.
 func unmounted(files []provider.File, mounts []config.Mount) []provider.File {
 	return slices.DeleteFunc(slices.Clone(files), func(f provider.File) bool {

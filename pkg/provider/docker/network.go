@@ -19,8 +19,8 @@ import (
 
 func networkName(cluster string) string { return "mkube-" + cluster }
 
-// pools are the ranges for the subnets of clusters, a /24 for each cluster. The first pool comes
-// first. It overlaps neither the default pools of Docker, nor the usual networks of homes and
+// pools are the ranges for the subnets of clusters, a /24 for each cluster. The first pool is used
+// up first. It overlaps neither the default pools of Docker, nor the usual networks of homes and
 // clouds, nor the defaults of Kubernetes for pods and Services. The second pool is for hosts with a
 // VPN that routes all of 10.0.0.0/8. It is reserved (RFC 2544), so that no network has these
 // addresses.

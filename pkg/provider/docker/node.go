@@ -45,7 +45,7 @@ func (n *node) IP() netip.Addr              { return first(n.ips) }
 func (n *node) IPs() []netip.Addr           { return slices.Clone(n.ips) }
 func (n *node) Versions() provider.Versions { return n.versions }
 
-// first returns the first address. It returns the zero Addr if there is none, because someone has
+// first returns the first address. If there is none, it returns the zero Addr: then someone has
 // changed the labels of the node.
 func first(ips []netip.Addr) netip.Addr {
 	if len(ips) == 0 {
@@ -182,6 +182,7 @@ func (n *node) Endpoint(ctx context.Context, port int) (string, error) {
 	return net.JoinHostPort(n.IP().String(), strconv.Itoa(port)), nil
 }
 
+// Logs writes the console of the node, which is the output of its container.
 func (n *node) Logs(ctx context.Context, w io.Writer) error {
 	logs, err := n.client.ContainerLogs(ctx, n.id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {

@@ -126,8 +126,8 @@ func TestRemoveTakesVolumesAlong(t *testing.T) {
 	e.wants(t, append([]string{`network odd of "blue"`}, blue...)...)
 }
 
-// TestRemovalInProgress checks a container whose removal the engine continues after the command was
-// killed. The next command waits for the end of that removal, and removes the rest.
+// TestRemovalInProgress checks a container that the engine still removes for a killed command. The
+// next command waits for the end of that removal, and removes the rest.
 func TestRemovalInProgress(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]bool{"it succeeds": false, "it fails": true} {

@@ -84,8 +84,8 @@ const lateLimit = time.Second
 
 // removeLate removes the containers that the engine has created since the inventory, and the
 // volumes that are not removed with a container. The engine carries out the last requests of a
-// killed command too. If unfinished, removeLate waits for them until lateLimit has passed without a
-// new container.
+// killed command too. If unfinished, or while a volume is in use, removeLate waits for them until
+// lateLimit has passed without a new container.
 func (p *Provider) removeLate(ctx context.Context, cluster string, found inventory, unfinished bool) error {
 	creations, last := found.creations(), time.Now()
 	for {

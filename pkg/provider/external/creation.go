@@ -9,8 +9,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// creationPrefix starts the names of mkube's own files in a cluster's folder. Each file contains
-// the creation of the node whose name follows, or of the cluster if no name follows.
+// creationPrefix starts the names of mkube's own files in a cluster's folder. The prefix is
+// followed by the name of a node, and the file contains the creation of that node. Without a name,
+// it contains the creation of the cluster.
 const creationPrefix = ".creation-"
 
 // note records the creation of a node, or of the whole cluster if node is empty. So programs need

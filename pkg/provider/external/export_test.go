@@ -2,7 +2,7 @@ package external
 
 import "time"
 
-// Limited returns a provider whose calls all have this time limit.
+// Limited returns a provider with this time limit for all calls.
 func Limited(p *Provider, most time.Duration) *Provider {
 	return &Provider{p.program, p.dir, func(string) time.Duration { return most }}
 }

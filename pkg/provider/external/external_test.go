@@ -223,7 +223,7 @@ func (p *program) do(ctx context.Context, r external.Request, in *bufio.Reader, 
 func onNode(ctx context.Context, n provider.Node, r external.Request, in io.Reader, out *replies) error {
 	switch r.Method {
 	case "run":
-		cmd := provider.Cmd{Args: r.Args, Env: r.Env, TTY: r.TTY, Stdout: out.stdout(), Stderr: out.stderr(), Stdin: struct{ io.Reader }{in}} // the wrapper prevents splice(2), whose broken pipes os/exec does not recognize
+		cmd := provider.Cmd{Args: r.Args, Env: r.Env, TTY: r.TTY, Stdout: out.stdout(), Stderr: out.stderr(), Stdin: struct{ io.Reader }{in}} // the wrapper prevents splice(2): os/exec does not recognize its broken pipes
 		err := n.Run(ctx, cmd)
 		code := provider.ExitCode(err)
 		if code < 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// scripted returns a provider whose program is a shell script, and the folder of that script, which
-// is $DIR in the script. The cluster "blue" has its folder.
+// scripted returns a provider that runs a shell script, and the folder of that script, which is
+// $DIR in the script. The cluster "blue" has its folder.
 func scripted(t *testing.T, script string) (p *external.Provider, dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -55,7 +55,7 @@ func exists(t *testing.T, file string) {
 	t.Fatalf("%s does not exist after 10 s", file)
 }
 
-// ended waits for the end of the process whose number is in a file.
+// ended waits for the end of a process. The file contains its number.
 func ended(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -132,7 +132,7 @@ func TestStderrIsBounded(t *testing.T) {
 	}
 }
 
-// TestReplies runs programs whose replies have the right form but invalid values.
+// TestReplies runs programs that reply in the right form with invalid values.
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

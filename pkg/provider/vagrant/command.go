@@ -93,7 +93,7 @@ func rubyMessage(stderr string) string {
 	return strings.Join(lines, "\n")
 }
 
-// report holds the error that vagrant has reported.
+// report contains the error that vagrant has reported.
 type report struct{ problem string }
 
 // read parses machine-readable output until its end, and writes the messages for users to log. See

@@ -70,7 +70,7 @@ func (p *Provider) link(cluster, name string) *link {
 	return p.links[key]
 }
 
-// disconnect closes the connections of a cluster whose machines get other addresses.
+// disconnect closes the connections of a cluster because its machines get other addresses.
 func (p *Provider) disconnect(cluster string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,7 @@ func (p *Provider) disconnect(cluster string) {
 	}
 }
 
-// forget closes the connections of a cluster whose machines are about to be destroyed. They are not
+// forget closes the connections of a cluster, before its machines are destroyed. They are not
 // opened again.
 func (p *Provider) forget(cluster string) {
 	p.mu.Lock()
@@ -138,7 +138,7 @@ func (l *link) session(ctx context.Context) (s *ssh.Session, done func(), err er
 			break
 		}
 		if s, err = newSession(ctx, c); err == nil {
-			return s, func() { _ = s.Close(); <-l.slots }, nil
+			return s, func() { _ = s.Close(); <-l.slots }, nil // the command may have ended the session
 		}
 		if ctx.Err() != nil {
 			break
@@ -170,7 +170,7 @@ func newSession(ctx context.Context, c *client) (*ssh.Session, error) {
 		// Other commands use the connection, so only the session is closed, once it is open.
 		go func() {
 			if r := <-opened; r.err == nil {
-				_ = r.session.Close()
+				_ = r.session.Close() // nothing uses it, so its error does not matter
 			}
 		}()
 		return nil, ctx.Err()
@@ -243,7 +243,7 @@ func (l *link) dial(ctx context.Context) (*client, error) {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a handshake without an answer does not end
 	c, channels, requests, err := ssh.NewClientConn(conn, t.address, config)
 	if err != nil {
-		_ = conn.Close()
+		_ = conn.Close() // err is the cause
 		return nil, fmt.Errorf("connecting to %s: %w", t.address, err)
 	}
 	return newClient(ssh.NewClient(c, channels, requests)), nil

@@ -82,7 +82,7 @@ func (n *node) run(ctx context.Context, cmd provider.Cmd) error {
 		return err
 	}
 	defer done()
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // the command may have ended the session
 	defer stop()
 	stderr := &tail{limit: 4096} // bytes, a screenful
 	if cmd.Stderr == nil {

@@ -150,15 +150,15 @@ func (s *server) session(ctx context.Context, ch ssh.Channel, requests <-chan *s
 	tty := false
 	for r := range requests {
 		tty = tty || r.Type == "pty-req"
-		_ = r.Reply(r.Type == "exec" || r.Type == "pty-req", nil)
+		_ = r.Reply(r.Type == "exec" || r.Type == "pty-req", nil) // the client may have gone
 		if r.Type != "exec" {
 			continue
 		}
 		var exec struct{ Command string }
-		_ = ssh.Unmarshal(r.Payload, &exec)
+		_ = ssh.Unmarshal(r.Payload, &exec) // this package's client sends valid requests
 		go s.resize(requests)
 		code := s.exec(ctx, exec.Command, tty, ch)
-		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)}))
+		_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Code uint32 }{uint32(code)})) // the client may have gone
 		return
 	}
 }

@@ -53,7 +53,7 @@ func readTarget(r io.Reader, host string) (target, error) {
 }
 
 // client returns the configuration of a connection. It accepts any host key, as vagrant does:
-// machines create their host keys at the first boot, so that nobody knows them in advance.
+// machines create their host keys at the first boot, so that these are not known in advance.
 func (t target) client() (*ssh.ClientConfig, error) {
 	var signers []ssh.Signer
 	var errs []error
