@@ -82,7 +82,7 @@ func explain(ctx context.Context, err error, verb, problem, stderr string) error
 var raised = regexp.MustCompile("^\\S+\\.rb:\\d+:in [`'][^']*': ")
 
 // rubyMessage returns Ruby's message without the stack trace, a hundred lines that Ruby adds to an
-// error of a plugin. Users who need the trace can run vagrant.
+// error of a plugin. For the trace, users can run vagrant directly.
 func rubyMessage(stderr string) string {
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSpace(stderr), "\n") {

@@ -163,7 +163,7 @@ func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo
 	if err == nil && json.Unmarshal(output, &have) == nil && have == info {
 		return nil
 	}
-	// -1 means that cat did not run. Otherwise the box contains no bundle.
+	// -1 means that cat did not run. Otherwise the box contains no bundle, or another one.
 	if provider.ExitCode(err) == -1 {
 		return err
 	}
