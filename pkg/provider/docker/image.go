@@ -81,11 +81,10 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 	if err != nil {
 		return fmt.Errorf("adding packages to %s: %w", name, err)
 	}
-	// The clean-up also runs after a canceled build. Its minute starts here, so that it includes
-	// the export.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
+	// The clean-up also runs after a canceled build.
 	defer func() {
+		after, cancel := cleaning(ctx)
+		defer cancel()
 		_, removeErr := i.client.ImageRemove(after, id, image.RemoveOptions{PruneChildren: true})
 		err = errors.Join(err, removeErr)
 	}()
@@ -94,6 +93,8 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 		return err
 	}
 	defer func() {
+		after, cancel := cleaning(ctx)
+		defer cancel()
 		err = errors.Join(err, i.client.ContainerRemove(after, made.ID, container.RemoveOptions{RemoveVolumes: true, Force: true}))
 	}()
 	export, err := i.client.ContainerExport(ctx, made.ID)
@@ -103,6 +104,11 @@ func (i Images) Flatten(ctx context.Context, name string, packages []string, w i
 	defer export.Close()
 	_, err = io.Copy(w, export)
 	return err
+}
+
+// cleaning returns a context for a clean-up that starts now, and outlives a canceled command.
+func cleaning(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 }
 
 // build builds a Dockerfile that needs no other files, and returns the ID of the image.
