@@ -17,17 +17,17 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// Steps of a change that are no component.
+// Names of the progress steps of a change that are not components.
 const (
 	stepRepair     = "repair"
 	stepMember     = "etcd member"
 	stepNeighbours = "other nodes"
 )
 
-// AddNode adds a node to a cluster that is up, and returns its name. An empty image
-// is that of the cluster's first node. When it fails and is not told to retain, the
-// cluster is as before. While another command changes the cluster, the error is a
-// *state.BusyError.
+// AddNode adds a node to a running cluster and returns the name of the node. If want.Image is
+// empty, the node gets the image of the cluster's first node. If AddNode fails, it restores the
+// previous state of the cluster, unless o.Retain is set. While another command changes the
+// cluster, the error is a *state.BusyError.
 func AddNode(ctx context.Context, p provider.Provider, name string, want config.Node, o Options) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
@@ -36,7 +36,8 @@ func AddNode(ctx context.Context, p provider.Provider, name string, want config.
 	a := addition{p: p, changer: changer, want: want, o: o, creation: provider.NewCreation("add node")}
 	ctx, cancel := o.Limit(ctx)
 	defer cancel()
-	// The host is looked at without the lock: it may take seconds, and changes nothing.
+	// The first look at the cluster and its host is without the lock, because it may take seconds
+	// and changes nothing.
 	if err := a.open(ctx, name); err != nil {
 		return "", err
 	}
@@ -48,7 +49,7 @@ func AddNode(ctx context.Context, p provider.Provider, name string, want config.
 		return "", err
 	}
 	defer release()
-	if err := a.open(ctx, name); err != nil { // another command may have changed it meanwhile
+	if err := a.open(ctx, name); err != nil { // another command may have changed it in the meantime
 		return "", err
 	}
 	if err := a.repair(ctx); err != nil {
@@ -71,8 +72,9 @@ func changerOf(p provider.Provider) (provider.Changer, error) {
 	return changer, nil
 }
 
-// placeFor finds the place of a new node, the first free one of its role or else a
-// new one at the end, and puts the node there.
+// placeFor returns the configuration of a cluster with a new node, and the index of that node. The
+// node gets the first free index of its role. If no index is free, it is appended. An error means
+// that the cluster cannot have the node.
 func placeFor(c *cluster.Cluster, want config.Node) (config.Cluster, int, error) {
 	cfg := c.Config
 	if want.Role == config.ControlPlane && c.LoadBalancer() == nil {
@@ -95,35 +97,36 @@ func placeFor(c *cluster.Cluster, want config.Node) (config.Cluster, int, error)
 	return cfg, i, cfg.Validate()
 }
 
-// alone is a configuration with only its i-th node, for a look at whether the host
-// has room for it: what the others take is taken already.
+// alone returns a configuration with only its i-th node, for the preflight checks of the host. The
+// resources of the other nodes are in use already.
 func alone(cfg config.Cluster, i int) config.Cluster {
 	n := cfg.Nodes[i]
-	n.Name = cfg.NodeNames()[i] // which its place among the others may decide
+	n.Name = cfg.NodeNames()[i] // the name may depend on the node's index
 	cfg.Nodes = []config.Node{n}
 	cfg.Networking.APIServerPort = 0
 	return cfg
 }
 
-// An addition is one node on its way into a cluster.
+// An addition is one run of AddNode.
 type addition struct {
 	p       provider.Provider
 	changer provider.Changer
 	want    config.Node
 	o       Options
-	// creation is what everything that is made carries.
+	// creation marks everything that this run creates, see provider.NewCreation.
 	creation string
-	// before is the cluster, and cfg its configuration with the node in its i-th place.
+	// before is the cluster without the node. cfg is its configuration with the node at index i.
 	before *cluster.Cluster
 	cfg    config.Cluster
 	i      int
 	name   string
-	// member is the node, once etcd was told of it; joined says that the node was made.
+	// member is the node, from the moment when etcd learns of it. joined is set once the provider
+	// has created the node.
 	member provider.Node
 	joined bool
 }
 
-// open reads the cluster, and finds the place of the node.
+// open reads the cluster and chooses the index and the name of the node.
 func (a *addition) open(ctx context.Context, cluster string) (err error) {
 	if a.before, err = state.Open(ctx, a.p, cluster); err != nil {
 		return err
@@ -152,9 +155,9 @@ func (a *addition) do(ctx context.Context) error {
 	return join(ctx, c)
 }
 
-// join writes down on all control planes that the new node has joined. Before that it is a
-// stray: what an add that was killed has left may lack components, and start would wait for
-// them in vain.
+// join records on all control planes that the new node has joined. Until then, the node is a
+// stray. Without that distinction, a node that a killed AddNode left could lack components, and
+// start would wait for them in vain.
 func join(ctx context.Context, c *cluster.Cluster) error {
 	c.Joining = ""
 	files, err := state.ConfigFiles(c)
@@ -168,7 +171,8 @@ func join(ctx context.Context, c *cluster.Cluster) error {
 	return g.Wait()
 }
 
-// boot makes the node. A member of etcd is announced to the others before it starts.
+// boot creates the node. If the node is a member of etcd, the other members learn of it before it
+// starts.
 func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cluster, error) {
 	var c *cluster.Cluster
 	err := step(a.o, stepNodes, func() error {
@@ -190,7 +194,7 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	if err != nil {
 		return nil, err
 	}
-	// Listed by the provider, the nodes are what commands are traced on.
+	// Only nodes that the provider lists are traced, see provider.Trace.
 	nodes, err := a.p.Nodes(ctx, a.cfg.Name)
 	if err != nil {
 		return nil, err
@@ -199,7 +203,8 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	return c, nil
 }
 
-// undo deletes what the addition has made, and nothing else.
+// undo deletes what the addition has created, and nothing else. It does not stop when ctx is
+// canceled.
 func (a *addition) undo(ctx context.Context) error {
 	if !a.joined {
 		return nil
@@ -213,7 +218,8 @@ func (a *addition) undo(ctx context.Context) error {
 	}
 	errs = append(errs, a.p.Delete(ctx, a.cfg.Name, a.creation))
 	if slices.Contains(graph.Names(), names.NodeRegistration) {
-		// Only now: a kubelet that still starts registers its node again.
+		// The object is deleted after the node, because a kubelet that still starts registers its
+		// node again.
 		errs = append(errs, deleteObject(ctx, a.before, a.name))
 	}
 	errs = append(errs, updateOtherNodes(ctx, a.before, graph, ""))
@@ -223,7 +229,7 @@ func (a *addition) undo(ctx context.Context) error {
 	return nil
 }
 
-// onlyOn is a graph that comes up on one node only.
+// onlyOn returns a copy of a graph whose components come up only on the named node.
 func onlyOn(g component.Graph, name string) component.Graph {
 	g = slices.Clone(g)
 	for i, c := range g {
@@ -234,8 +240,9 @@ func onlyOn(g component.Graph, name string) component.Graph {
 	return g
 }
 
-// updateOtherNodes updates what nodes know about each other, on all nodes except one that
-// already knows it: the configuration, the routes to pods, the servers of the load balancer.
+// updateOtherNodes updates what nodes know about each other: the configuration, the routes to
+// pods, and the servers of the load balancer. It skips the node named except, which already knows
+// it. It continues after an error, and returns all errors.
 func updateOtherNodes(ctx context.Context, c *cluster.Cluster, graph component.Graph, except string) error {
 	files, err := state.ConfigFiles(c)
 	if err != nil {

@@ -33,7 +33,7 @@ func up(t *testing.T, cfg config.Cluster) *rig {
 	return r
 }
 
-// ran says whether a command with these words was run on a node.
+// ran reports whether a command with these words ran on a node.
 func (r *rig) ran(node, words string) bool {
 	return slices.ContainsFunc(r.Calls(), func(c fake.Call) bool {
 		return c.Node == "mkube-"+node && strings.Contains(strings.Join(c.Args, " "), words)
@@ -51,7 +51,7 @@ func (r *rig) removeNode(t *testing.T, name string) error {
 	return err
 }
 
-// listed are the nodes that the cloud controller manager is told of.
+// listed returns the nodes in the configuration of the cloud controller manager.
 func (r *rig) listed(t *testing.T) string {
 	t.Helper()
 	var list struct{ Data map[string]string }
@@ -90,7 +90,7 @@ func TestAddWorker(t *testing.T) {
 	}
 }
 
-// TestPlacesStay: a node that goes leaves its place to the next of its role.
+// TestPlacesStay checks that a removed node leaves its index to the next node of its role.
 func TestPlacesStay(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -147,7 +147,7 @@ func TestAddAndRemoveControlPlane(t *testing.T) {
 	}
 }
 
-// TestAddFails: the cluster is as before.
+// TestAddFails checks that a failed add leaves the cluster as before.
 func TestAddFails(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes)
@@ -194,7 +194,7 @@ func TestChangesRefused(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestDrainRefused: a pod that may not go keeps its node.
+// TestDrainRefused checks that a node stays if a pod cannot be evicted.
 func TestDrainRefused(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -207,7 +207,7 @@ func TestDrainRefused(t *testing.T) {
 	}
 }
 
-// TestDeadNode: one that does not run is not asked to give its pods up.
+// TestDeadNode checks that a node that does not run is not drained.
 func TestDeadNode(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)

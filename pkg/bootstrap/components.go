@@ -23,8 +23,9 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// Components are the parts of a cluster in the order of the story: from the
-// container runtime alone up to names that resolve and volumes, and then the addons.
+// Components returns all components of a cluster with a configuration. They are in the order in
+// which a cluster is built: from the container runtime up to DNS names and volumes, and then the
+// addons.
 func Components(cfg config.Cluster) component.Graph {
 	g := component.Graph{containerd.New()}
 	if !cfg.Networking.DisableDefaultCNI {
@@ -54,7 +55,7 @@ func Components(cfg config.Cluster) component.Graph {
 	return append(g, addons(cfg)...)
 }
 
-// addons are the components that a configuration asks for by name.
+// addons returns the components that a configuration lists by name.
 func addons(cfg config.Cluster) component.Graph {
 	all := component.Graph{metricsserver.New()}
 	return slices.DeleteFunc(all, func(c component.Component) bool { return !slices.Contains(cfg.Addons, c.Name) })

@@ -38,7 +38,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// TestComponentsTakeExtraArgs: what config lets extraArgs name is a component.
+// TestComponentsTakeExtraArgs checks that every name that config accepts in extraArgs is a
+// component.
 func TestComponentsTakeExtraArgs(t *testing.T) {
 	t.Parallel()
 	names := bootstrap.Components(config.Cluster{Addons: config.Addons()}).Names()

@@ -21,26 +21,27 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// Options are how a cluster is created.
+// Options are the settings of an operation on a cluster. An operation ignores those that do not
+// apply to it.
 type Options struct {
-	// Wait is how long the cluster may take until it is usable. 0 means to return as
-	// soon as its API server is ready, whatever becomes of the rest.
+	// Wait is the time limit until the cluster is usable. If 0, Create returns as soon as the API
+	// server is ready, and does not wait for the other components.
 	Wait time.Duration
-	// Retain keeps what there is of a cluster that did not come up.
+	// Retain keeps a cluster or a node that did not come up, instead of deleting it.
 	Retain bool
-	// Kubeconfig are the files that the cluster's entry goes into, see
-	// kubeconfig.Paths. None means to write no entry.
+	// Kubeconfig lists the files for the cluster's entry, see kubeconfig.Paths. If empty, no entry
+	// is written.
 	Kubeconfig []string
-	// SwitchContext makes the new cluster kubectl's current one.
+	// SwitchContext makes the new cluster the current context of kubectl.
 	SwitchContext bool
-	// Until is the last component that comes up. "" means all.
+	// Until is the last component that comes up. If empty, all components come up.
 	Until string
-	// IgnorePreflightErrors are the checks whose errors are warnings only.
+	// IgnorePreflightErrors lists the checks whose errors become warnings.
 	IgnorePreflightErrors provider.Ignored
-	// On gives word of what happens. Nil is no word.
+	// On receives the progress events. If nil, nobody receives them.
 	On progress.Func
-	// Warn is called with a line for each thing that is wrong and does not keep the
-	// command from its work. Nil is nobody.
+	// Warn receives one line for each problem that does not stop the command. If nil, the warnings
+	// are dropped.
 	Warn func(line string)
 }
 
@@ -52,18 +53,19 @@ func (o Options) Limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(ctx)
 }
 
-// apiServerLimit is how long the API server may take when nothing else is waited
-// for.
+// apiServerLimit is the time limit for the API server if Options.Wait is 0. It is the default of
+// the flag --wait, too.
 const apiServerLimit = 5 * time.Minute
 
-// Steps that are no component.
+// Names of the progress steps that are not components.
 const (
 	stepNodes      = "nodes"
 	stepKubeconfig = "kubeconfig"
 )
 
-// Create makes a cluster of a valid configuration with all defaults set. When it
-// fails, or its context ends, it leaves nothing behind unless told to.
+// Create creates a cluster. The configuration must be valid, with all defaults set. If Create
+// fails or ctx ends, it deletes what it created, unless o.Retain is set. If only the entry in the
+// kubeconfig failed, the cluster stays, and the error is a *KubeconfigError.
 func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (*cluster.Cluster, error) {
 	if o.Until != "" {
 		if _, err := Components(cfg).Until(o.Until); err != nil {
@@ -88,8 +90,8 @@ func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	return nil, err
 }
 
-// KubeconfigError says that a cluster is up, and that its entry could not be written into
-// the user's kubeconfig.
+// KubeconfigError is the error of Create if the cluster is up, but its entry could not be written
+// into the user's kubeconfig.
 type KubeconfigError struct {
 	Cluster string
 	Err     error
@@ -99,14 +101,14 @@ func (e *KubeconfigError) Error() string {
 	return fmt.Sprintf("%v; the cluster is up: mkube export kubeconfig --name %s writes its entry", e.Err, e.Cluster)
 }
 
-// Unwrap is what went wrong.
+// Unwrap returns the reason.
 func (e *KubeconfigError) Unwrap() error { return e.Err }
 
-// refuse finds what would keep the cluster from coming up, before anything is made.
+// refuse returns an error if the cluster cannot come up. It runs before anything is created.
 func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) error {
 	checked := preflight(ctx, p, cfg, o)
 	existing, err := p.Clusters(ctx)
-	// A cluster of the name has the ports that are taken, too: it is the reason to give.
+	// A cluster with this name also uses the ports, so report the cluster instead of the ports.
 	if !slices.Contains(existing, cfg.Name) {
 		return cmp.Or(checked, err)
 	}
@@ -120,12 +122,12 @@ func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
 }
 
-// cleanLimit is how long the clean-up after an error may take: an emulated machine needs
-// most of a minute to stop.
+// cleanLimit is the time limit of the cleanup after an error. An emulated machine takes most of a
+// minute to stop.
 const cleanLimit = 2 * time.Minute
 
-// cleanUp deletes what a creation has made, and nothing else. It outlives a cancelled
-// command.
+// cleanUp deletes what a creation has created, and nothing else. It does not stop when ctx is
+// canceled.
 func cleanUp(ctx context.Context, p provider.Provider, cluster, creation string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 	defer cancel()
@@ -155,8 +157,8 @@ func create(ctx context.Context, p provider.Provider, cfg config.Cluster, creati
 	return c, nil
 }
 
-// bringUp brings the components up. Meanwhile it takes the cluster's lock, which is to be
-// released also after an error.
+// bringUp brings up the components and takes the lock of the cluster at the same time. The caller
+// must call release, also after an error.
 func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, creation string, o Options) (release func(), err error) {
 	atBoot := startsAtBoot(graph)
 	up := component.Up{Cluster: c, On: o.On, Files: true, Started: atBoot}
@@ -183,12 +185,12 @@ func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, cre
 	})
 	err = g.Wait()
 	if ctx.Err() != nil && upErr != nil {
-		err = upErr // which names what was late; that there is no lock yet is no news
+		err = upErr // it names the late component; the missing lock is only a consequence
 	}
 	return release, err
 }
 
-// run brings the graph up; components that never began are said to be skipped.
+// run brings up the graph. After an error, it reports the components that never began as skipped.
 func run(ctx context.Context, graph component.Graph, up component.Step, o Options) error {
 	var begun sync.Map
 	err := graph.Run(ctx, func(ctx context.Context, c component.Component, turn component.Signals) error {
@@ -206,20 +208,20 @@ func run(ctx context.Context, graph component.Graph, up component.Step, o Option
 	return err
 }
 
-// startsAtBoot tells which components a node starts by itself: those that say so, and
-// the chain up to the API server, whose links wait for each other. The others would
-// only crash and back off until there is an API server.
+// startsAtBoot returns a function that reports whether a node starts a component at boot, without
+// mkube. These are the components with AtBoot, and those up to the API server, which wait for each
+// other. The others would only crash and back off until the API server serves.
 func startsAtBoot(g component.Graph) func(component.Component) bool {
 	chain, err := g.Until(names.KubeAPIServer)
 	if err != nil {
-		chain = g // it ends before that
+		chain = g // the graph ends before the API server
 	}
 	return func(c component.Component) bool {
 		return c.AtBoot || slices.Contains(chain.Names(), c.Name)
 	}
 }
 
-// announce tells of all steps before the first begins.
+// announce emits an event for each step of a create before the first step begins.
 func announce(g component.Graph, o Options) {
 	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "machines that boot"})
 	Announce(g, o)
@@ -228,8 +230,8 @@ func announce(g component.Graph, o Options) {
 	}
 }
 
-// Announce tells of the steps that are components. What they need beside each
-// other is there.
+// Announce emits an event for each component. Needs lists only components of the graph, because
+// those that it lacks are up already.
 func Announce(g component.Graph, o Options) {
 	for _, c := range g {
 		needs := c.Waits()
@@ -248,7 +250,7 @@ func event(o Options, e progress.Event) {
 	}
 }
 
-// step runs f between the events that begin and end it.
+// step runs f, and emits an event before and after it.
 func step(o Options, name string, f func() error) error {
 	start := time.Now()
 	event(o, progress.Event{Step: name, State: progress.Running})
@@ -261,9 +263,8 @@ func step(o Options, name string, f func() error) error {
 	return err
 }
 
-// boot makes the keys and the nodes. Every component's files are rendered before
-// any node boots, and lie in the nodes when they do: nothing waits for a second
-// round of copying.
+// boot creates the keys and the nodes. It renders the files of all components before a node boots,
+// and the nodes have them when they boot. So no component waits for a second round of copying.
 func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation string, graph component.Graph, o Options) (c *cluster.Cluster, err error) {
 	err = step(o, stepNodes, func() error {
 		keys, err := cluster.NewPKI(time.Now())
@@ -292,7 +293,8 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 	return c, err
 }
 
-// render is the files of all components by node.
+// render returns the files of all components by the name of the node. Control planes also get the
+// files of package state.
 func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.File, error) {
 	files := map[string][]provider.File{}
 	atBoot := startsAtBoot(graph)
@@ -322,7 +324,7 @@ func render(c *cluster.Cluster, graph component.Graph) (map[string][]provider.Fi
 	return files, nil
 }
 
-// over is files with others that take the place of those with the same path.
+// over returns files with others appended. A file of others replaces a file with the same path.
 func over(files, others []provider.File) []provider.File {
 	for _, f := range others {
 		files = slices.DeleteFunc(files, func(old provider.File) bool { return old.Path == f.Path })

@@ -18,7 +18,7 @@ import (
 	"github.com/mkube/mkube/pkg/progress"
 )
 
-// TestStagesThatFail: whatever fails, Create says so and leaves nothing.
+// TestStagesThatFail checks that Create reports every failure and leaves nothing.
 func TestStagesThatFail(t *testing.T) {
 	t.Parallel()
 	no := errors.New("no luck")
@@ -51,8 +51,8 @@ func TestStagesThatFail(t *testing.T) {
 	for name, test := range map[string]struct {
 		damage func(*rig)
 		cfg    config.Cluster
-		stuck  string // the component at which the time is up
-		want   string // what the error begins with
+		stuck  string // the component at which the time limit ends
+		want   string // the beginning of the error
 	}{
 		"check":    {failing("Check"), config.Cluster{}, "", "no luck"},
 		"clusters": {failing("Clusters"), config.Cluster{}, "", "no luck"},
@@ -105,8 +105,8 @@ func TestStagesThatFail(t *testing.T) {
 	}
 }
 
-// TestKubeconfigThatBreaks: a cluster that is up is not thrown away because its entry
-// could not be written.
+// TestKubeconfigThatBreaks checks that a running cluster stays if only its entry could not be
+// written.
 func TestKubeconfigThatBreaks(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -172,7 +172,7 @@ func TestNameIsTaken(t *testing.T) {
 	}
 }
 
-// TestCancel: Ctrl-C leaves nothing, at whatever moment it comes.
+// TestCancel checks that Ctrl-C leaves nothing, whenever it is pressed.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"Check", "Create", "Boot", "Run", "Endpoint"} {
@@ -198,7 +198,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCleanUpThatFails: its error is joined to the first, with what to do next.
+// TestCleanUpThatFails checks that the error of the cleanup is joined to the first error, with the
+// next step.
 func TestCleanUpThatFails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -59,8 +59,8 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// TestWorkersKnowNoSecretOfTheControlPlane: what lies on a worker is no key that
-// others are signed by, and nobody's identity but its own.
+// TestWorkersKnowNoSecretOfTheControlPlane checks that a worker has no key of an authority, and no
+// identity other than its own.
 func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -84,9 +84,9 @@ func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 	}
 }
 
-// TestEventsTellTheStory: all steps are announced before the first begins, and none
-// is done before all that it needs is; but for the API server, which serves, and so
-// is of use, before it is ready.
+// TestEventsTellTheStory checks that all steps are announced before the first begins, and that no
+// step is done before its dependencies are. The API server is the exception: other components can
+// use it before it is ready.
 func TestEventsTellTheStory(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -142,7 +142,8 @@ func TestEventsTellTheStory(t *testing.T) {
 	}
 }
 
-// TestNoWait: Create returns when the API server is ready, with all else started.
+// TestNoWait checks that Create returns when the API server is ready, and that all other
+// components have started.
 func TestNoWait(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

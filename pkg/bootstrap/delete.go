@@ -10,9 +10,9 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// Delete deletes a cluster: its nodes, what they left, and its entries in the kubeconfig
-// files. What is not there is no error. While another command changes the cluster, the
-// error is a *state.BusyError and nothing is deleted.
+// Delete deletes a cluster: its nodes, everything that they left, and its entries in the
+// kubeconfig files. Deleting a cluster that does not exist succeeds. While another command changes
+// the cluster, the error is a *state.BusyError and nothing is deleted.
 func Delete(ctx context.Context, p provider.Provider, name string, kubeconfigs []string) error {
 	release, err := holdToDelete(ctx, p, name)
 	if err != nil {
@@ -25,12 +25,12 @@ func Delete(ctx context.Context, p provider.Provider, name string, kubeconfigs [
 	)
 }
 
-// deleteLockLimit is how long a cluster that is to be deleted may take to give its lock:
-// one whose nodes hang must be deletable, too.
+// deleteLockLimit is the time limit for the lock of a cluster that is to be deleted. It is short
+// because a cluster with hanging nodes must be deletable, too.
 const deleteLockLimit = 5 * time.Second
 
-// holdToDelete takes the lock of a cluster where a control plane can give it. A create
-// that was killed before it had the lock is waited for by nobody.
+// holdToDelete takes the lock of a cluster, if a control plane can grant it. It does not wait for
+// a create that has no lock yet, because that create may have been killed.
 func holdToDelete(ctx context.Context, p provider.Provider, name string) (release func(), err error) {
 	release = func() {}
 	nodes, err := p.Nodes(ctx, name)
@@ -44,6 +44,7 @@ func holdToDelete(ctx context.Context, p provider.Provider, name string) (releas
 		return release, err
 	}
 	if err != nil {
+		// Without a lock, delete anyway, unless the command was interrupted.
 		return release, ctx.Err()
 	}
 	return held, nil

@@ -19,10 +19,10 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// DryRun writes what Create would do, as a shell script that does it: with docker and
-// the kubectl of a node, and with the keys of a new cluster in it. Nothing is made. What mkube
-// waits for, the script waits for only where it could not go on. With a provider that has
-// no such lines, it writes what that has to show.
+// DryRun writes a shell script that does what Create would do. It creates nothing. The script uses
+// docker and the kubectl of a node, and contains the keys of a new cluster. It waits only where it
+// could not continue otherwise. If the provider has no such commands, DryRun writes the provider's
+// own preview instead.
 func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options, w io.Writer) error {
 	if err := refuse(ctx, p, cfg, o); err != nil {
 		return err
@@ -48,7 +48,7 @@ func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	return err
 }
 
-// A dryRun is a script on its way.
+// A dryRun writes one script.
 type dryRun struct {
 	w     io.Writer
 	plan  provider.Plan
@@ -89,7 +89,7 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 	return nil
 }
 
-// nodes makes the nodes, with the files of all components in them.
+// nodes writes the commands that create the nodes with the files of all components.
 func (d *dryRun) nodes(c *cluster.Cluster) error {
 	files, err := render(c, d.graph)
 	if err != nil {
@@ -115,7 +115,7 @@ func (d *dryRun) nodes(c *cluster.Cluster) error {
 	return nil
 }
 
-// component starts one, unless the nodes do so by themselves.
+// component writes the commands that start a component, unless the nodes start it at boot.
 func (d *dryRun) component(ctx context.Context, c *cluster.Cluster, comp component.Component) error {
 	if startsAtBoot(d.graph)(comp) {
 		d.line("# Its files are in the nodes: it starts as they boot.")
@@ -151,7 +151,7 @@ func (d *dryRun) component(ctx context.Context, c *cluster.Cluster, comp compone
 	return nil
 }
 
-// await has the script wait until a kubectl succeeds.
+// await writes a loop that ends when a kubectl command succeeds.
 func (d *dryRun) await(ctx context.Context, c *cluster.Cluster, args ...string) error {
 	fmt.Fprint(d.w, "until ")
 	var line bytes.Buffer

@@ -8,10 +8,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Render is the files of all components of a cluster.
+// Render returns the files of all components of a cluster.
 func Render(c *cluster.Cluster) (map[string][]provider.File, error) { return render(c, Built(c)) }
 
-// SeedOf is what Create puts on new nodes.
+// SeedOf returns the files that Create writes to new nodes.
 func SeedOf(cfg config.Cluster, nodes []provider.Node) (map[string][]provider.File, error) {
 	keys, err := cluster.NewPKI(time.Now())
 	if err != nil {

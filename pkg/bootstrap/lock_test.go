@@ -19,8 +19,8 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// held stops the first call of a method until release is called, and says when it is
-// there.
+// held blocks the first call of a method until release is called. It closes there when the call
+// arrives.
 func (r *rig) held(method string) (there <-chan struct{}, release func()) {
 	arrived, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -36,7 +36,7 @@ func (r *rig) held(method string) (there <-chan struct{}, release func()) {
 	return arrived, func() { close(goOn) }
 }
 
-// meet lets calls of a method go on when there are two of them.
+// meet blocks calls of a method until there are two of them.
 func (r *rig) meet(method string) {
 	var wait sync.WaitGroup
 	wait.Add(2)
@@ -58,7 +58,8 @@ func (r *rig) meet(method string) {
 	}
 }
 
-// TestTwoCreates: one gets the name, and the other deletes nothing of it.
+// TestTwoCreates checks that one of two creates gets the name, and that the other deletes nothing
+// of it.
 func TestTwoCreates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -80,8 +81,8 @@ func TestTwoCreates(t *testing.T) {
 	}
 }
 
-// TestChangesMeet: while a command changes a cluster, every other is refused, says who is
-// at work, and changes nothing.
+// TestChangesMeet checks that while one command changes a cluster, every other command fails,
+// names the holder of the lock, and changes nothing.
 func TestChangesMeet(t *testing.T) {
 	t.Parallel()
 	o := bootstrap.Options{Wait: time.Minute}
@@ -145,7 +146,8 @@ func TestChangesMeet(t *testing.T) {
 	}
 }
 
-// TestTwoAddsInTurn: a command that waited for the other sees what that one has done.
+// TestTwoAddsInTurn checks that a command that waited for another one sees the change of that
+// command.
 func TestTwoAddsInTurn(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes)
@@ -160,7 +162,7 @@ func TestTwoAddsInTurn(t *testing.T) {
 	want := "control-plane control-plane2 control-plane3"
 	busy := (*state.BusyError)(nil)
 	for i, name := range []string{"control-plane4", "external-load-balancer", "worker"} {
-		switch e := errs[1-i/2]; { // the load balancer is neither's
+		switch e := errs[1-i/2]; { // neither add created the load balancer
 		case i == 1, e == nil:
 			want += " " + name
 		case !errors.As(e, &busy):
@@ -176,7 +178,8 @@ func TestTwoAddsInTurn(t *testing.T) {
 	}
 }
 
-// TestCreateIsNotDisturbed: before a create has its lock, its cluster is its own.
+// TestCreateIsNotDisturbed checks that no other command changes a cluster before its create has
+// the lock.
 func TestCreateIsNotDisturbed(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -189,14 +192,14 @@ func TestCreateIsNotDisturbed(t *testing.T) {
 	if want := creating + ` is at work on cluster "mkube": wait until it has finished, or stop it`; fmt.Sprint(err) != want {
 		t.Errorf("AddNode = %v; want %s", err, want)
 	}
-	// It may have been killed: delete does not wait for it.
+	// The create may have been killed, so delete does not wait for it.
 	if err := bootstrap.Delete(t.Context(), r, "mkube", []string{r.Kubeconfig}); err != nil {
 		t.Error(err)
 	}
 	r.WantNothing(t)
 }
 
-// TestLockEndsWithItsCommand: also when the command fails.
+// TestLockEndsWithItsCommand checks that a command releases the lock also when it fails.
 func TestLockEndsWithItsCommand(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)

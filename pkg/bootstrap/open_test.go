@@ -20,12 +20,12 @@ import (
 
 const configFile = "/etc/mkube/cluster.yaml"
 
-// write puts a file on a node.
+// write writes a file to a node.
 func (r *rig) write(n provider.Node, path, data string) error {
 	return provider.WriteFiles(context.Background(), n, []provider.File{{Path: path, Data: []byte(data)}})
 }
 
-// TestOpenDamaged: what is wrong is one line that names the file.
+// TestOpenDamaged checks that the error is one line that names the damaged file.
 func TestOpenDamaged(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -53,8 +53,8 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
-// lose takes a node out of the configuration, as an add that was killed before it was
-// told to the others leaves it.
+// lose removes a node from the configuration, as if an add had been killed before it updated the
+// other nodes.
 func (r *rig) lose(t *testing.T, i int) {
 	t.Helper()
 	c, err := state.Open(t.Context(), r, "mkube")
@@ -80,7 +80,7 @@ func (r *rig) lose(t *testing.T, i int) {
 	}
 }
 
-// TestStrayNode: a node that the configuration lacks is in no command's way.
+// TestStrayNode checks that commands work although a node is not in the configuration.
 func TestStrayNode(t *testing.T) {
 	t.Parallel()
 	for _, role := range []config.Role{config.Worker, config.ControlPlane} {
@@ -98,7 +98,7 @@ func TestStrayNode(t *testing.T) {
 		if len(warned) != 1 || warned[0] != want {
 			t.Errorf("%s: start warned of %q; want %s", role, warned, want)
 		}
-		// It has the place and the address that the next one needs.
+		// The stray has the index and the address that the next node needs.
 		name, err := r.addNode(t, config.Node{Role: role})
 		if err != nil || name != stray {
 			t.Errorf("%s: AddNode = %s, %v; want %s", role, name, err, stray)
@@ -116,8 +116,8 @@ func TestStrayNode(t *testing.T) {
 	}
 }
 
-// TestGoneNode: what a killed delete, or the user of the engine, has left of a node is told,
-// and deleted when asked.
+// TestGoneNode checks that commands warn of a node that a killed delete or a user of the engine
+// removed only in part, and that delete node removes the rest.
 func TestGoneNode(t *testing.T) {
 	t.Parallel()
 	cfg := planes
@@ -159,7 +159,8 @@ func TestGoneNode(t *testing.T) {
 	}
 }
 
-// TestGoneLoadBalancer: nothing is left to delete without it.
+// TestGoneLoadBalancer checks that the warning and delete node both say to create the cluster
+// again. Without the load balancer, the API servers are unreachable.
 func TestGoneLoadBalancer(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes)
@@ -178,8 +179,8 @@ func TestGoneLoadBalancer(t *testing.T) {
 	}
 }
 
-// TestStrayInAFreePlace: a killed add may have taken the place that a deleted node left, which
-// the configuration still lists.
+// TestStrayInAFreePlace checks a killed add that took the index of a deleted node, which is still
+// in the configuration.
 func TestStrayInAFreePlace(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -205,8 +206,8 @@ func TestStrayInAFreePlace(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever lies on a control plane, Open gives an error, or a cluster of which
-// every component can be rendered.
+// FuzzOpen checks that Open returns an error, or a cluster of which every component can be
+// rendered, whatever the files of a control plane contain.
 func FuzzOpen(f *testing.F) {
 	p := new(fake.Provider)
 	cfg := config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}}.Default()
@@ -250,6 +251,6 @@ func FuzzOpen(f *testing.F) {
 			c.PodCIDRs(n)
 		}
 		state.LeftoverWarnings(c)
-		_, _ = bootstrap.Render(c) // it must not panic; an error is an answer
+		_, _ = bootstrap.Render(c) // it must not panic, but may return an error
 	})
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// issued says of each certificate of a control plane, but the authorities', who has
-// signed it and what it may be used for.
+// issued lists each certificate of a control plane with its authority and its usage. It does not
+// list the authorities.
 var issued = map[string]struct {
 	authority string
 	usage     pki.Usage
@@ -40,8 +40,8 @@ var issued = map[string]struct {
 	"/etc/kubernetes/kube-network-policies.conf":       {"kubernetes", pki.Client},
 }
 
-// TestCertificates: each verifies against its authority, for its usage, and against
-// or for no other.
+// TestCertificates checks that each certificate verifies against its own authority and for its own
+// usage, and for no other.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -83,8 +83,7 @@ func TestCertificates(t *testing.T) {
 
 var data = regexp.MustCompile(`client-(certificate|key)-data: (\S+)`)
 
-// pairs are the certificates of a node with their keys, by the file that each is in;
-// authorities are left out.
+// pairs returns the certificates of a node with their keys, by path. It omits the authorities.
 func pairs(t *testing.T, n *fake.Node) map[string]tls.Certificate {
 	t.Helper()
 	list := map[string]tls.Certificate{}

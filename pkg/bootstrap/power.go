@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// Stop stops the nodes of a cluster, which keeps all that it has. Where there is none of
-// the name, the error is a *state.NotFoundError.
+// Stop stops the nodes of a cluster. The cluster keeps its data. If the cluster does not exist,
+// the error is a *state.NotFoundError.
 func Stop(ctx context.Context, p provider.Provider, name string) error {
 	if _, err := state.Nodes(ctx, p, name); err != nil {
 		return err
@@ -29,18 +29,18 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 	if busy := (*state.BusyError)(nil); errors.As(err, &busy) || ctx.Err() != nil {
 		return err
 	}
-	if err == nil { // else no control plane runs, or can be asked: nothing is at work on them
+	if err == nil { // otherwise no control plane runs or answers: no command works on them
 		defer release()
 	}
 	return stopper.Stop(ctx, name)
 }
 
-// Start starts the nodes of a cluster that was stopped, and waits until what it has of
-// components is ready, for o.Wait at most; 0 waits for the nodes alone. Where there is
-// none of the name, the error is a *state.NotFoundError.
+// Start starts the nodes of a stopped cluster, and waits until its components are ready, for at
+// most o.Wait. If o.Wait is 0, it waits only for the nodes. If the cluster does not exist, the
+// error is a *state.NotFoundError.
 //
-// What the API server remembers of a pod counts until its kubelet says otherwise, which
-// takes it some seconds.
+// The API server may report the old status of a pod for some seconds, until the pod's kubelet
+// updates it.
 func Start(ctx context.Context, p provider.Provider, name string, o Options) error {
 	nodes, err := state.Nodes(ctx, p, name)
 	if err != nil {
@@ -76,7 +76,7 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	Announce(graph, o)
 	up := component.Up{
 		Cluster: c, On: o.On, Files: true,
-		Started: func(component.Component) bool { return true }, // by the nodes themselves
+		Started: func(component.Component) bool { return true }, // the nodes start them at boot
 		NoWait:  func(c component.Component) bool { return c.Background },
 	}
 	watched, stop := context.WithCancel(ctx)
@@ -88,12 +88,12 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	return err
 }
 
-// lookEvery is the time between two looks at whether nodes run.
+// lookEvery is the time between two checks whether the nodes run.
 const lookEvery = 2 * time.Second
 
-// keepRunning starts the nodes again that stop while their components are waited for, until
-// the context ends: an engine carries out a stop that was killed all the same, and may begin with
-// a node only when it was found to run.
+// keepRunning starts nodes that stop while Start waits for their components. It returns when ctx
+// ends. The reason: an engine finishes a stop even if its client was killed, and may stop a node
+// after Start found it running.
 func keepRunning(ctx context.Context, starter provider.Starter, c *cluster.Cluster) {
 	for {
 		select {
@@ -103,16 +103,16 @@ func keepRunning(ctx context.Context, starter provider.Starter, c *cluster.Clust
 		}
 		for _, n := range c.Nodes {
 			if _, err := provider.Output(ctx, n, "true"); errors.Is(err, provider.ErrNotRunning) {
-				// Where it cannot be started, what waits for it says that it does not run.
+				// If the node cannot be started, the wait for its components reports that it does
+				// not run.
 				_ = starter.Start(ctx, c.Config.Name, n.Name())
 			}
 		}
 	}
 }
 
-// startFirst starts the first control plane and takes the cluster's lock there. A stop
-// that is at work has that lock until it has stopped all nodes, the first control plane
-// last.
+// startFirst starts the first control plane and takes the cluster's lock there. A stop in progress
+// holds that lock until it has stopped all nodes, the first control plane last.
 func startFirst(ctx context.Context, starter provider.Starter, name string, nodes []provider.Node) (release func(), err error) {
 	release = func() {}
 	i := slices.IndexFunc(nodes, func(n provider.Node) bool { return n.Role() == config.ControlPlane })
@@ -120,7 +120,7 @@ func startFirst(ctx context.Context, starter provider.Starter, name string, node
 		return release, state.NoControlPlane(nodes)
 	}
 	a := state.Attempt{Cluster: name, By: provider.NewCreation("start cluster"), Creates: true}
-	// A stop may end between the two: then it is the next try that starts the node.
+	// A stop may end between Start and Hold. Then the next attempt starts the node again.
 	for range 3 {
 		if err := starter.Start(ctx, name, nodes[i].Name()); err != nil {
 			return release, err
@@ -137,7 +137,8 @@ func startFirst(ctx context.Context, starter provider.Starter, name string, node
 	return release, err
 }
 
-// WarnOfLeftovers says which nodes are no part of the cluster, and which are missing.
+// WarnOfLeftovers passes a warning to o.Warn for each node that has not joined the cluster, and
+// for each that is missing.
 func WarnOfLeftovers(c *cluster.Cluster, o Options) {
 	if o.Warn == nil {
 		return

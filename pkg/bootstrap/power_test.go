@@ -17,7 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// TestStart waits for every component, and writes no file and starts nothing itself.
+// TestStart checks that Start waits for every component, writes no file and starts nothing but the
+// nodes.
 func TestStart(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -48,7 +49,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStartAfterAKilledStop: nodes that stop while they are waited for are started again.
+// TestStartAfterAKilledStop checks that nodes that stop while Start waits for them are started
+// again.
 func TestStartAfterAKilledStop(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -71,7 +73,7 @@ func TestStartAfterAKilledStop(t *testing.T) {
 			starts++
 		}
 	}
-	if starts < 3 { // the first control plane, all nodes, and again
+	if starts < 3 { // the first control plane, then all nodes, then again
 		t.Errorf("the provider was asked to start nodes %d times", starts)
 	}
 }
@@ -89,7 +91,7 @@ func TestStartOfNothing(t *testing.T) {
 	}
 }
 
-// unable can make nodes, and nothing else.
+// unable implements only the required methods of a provider.
 type unable struct{ provider.Provider }
 
 func TestStopWhatCannot(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// preflight looks at all that can be known before anything is made: the host, and the
-// kubeconfig if one is to be written. It gives word of warnings, and returns what refuses.
+// preflight checks everything that can be known before anything is created: the host, and the
+// kubeconfig if an entry is to be written. It passes warnings to o.Warn, and returns the errors
+// that are not ignored.
 func preflight(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) error {
 	problems := p.Check(ctx, cfg)
 	if len(o.Kubeconfig) > 0 {

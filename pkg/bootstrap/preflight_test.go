@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// wrong is a host with a problem that refuses and one that does not.
+// wrong returns a rig whose host has one error and one warning.
 func wrong(t *testing.T) (*rig, bootstrap.Options, *[]string) {
 	t.Helper()
 	r := newRig(t)
@@ -41,7 +41,8 @@ func ignoring(t *testing.T, names ...string) provider.Ignored {
 	return ignored
 }
 
-// TestPreflight: warnings stop nothing, what refuses does unless it is ignored.
+// TestPreflight checks that warnings do not stop a create, and that errors do unless they are
+// ignored.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	const refused = "port 80 is taken (to ignore this: --ignore-preflight-errors=Port)"
@@ -66,7 +67,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// TestPreflightOfAddAndDryRun: they look as create does.
+// TestPreflightOfAddAndDryRun checks that AddNode and DryRun run the same checks as Create.
 func TestPreflightOfAddAndDryRun(t *testing.T) {
 	t.Parallel()
 	r, o, warned := wrong(t)
@@ -97,8 +98,8 @@ func TestPreflightOfAddAndDryRun(t *testing.T) {
 	}
 }
 
-// TestPreflightOfKubeconfig: it is looked at before anything is made, and together with
-// the host.
+// TestPreflightOfKubeconfig checks that the kubeconfig is checked before anything is created,
+// together with the host.
 func TestPreflightOfKubeconfig(t *testing.T) {
 	t.Parallel()
 	r, o, _ := wrong(t)
@@ -120,7 +121,7 @@ func TestPreflightOfKubeconfig(t *testing.T) {
 	}
 }
 
-// TestPreflightOfAnAddition: the provider hears the name that the new node will have.
+// TestPreflightOfAnAddition checks that the provider gets the name of the new node.
 func TestPreflightOfAnAddition(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)

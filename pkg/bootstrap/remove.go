@@ -19,20 +19,20 @@ import (
 
 const stepDrain = "drain"
 
-// RemoveOptions are how a node is deleted.
+// RemoveOptions are the settings of RemoveNode.
 type RemoveOptions struct {
-	// Drain is how long the node's pods may take to go elsewhere. 0 means not to ask
-	// them.
+	// Drain is the time limit to evict the node's pods. If 0, the node is not drained.
 	Drain time.Duration
 	Options
 }
 
-// RemoveNode drains a node, takes it out of etcd and the API, and removes it. The node may
-// be named with or without the cluster's name before it; RemoveNode returns its whole name.
-// A node that does not run is not drained. A pod that may not be evicted is an error, and
-// the node then stays, cordoned. A node that does not exist any more is taken out of what
-// the cluster still has of it. While another command changes the cluster, the error is a
-// *state.BusyError.
+// RemoveNode drains a node, removes it from etcd and the API, and deletes it. The name may omit
+// the prefix with the cluster's name. RemoveNode returns the full name.
+//
+// A node that does not run is not drained. If a pod cannot be evicted, RemoveNode returns an
+// error, and the node stays in the cluster, cordoned. If the node does not exist any more,
+// RemoveNode removes what the cluster still stores about it. While another command changes the
+// cluster, the error is a *state.BusyError.
 func RemoveNode(ctx context.Context, p provider.Provider, name, node string, o RemoveOptions) (string, error) {
 	changer, err := changerOf(p)
 	if err != nil {
@@ -70,7 +70,7 @@ func RemoveNode(ctx context.Context, p provider.Provider, name, node string, o R
 	return node, r.do(ctx)
 }
 
-// wholeName is the name of a node that a cluster has in any way.
+// wholeName returns the full name of a node of the cluster, which may be joined, stray or gone.
 func wholeName(c *cluster.Cluster, name string) (string, error) {
 	var names []string
 	for _, n := range slices.Concat(c.Nodes, c.Strays) {
@@ -85,8 +85,9 @@ func wholeName(c *cluster.Cluster, name string) (string, error) {
 	return "", fmt.Errorf("cluster %q has no node %q; its nodes are %s", c.Config.Name, name, strings.Join(names, ", "))
 }
 
-// forget takes a node that does not exist any more out of etcd, the API, and what the other
-// nodes know: a delete that was killed has left that, or somebody who used the engine.
+// forget removes a node that does not exist any more from etcd, the API, and the configuration of
+// the other nodes. A killed RemoveNode leaves such a node, and so does a user of the engine who
+// deletes one.
 func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) error {
 	there := Built(c)
 	c.Gone = slices.DeleteFunc(c.Gone, func(name string) bool { return name == node })
@@ -101,15 +102,16 @@ func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) err
 				return err
 			}
 		}
-		// The name goes last: with it, the next try finds the node.
+		// The name is removed last: until then, another attempt finds the node.
 		return updateOtherNodes(ctx, c, there, "")
 	})
 }
 
-// A removal is one node on its way out of a cluster.
+// A removal is one run of RemoveNode.
 type removal struct {
 	changer provider.Changer
-	// c is the cluster, rest is it without the node, there are its components.
+	// c is the cluster, rest is the cluster without the node, and there is the graph of its
+	// components.
 	c, rest *cluster.Cluster
 	there   component.Graph
 	gone    provider.Node
@@ -132,7 +134,8 @@ func (r removal) do(ctx context.Context) error {
 	err := step(o, stepNodes, func() error {
 		err := r.changer.Remove(ctx, r.c.Config.Name, node)
 		if registered {
-			// Only now: a kubelet that runs registers its node again.
+			// The object is deleted after the node, because a running kubelet registers its node
+			// again.
 			err = errors.Join(err, deleteObject(ctx, r.rest, node))
 		}
 		return err
@@ -140,7 +143,8 @@ func (r removal) do(ctx context.Context) error {
 	return errors.Join(err, step(o, stepNeighbours, func() error { return updateOtherNodes(ctx, r.rest, r.there, "") }))
 }
 
-// removable says why a cluster cannot be without a node, which exists or does not any more.
+// removable returns an error if the cluster cannot work without a node. exists reports whether the
+// node still exists.
 func removable(c *cluster.Cluster, node string, exists bool) error {
 	switch role := state.RoleOf(c.Config, node); {
 	case role == config.LoadBalancer && exists:
@@ -153,8 +157,8 @@ func removable(c *cluster.Cluster, node string, exists bool) error {
 	return nil
 }
 
-// drain evicts a node's pods by kubectl, which knows all the rules, on a control plane
-// that stays.
+// drain evicts the pods of a node. It runs kubectl, which implements all the rules, on a control
+// plane that stays.
 func drain(ctx context.Context, rest *cluster.Cluster, node string, limit time.Duration) error {
 	via, err := state.ControlPlane(ctx, rest.Nodes)
 	if err != nil {
@@ -176,7 +180,7 @@ func lastLine(s string, err error) string {
 	return err.Error()
 }
 
-// deleteObject deletes a node's object. None is no error.
+// deleteObject deletes the API object of a node. It succeeds if there is none.
 func deleteObject(ctx context.Context, c *cluster.Cluster, node string) error {
 	if err := c.API.Delete(ctx, cluster.Nodes, node); err != nil {
 		return fmt.Errorf("deleting the object of node %s: %w", node, err)

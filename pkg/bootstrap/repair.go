@@ -14,8 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// repair removes what adds that were killed have left: their places and addresses are
-// needed again. The caller has the cluster's lock, so none of them is still at work.
+// repair removes what killed runs of AddNode left, because the new node needs their indexes and
+// addresses. The caller holds the cluster's lock, so none of those runs is still in progress.
 func (a *addition) repair(ctx context.Context) error {
 	c, g := a.before, graphUntil(a.before.Stage, a.before.Config)
 	if slices.Contains(g.Names(), names.Etcd) && len(c.ControlPlanes()) > 1 {
@@ -38,7 +38,8 @@ func (a *addition) repair(ctx context.Context) error {
 	})
 }
 
-// removeStray removes a node that is not in the cluster's configuration.
+// removeStray removes a node that has not joined the cluster. It continues after an error, and
+// returns all errors.
 func removeStray(ctx context.Context, changer provider.Changer, c *cluster.Cluster, n provider.Node) error {
 	there := Built(c).Names()
 	var errs []error
@@ -47,7 +48,7 @@ func removeStray(ctx context.Context, changer provider.Changer, c *cluster.Clust
 	}
 	errs = append(errs, changer.Remove(ctx, c.Config.Name, n.Name()))
 	if slices.Contains(there, names.NodeRegistration) {
-		errs = append(errs, deleteObject(ctx, c, n.Name())) // only now, see undo
+		errs = append(errs, deleteObject(ctx, c, n.Name())) // after the node, see undo
 	}
 	return errors.Join(errs...)
 }

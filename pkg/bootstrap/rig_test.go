@@ -6,7 +6,7 @@ import (
 	"github.com/mkube/mkube/internal/testing/bootstraptest"
 )
 
-// A rig is bootstraptest's, with what the tests of this package do to it.
+// A rig is a bootstraptest.Rig with the helpers of this package's tests.
 type rig struct{ *bootstraptest.Rig }
 
 func newRig(t *testing.T) *rig {

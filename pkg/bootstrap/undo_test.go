@@ -18,25 +18,25 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// A stop is a moment of an addition at which it fails, or is cancelled.
+// A stop is a moment at which an addition fails or is canceled.
 type stop struct {
 	name      string
 	cancelled bool
 	at        func(c fake.Call, node string) bool
 }
 
-// stops are moments from an addition's first to its last second.
+// stops lists such moments, from the beginning of an addition to its end.
 var stops = []stop{
 	{"it fails when it is made", false, func(c fake.Call, _ string) bool { return c.Method == "Add" }},
 	{"it fails when it boots", false, func(c fake.Call, node string) bool { return c.Method == "Boot" && c.Node == node }},
-	// The others know it by then.
+	// By then, the other nodes know the new node.
 	{"it is cancelled when its components come up", true, func(c fake.Call, node string) bool {
 		return c.Method == "Run" && c.Node == node
 	}},
 }
 
-// TestAFailedAddLeavesTheClusterAsBefore: no file of any node differs, and neither etcd
-// nor the API knows the node.
+// TestAFailedAddLeavesTheClusterAsBefore checks that no file of any node differs, and that neither
+// etcd nor the API knows the node.
 func TestAFailedAddLeavesTheClusterAsBefore(t *testing.T) {
 	t.Parallel()
 	for node, role := range map[string]config.Role{"mkube-worker": config.Worker, "mkube-control-plane4": config.ControlPlane} {
@@ -98,7 +98,7 @@ func asBefore(t *testing.T, role config.Role, node string, s stop) {
 	}
 }
 
-// count is how many commands with these words were run on the first control plane.
+// count returns the number of commands with these words that ran on the first control plane.
 func (r *rig) count(words string) int {
 	n := 0
 	for _, c := range r.Calls() {
@@ -109,8 +109,8 @@ func (r *rig) count(words string) int {
 	return n
 }
 
-// deletions counts how often a node's object is deleted when the node is gone: a kubelet
-// that still starts would register it again.
+// deletions counts how often the object of a node is deleted after the node was removed. After an
+// earlier deletion, a kubelet that still starts would register the node again.
 func (r *rig) deletions(t *testing.T, node string) *atomic.Int32 {
 	count := new(atomic.Int32)
 	r.API.Handle("/api/v1/nodes/"+node, func(w http.ResponseWriter, req *http.Request) {
@@ -122,7 +122,7 @@ func (r *rig) deletions(t *testing.T, node string) *atomic.Int32 {
 	return count
 }
 
-// TestRetainedAdd: with --retain what was made stays, to be looked at.
+// TestRetainedAdd checks that --retain keeps the node.
 func TestRetainedAdd(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -141,7 +141,8 @@ func TestRetainedAdd(t *testing.T) {
 	}
 }
 
-// TestHalfAdded: a node that lacks components has not joined. One that has them all has.
+// TestHalfAdded checks that a node that lacks components has not joined, and that a node with all
+// components has.
 func TestHalfAdded(t *testing.T) {
 	t.Parallel()
 	r := up(t, workers)
@@ -167,7 +168,7 @@ func TestHalfAdded(t *testing.T) {
 	}
 }
 
-// order is where, of all calls, the first one is that f accepts.
+// order returns the index of the first call that f accepts.
 func (r *rig) order(t *testing.T, what string, f func(fake.Call) bool) int {
 	t.Helper()
 	i := slices.IndexFunc(r.Calls(), f)
@@ -177,16 +178,16 @@ func (r *rig) order(t *testing.T, what string, f func(fake.Call) bool) int {
 	return i
 }
 
-// etcdAsked accepts a request to etcd.
+// etcdAsked returns a function that accepts a request to etcd.
 func etcdAsked(path string) func(fake.Call) bool {
 	return func(c fake.Call) bool {
 		return c.Method == "Run" && c.Args[0] == "mkube-etcd" && strings.Contains(strings.Join(c.Args, " "), path)
 	}
 }
 
-// TestMembersComeFirstAndGoFirst: etcd learns of a member before its node boots, since a
-// member that is not known ends at once; and forgets it before its node goes, since of
-// few members one that is gone costs the quorum.
+// TestMembersComeFirstAndGoFirst checks two orders. etcd learns of a member before its node boots,
+// because an unknown member exits immediately. etcd forgets a member before its node is removed,
+// because with few members, a missing one costs the quorum.
 func TestMembersComeFirstAndGoFirst(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes)
@@ -208,7 +209,7 @@ func TestMembersComeFirstAndGoFirst(t *testing.T) {
 	}
 }
 
-// TestAMemberThatStays: where etcd does not let a member go, its node stays.
+// TestAMemberThatStays checks that a node stays if etcd refuses to remove its member.
 func TestAMemberThatStays(t *testing.T) {
 	t.Parallel()
 	r := up(t, planes)
