@@ -14,9 +14,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// AdminEntry is the administrator's entry for a cluster that is there, read from the
-// first control plane that runs. Its server is the address that the host reaches, or, when
-// internal, the one on the cluster's own network.
+// AdminEntry returns the administrator's kubeconfig entry for an existing cluster. It reads the
+// keys from the first control plane that runs. The server is the address that the host reaches,
+// or, if internal is set, the address on the cluster's own network.
 func AdminEntry(ctx context.Context, name string, nodes []provider.Node, internal bool) (kubeconfig.Entry, error) {
 	n, err := ControlPlane(ctx, nodes)
 	if err != nil {
@@ -40,8 +40,8 @@ func AdminEntry(ctx context.Context, name string, nodes []provider.Node, interna
 	return entry, err
 }
 
-// externalServer is the API server for the host. The configuration is only read where
-// the certificate may lack the address: mkube's usual one is in every certificate.
+// externalServer returns the API server as the host reaches it. It reads the configuration only if
+// the certificate may lack the address. mkube's usual address is in every certificate.
 func externalServer(ctx context.Context, controlPlane, entrance provider.Node) (cluster.External, error) {
 	server, err := cluster.ExternalAt(ctx, entrance, config.Networking{})
 	if err != nil || server.TLSServerName == "" {
@@ -54,7 +54,7 @@ func externalServer(ctx context.Context, controlPlane, entrance provider.Node) (
 	return cluster.ExternalAt(ctx, entrance, cfg.Networking)
 }
 
-// configOn is the cluster's configuration as a control plane has it.
+// configOn returns the configuration of the cluster from a control plane.
 func configOn(ctx context.Context, n provider.Node) (config.Cluster, error) {
 	data, err := provider.Output(ctx, n, "cat", configPath)
 	if err != nil {
@@ -67,8 +67,8 @@ func configOn(ctx context.Context, n provider.Node) (config.Cluster, error) {
 	return cfg, nil
 }
 
-// adminEntry is the keys of a kubeconfig with one cluster and one user, as mkube
-// writes it.
+// adminEntry returns the keys of a kubeconfig with one cluster and one user, which is what mkube
+// writes.
 func adminEntry(data []byte) (kubeconfig.Entry, error) {
 	authorities, users, err := kubeconfig.Embedded(data)
 	if err != nil {
@@ -80,8 +80,8 @@ func adminEntry(data []byte) (kubeconfig.Entry, error) {
 	return kubeconfig.Entry{CA: authorities[0], ClientCert: users[0].Cert, ClientKey: users[0].Key}, nil
 }
 
-// Kubectl makes a command that runs the control plane's own kubectl as the
-// cluster's administrator.
+// Kubectl returns a command that runs the control plane's own kubectl as the administrator of the
+// cluster. cmd sets everything but the arguments and the kubeconfig.
 func Kubectl(cmd provider.Cmd, args ...string) provider.Cmd {
 	cmd.Args = append([]string{"kubectl"}, args...)
 	cmd.Env = append(cmd.Env, "KUBECONFIG="+names.AdminKubeconfig)

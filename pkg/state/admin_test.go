@@ -30,7 +30,7 @@ func (n reachable) Endpoint(context.Context, int) (string, error) {
 
 func (n reachable) IPs() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.89.0.2")} }
 
-// TestAdminEntry reads back what a component's kubeconfig is written with.
+// TestAdminEntry checks that AdminEntry reads what a component's kubeconfig is written with.
 func TestAdminEntry(t *testing.T) {
 	t.Parallel()
 	written := kubeconfig.Entry{
@@ -52,8 +52,8 @@ func TestAdminEntry(t *testing.T) {
 	}
 }
 
-// TestAdminEntryElsewhere: on an engine that is reached by a name which the certificate
-// lacks, the entry has one that it has.
+// TestAdminEntryElsewhere checks an engine whose host name is not in the certificate: the entry
+// gets a TLS server name that is.
 func TestAdminEntryElsewhere(t *testing.T) {
 	t.Parallel()
 	admin, err := kubeconfig.Entry{Name: "a", Server: "s", CA: []byte("ca"), ClientCert: []byte("cert"), ClientKey: []byte("key")}.YAML()

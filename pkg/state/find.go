@@ -10,10 +10,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// NotFoundError says that there is no cluster of a name.
+// NotFoundError is the error for a cluster that does not exist.
 type NotFoundError struct {
 	Name string
-	// Existing are the names of the clusters that there are.
+	// Existing lists the names of the existing clusters.
 	Existing []string
 }
 
@@ -25,8 +25,8 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("cluster %q does not exist: mkube create cluster --name %s creates it; %s", e.Name, e.Name, there)
 }
 
-// Nodes are the nodes of a cluster, control planes first, at least one. Without a
-// node the error is a *NotFoundError.
+// Nodes returns the nodes of a cluster, control planes first, and at least one. If there is none,
+// the error is a *NotFoundError.
 func Nodes(ctx context.Context, p provider.Provider, name string) ([]provider.Node, error) {
 	nodes, err := p.Nodes(ctx, name)
 	if err != nil || len(nodes) > 0 {
@@ -39,8 +39,8 @@ func Nodes(ctx context.Context, p provider.Provider, name string) ([]provider.No
 	return nil, &NotFoundError{Name: name, Existing: existing}
 }
 
-// ControlPlane is the first control plane among a cluster's nodes that runs. The only
-// one is not asked whether it does: what is wanted of it will tell.
+// ControlPlane returns the first control plane that runs among a cluster's nodes. If there is only
+// one, ControlPlane does not check that it runs, because the next command on it reports that.
 func ControlPlane(ctx context.Context, nodes []provider.Node) (provider.Node, error) {
 	var planes []provider.Node
 	for _, n := range nodes {

@@ -11,9 +11,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// clusters is a provider of clusters that are there already.
+// clusters is a provider of existing clusters.
 type clusters struct {
-	provider.Provider // what no test needs
+	provider.Provider // nil, because no test calls its other methods
 	nodes             map[string][]provider.Node
 	names             []string
 	err               error

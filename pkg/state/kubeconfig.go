@@ -7,10 +7,10 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// ContextName is what a cluster is called in the user's kubeconfig.
+// ContextName returns the name of a cluster in the user's kubeconfig.
 func ContextName(cluster string) string { return "mkube-" + cluster }
 
-// Entry is the administrator's entry for the host's kubeconfig.
+// Entry returns the administrator's entry for the kubeconfig of the host.
 func Entry(ctx context.Context, c *cluster.Cluster) (kubeconfig.Entry, error) {
 	server, err := c.ExternalServer(ctx)
 	if err != nil {

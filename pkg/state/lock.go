@@ -16,10 +16,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// BusyError says that another command is changing a cluster.
+// BusyError is the error of a command that finds another command changing the cluster.
 type BusyError struct {
 	Cluster string
-	// By is the command, as provider.NewCreation names it.
+	// By describes the other command, see provider.NewCreation.
 	By string
 }
 
@@ -27,43 +27,44 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("%s is at work on cluster %q: wait until it has finished, or stop it", e.By, e.Cluster)
 }
 
-// LockPath is where the lock of a cluster is on each of its control planes. The file itself says
-// nothing: it is locked while a process holds it (flock(2)), and then has the holder's
-// name in it. /run is empty after a boot.
+// LockPath is the path of the lock on each control plane of a cluster. The lock is held while a
+// process locks the file (flock(2)), whatever the file contains. While the lock is held, the file
+// contains the description of the holder. A boot deletes the file, because it empties /run.
 const LockPath = "/run/mkube.lock"
 
-// CreatingPath is there from before the first boot of a control plane until the create
-// that made it has the lock.
+// CreatingPath exists on a control plane from before its first boot until the create that made it
+// has the lock.
 const CreatingPath = stateDir + "/creating"
 
 const (
 	// exitBusy is EX_TEMPFAIL of sysexits.h.
 	exitBusy = 75
-	// lockLimit is how long a node may take to give its lock: an emulated machine needs
-	// seconds to start a process. The wait for another holder, a second, is part of it.
+	// lockLimit is the time limit for a node to grant its lock. An emulated machine takes seconds
+	// to start a process. The limit includes the second for which flock waits for another holder.
 	lockLimit = 20 * time.Second
-	// releaseLimit is how long a node may take to say that it has released its lock.
+	// releaseLimit is the time limit for a node to confirm that it has released its lock.
 	releaseLimit = 5 * time.Second
 )
 
-// lockScript holds a lock as long as its input is open, and the engine closes that when
-// mkube ends, also by kill -9. $1 is who asks for it; $2 is "new" for a command that must
-// wait for a create. It is one line, as the arguments of a process should be.
+// lockScript holds the lock as long as its standard input is open. The engine closes that input
+// when mkube ends, even after kill -9. $1 describes the command that takes the lock. $2 is "new"
+// if the command must not disturb a create in progress. A create that has no lock 15 s after the
+// boot does not count, because it may have been killed. The script is one line, as process
+// arguments should be.
 const lockScript = `[ "$2" != new ] || [ ! -e ` + CreatingPath + ` ] || [ "$(ps -o etimes= -p 1)" -ge 15 ] || { cat ` + CreatingPath + `; exit 75; }; ` +
 	`rm -f ` + CreatingPath + `; printf '%s\n' "$1" >` + LockPath + `; echo held; cat >/dev/null`
 
-// An Attempt is one command's wish to change a cluster alone.
+// An Attempt is one command that tries to lock a cluster.
 type Attempt struct {
 	Cluster, By string
-	// Creates says that the command may come before a create that has just booted the
-	// nodes and does not have their lock yet: it is that create, or does not care.
+	// Creates is set for a create, which takes the lock soon after its nodes boot, and for a
+	// command that may take the lock before that create has it.
 	Creates bool
 }
 
-// Hold takes the lock of a cluster for a command such as "break", so that no other
-// command of any user or machine changes the cluster until release is called. When the
-// process ends, however it ends, the lock is released. Where another command has the
-// lock, the error is a *BusyError.
+// Hold takes the lock of a cluster for a command such as "break". Until release is called or the
+// process ends in any way, no other command of any user or host can change the cluster. If another
+// command holds the lock, the error is a *BusyError.
 func Hold(ctx context.Context, p provider.Provider, cluster, command string) (release func(), err error) {
 	nodes, err := Nodes(ctx, p, cluster)
 	if err != nil {
@@ -72,8 +73,9 @@ func Hold(ctx context.Context, p provider.Provider, cluster, command string) (re
 	return Attempt{Cluster: cluster, By: provider.NewCreation(command)}.Hold(ctx, nodes)
 }
 
-// Hold takes the lock on each control plane that runs, in order, so that of two commands
-// one gets all. Holding several, it survives a control plane that is removed or stopped.
+// Hold takes the lock on each control plane that runs, in order, so that one of two commands gets
+// all of them. Because it holds several, the lock survives the removal or stop of a control plane.
+// If another command holds a lock, the error is a *BusyError. release is nil after an error.
 func (a Attempt) Hold(ctx context.Context, nodes []provider.Node) (release func(), err error) {
 	var held []func()
 	release = func() {
@@ -105,7 +107,7 @@ func (a Attempt) Hold(ctx context.Context, nodes []provider.Node) (release func(
 
 // holdOn takes the lock of one node.
 func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), err error) {
-	// An interrupted command keeps the lock until it has cleaned up.
+	// The lock outlives ctx, because an interrupted command keeps it until it has cleaned up.
 	alive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	input, life := io.Pipe()
 	output := &firstLine{line: make(chan string, 1)}
@@ -114,11 +116,11 @@ func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 		ended <- n.Run(alive, provider.Cmd{Args: a.command(), Stdin: input, Stdout: output})
 	}()
 	release = func() {
-		_ = life.Close() // a pipe's has no error
+		_ = life.Close() // closing a pipe never fails
 		select {
 		case err := <-ended:
-			_ = err // the lock is released however its holder ended
-		case <-time.After(releaseLimit): // the node is gone, or hangs
+			_ = err // the lock is released however the process ended
+		case <-time.After(releaseLimit): // the node is gone or hangs
 		}
 		cancel()
 	}
@@ -145,7 +147,7 @@ func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 	return nil, err
 }
 
-// busy names who kept the lock from being taken.
+// busy returns the description of the command that holds the lock of a node.
 func (a Attempt) busy(ctx context.Context, n provider.Node, output *firstLine) string {
 	select {
 	case by := <-output.line:
@@ -155,7 +157,7 @@ func (a Attempt) busy(ctx context.Context, n provider.Node, output *firstLine) s
 	}
 }
 
-// command is what runs on the node, see flock(1).
+// command returns the command that runs on the node, see flock(1).
 func (a Attempt) command() []string {
 	mode := "new"
 	if a.Creates {
@@ -164,7 +166,7 @@ func (a Attempt) command() []string {
 	return []string{"flock", "--wait", "1", "--conflict-exit-code", fmt.Sprint(exitBusy), LockPath, "sh", "-c", lockScript, "sh", a.By, mode}
 }
 
-// holderOn names who holds the lock of a node.
+// holderOn returns the description of the command that holds the lock of a node.
 func holderOn(ctx context.Context, n provider.Node) string {
 	out, err := provider.Output(ctx, n, "cat", LockPath)
 	if by := strings.TrimSpace(string(out)); err == nil && by != "" {
@@ -173,10 +175,10 @@ func holderOn(ctx context.Context, n provider.Node) string {
 	return "another mkube command"
 }
 
-// AtWork says whether a command changes a cluster at this moment.
+// AtWork reports whether a command changes a cluster now.
 func AtWork(ctx context.Context, c *cluster.Cluster) bool { return Holder(ctx, c.Nodes) != "" }
 
-// Holder names who holds the lock of a cluster now, "" for nobody.
+// Holder returns the description of the command that holds the lock of a cluster now, or "".
 func Holder(ctx context.Context, nodes []provider.Node) string {
 	for _, n := range nodes {
 		if n.Role() != config.ControlPlane {
@@ -190,7 +192,7 @@ func Holder(ctx context.Context, nodes []provider.Node) string {
 	return ""
 }
 
-// firstLine sends the first line that is written to it.
+// firstLine is a writer that sends the first line written to it.
 type firstLine struct {
 	line chan string
 	data []byte

@@ -8,12 +8,12 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// noteDir is where a cluster keeps what commands want to know of it the next time: how
-// far a tour is, what was broken.
+// noteDir is the folder where a cluster keeps the notes of commands, such as the progress of a
+// tour or the faults that were caused.
 const noteDir = stateDir + "/notes/"
 
-// Note is what SetNote wrote last on a cluster under a name, "" for nothing. No cluster
-// is a *NotFoundError.
+// Note returns the last note that SetNote wrote under a name, or "". If the cluster does not
+// exist, the error is a *NotFoundError.
 func Note(ctx context.Context, p provider.Provider, cluster, name string) (string, error) {
 	nodes, err := Nodes(ctx, p, cluster)
 	if err != nil {
@@ -27,7 +27,8 @@ func Note(ctx context.Context, p provider.Provider, cluster, name string) (strin
 	return strings.TrimSpace(string(out)), err
 }
 
-// SetNote writes something down on a cluster. Where there is no cluster, it is nowhere.
+// SetNote writes a note on a cluster, under a name. If the cluster does not exist, SetNote does
+// nothing.
 func SetNote(ctx context.Context, p provider.Provider, cluster, name, note string) error {
 	nodes, err := Nodes(ctx, p, cluster)
 	if missing := (*NotFoundError)(nil); errors.As(err, &missing) {

@@ -1,5 +1,5 @@
-// Package state is what a cluster keeps on its nodes: its configuration, keys and members, the stage that it
-// is at, notes, and the lock that commands take to change it.
+// Package state reads and writes what a cluster keeps on its nodes: the configuration, the keys,
+// the members, the stage, notes, and the lock that commands take to change the cluster.
 package state
 
 import (
@@ -21,25 +21,27 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// stateDir is where nodes keep what is mkube's.
+// stateDir is the folder with mkube's own files on a node.
 const stateDir = names.StateDir
 
-// configPath is where every control plane keeps the cluster's configuration, with all
-// defaults. Its nodes are places: one whose node was deleted stays, and the next of
-// its role takes it, so that no other's name, address or pods' network changes.
+// configPath is the file on every control plane with the configuration of the cluster, with all
+// defaults. An entry of its list of nodes is a place. When a node is deleted, its place stays, and
+// the next node of its role takes it. So the names, addresses and pod networks of the other nodes
+// never change.
 const configPath = stateDir + "/cluster.yaml"
 
-// stagePath is where every control plane keeps the name of the last component that is
-// up, if not all are.
+// stagePath is the file on every control plane with the name of the last component that is up. It
+// is missing if all components are up.
 const stagePath = stateDir + "/stage"
 
-// membersPath is where every control plane keeps the names of the nodes that have joined
-// the cluster, a line each. A place of the configuration may be free, or taken by a node
-// whose add was killed.
+// membersPath is the file on every control plane with the names of the nodes that have joined the
+// cluster, one per line. The configuration does not show that: a place in it may be free, or taken
+// by a node whose add was killed.
 const membersPath = stateDir + "/nodes"
 
-// ConfigFiles are the cluster's configuration and the names of its nodes. A node that
-// is being added is not among them until all its components are ready: see join.
+// ConfigFiles returns the files with the configuration of a cluster and with the names of its
+// nodes. A node that is being added is not listed until all its components are ready, see
+// Cluster.Joining.
 func ConfigFiles(c *cluster.Cluster) ([]provider.File, error) {
 	data, err := yaml.Marshal(c.Config)
 	var names strings.Builder
@@ -48,14 +50,14 @@ func ConfigFiles(c *cluster.Cluster) ([]provider.File, error) {
 			names.WriteString(n.Name() + "\n")
 		}
 	}
-	for _, name := range c.Gone { // until somebody deletes what is left of it
+	for _, name := range c.Gone { // until delete node removes what is left of it
 		names.WriteString(name + "\n")
 	}
 	return []provider.File{{Path: configPath, Data: data, Mode: 0o600}, {Path: membersPath, Data: []byte(names.String())}}, err
 }
 
-// Files are what a control plane knows of its cluster, whichever components are
-// there: the configuration, the keys, the stage.
+// Files returns the files of a control plane about its cluster, which do not depend on its
+// components: the configuration, the keys and the stage.
 func Files(c *cluster.Cluster) ([]provider.File, error) {
 	list, err := ConfigFiles(c)
 	if err != nil {
@@ -68,14 +70,14 @@ func Files(c *cluster.Cluster) ([]provider.File, error) {
 	return list, nil
 }
 
-// openLimit is how long a control plane may take to give what it keeps. An emulated machine
-// that also boots others takes some seconds.
+// openLimit is the time limit for a control plane to send its files. An emulated machine that
+// boots other machines at the same time takes some seconds.
 const openLimit = time.Minute
 
-// Open is a cluster that exists: its configuration, keys and nodes, read from a
-// control plane that runs. Where there is none of the name, the error is a
-// *NotFoundError. Nodes that have not joined it are its Strays, those that have and do not
-// exist any more are Gone.
+// Open returns an existing cluster with its configuration, keys and nodes, which it reads from a
+// control plane that runs. If the cluster does not exist, the error is a *NotFoundError. Nodes
+// that have not joined the cluster are in Strays. Nodes that have joined and do not exist any more
+// are in Gone.
 func Open(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
 	nodes, err := Nodes(ctx, p, name)
 	if err != nil {
@@ -98,7 +100,8 @@ func Open(ctx context.Context, p provider.Provider, name string) (*cluster.Clust
 	return c, nil
 }
 
-// unanswered says of an error that no control plane has answered in time, if so.
+// unanswered replaces an error if it is due to openLimit: then no control plane has answered in
+// time.
 func unanswered(ctx, limited context.Context, name string, err error) error {
 	if limited.Err() == nil || ctx.Err() != nil {
 		return err
@@ -106,7 +109,7 @@ func unanswered(ctx, limited context.Context, name string, err error) error {
 	return fmt.Errorf("no control plane of cluster %q answers within %s: mkube stop cluster and mkube start cluster restart the nodes", name, openLimit)
 }
 
-// clusterOf is the cluster of these nodes, by the files that a control plane keeps.
+// clusterOf returns the cluster with these nodes, from the files that a control plane keeps.
 func clusterOf(name string, nodes []provider.Node, files map[string][]byte) (*cluster.Cluster, error) {
 	data, ok := files[configPath]
 	if !ok {
@@ -133,8 +136,8 @@ func clusterOf(name string, nodes []provider.Node, files map[string][]byte) (*cl
 	return c, nil
 }
 
-// joined divides nodes into those that have joined a cluster, in order, and others, and
-// names those that have joined it and do not exist.
+// joined divides nodes into those that have joined a cluster, in order, and others. gone lists the
+// names of those that have joined and do not exist any more.
 func joined(files map[string][]byte, cfg config.Cluster, nodes []provider.Node) (known, strays []provider.Node, gone []string) {
 	members, ok := files[membersPath]
 	if !ok { // a cluster of an older mkube
@@ -159,8 +162,8 @@ func joined(files map[string][]byte, cfg config.Cluster, nodes []provider.Node) 
 	return known, append(strays, others...), gone
 }
 
-// sound says what keeps a configuration from being one that a command has written: it
-// was valid then, perhaps by the rules of another release of mkube.
+// sound returns an error if no command can have written the configuration. It does not validate
+// the configuration, which may have been valid by the rules of another release of mkube.
 func sound(name string, cfg config.Cluster) error {
 	if cfg.Name != name {
 		return fmt.Errorf("it belongs to cluster %q", cfg.Name)
@@ -180,8 +183,7 @@ func sound(name string, cfg config.Cluster) error {
 	return nil
 }
 
-// InOrder sorts nodes by their places in a configuration, and finds those that are not
-// in it.
+// InOrder sorts nodes by their places in a configuration. strays are the nodes that are not in it.
 func InOrder(cfg config.Cluster, nodes []provider.Node) (known, strays []provider.Node) {
 	byName := map[string]provider.Node{}
 	for _, n := range nodes {
@@ -201,8 +203,8 @@ func InOrder(cfg config.Cluster, nodes []provider.Node) (known, strays []provide
 	return known, strays
 }
 
-// LeftoverWarnings says of each stray or gone node of a cluster what to do, a line each.
-// While another command changes the cluster, they may be that command's: see AtWork.
+// LeftoverWarnings returns one line for each stray or gone node of a cluster, with what to do.
+// While another command changes the cluster, the nodes may be those that it changes, see AtWork.
 func LeftoverWarnings(c *cluster.Cluster) []string {
 	var lines []string
 	for _, n := range c.Strays {
@@ -219,7 +221,8 @@ func LeftoverWarnings(c *cluster.Cluster) []string {
 	return lines
 }
 
-// RoleOf is the role of a node by its name, "" for a name that the configuration lacks.
+// RoleOf returns the role of a node by its name, or "" if the configuration does not contain the
+// name.
 func RoleOf(cfg config.Cluster, name string) config.Role {
 	if i := slices.Index(cfg.NodeNames(), name); i >= 0 {
 		return cfg.Nodes[i].Role
@@ -227,8 +230,8 @@ func RoleOf(cfg config.Cluster, name string) config.Role {
 	return ""
 }
 
-// Where a control plane keeps the keys that a cluster begins with: apart from where
-// Kubernetes has them, since components come and go, and certificates may be broken.
+// The files on a control plane with the keys that a cluster begins with. They are apart from the
+// paths of Kubernetes, because components are added and removed, and certificates may be broken.
 const (
 	keyDir       = stateDir + "/pki"
 	clusterCA    = keyDir + "/ca"
@@ -261,8 +264,8 @@ func keysFrom(files map[string][]byte) (*cluster.PKI, error) {
 	return keys, errors.Join(errs...)
 }
 
-// SetStage writes the name of the last component that is up to all control planes, and into c.
-// It is empty if all components are up.
+// SetStage writes the name of the last component that is up to all control planes, and sets
+// c.Stage. If last is empty, all components are up.
 func SetStage(ctx context.Context, c *cluster.Cluster, last string) error {
 	c.Stage = last
 	var errs []error
