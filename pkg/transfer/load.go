@@ -17,26 +17,26 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Images are a container engine's images.
+// Images is the image store of a container engine.
 type Images interface {
-	// IDs are the digests that identify images, in the order of their names. All
-	// images that are not there are named in one error.
+	// IDs returns the digests that identify images, in the order of their names. If images are
+	// missing, one error names all of them.
 	IDs(ctx context.Context, names []string) ([]string, error)
 	// Save writes images as one archive.
 	Save(ctx context.Context, names []string) (io.ReadCloser, error)
 }
 
-// Load is which images are to go where.
+// Load is the plan of which images to load into which nodes.
 type Load struct {
-	// Images are those that some node lacks, and Nodes the nodes that lack one.
+	// Images lists the images that some node lacks, and Nodes the nodes that lack one.
 	Images []string
 	Nodes  []provider.Node
-	// Present are the images that each node, by name, has already.
+	// Present lists the images that each node has already, by the name of the node.
 	Present map[string][]string
 }
 
-// PlanLoad compares an engine's images with those of nodes. A name without a tag
-// means the tag "latest". All names that are wrong are told in one error.
+// PlanLoad compares the images of an engine with those of nodes. A name without a tag gets the tag
+// "latest". One error reports all invalid names.
 func PlanLoad(ctx context.Context, from Images, names []string, nodes []provider.Node) (Load, error) {
 	names, err := tagged(names)
 	if err != nil {
@@ -63,8 +63,8 @@ func PlanLoad(ctx context.Context, from Images, names []string, nodes []provider
 	return plan, nil
 }
 
-// Run loads the images into all the nodes at once. They are saved once, and never
-// wholly in memory.
+// Run loads the images into all nodes at the same time. It saves them once, and never holds them
+// in memory as a whole.
 func (l Load) Run(ctx context.Context, from Images) error {
 	if len(l.Images) == 0 {
 		return nil
@@ -77,8 +77,8 @@ func (l Load) Run(ctx context.Context, from Images) error {
 	return LoadArchive(ctx, archive, l.Nodes)
 }
 
-// tagged gives each name that has neither tag nor digest the tag "latest": an
-// engine would save every tag of it.
+// tagged adds the tag "latest" to each name that has neither tag nor digest. For a name without a
+// tag, an engine would save all tags. Duplicates are removed.
 func tagged(names []string) ([]string, error) {
 	var list []string
 	var errs []error
@@ -98,8 +98,8 @@ func tagged(names []string) ([]string, error) {
 	return list, errors.Join(errs...)
 }
 
-// present tells, by node and image, whether the node has it. A node that cannot
-// say has none: loading will tell what is wrong with it.
+// present reports, by node and image, whether the node has the image. A node that does not answer
+// has none: the load reports the reason.
 func present(ctx context.Context, nodes []provider.Node, names, ids []string) [][]bool {
 	result := make([][]bool, len(nodes))
 	var wait sync.WaitGroup
@@ -115,7 +115,7 @@ func present(ctx context.Context, nodes []provider.Node, names, ids []string) []
 	return result
 }
 
-// canonical is a name as containerd keeps it.
+// canonical returns a name in the form in which containerd stores it.
 func canonical(name string) string {
 	ref, err := reference.ParseAnyReference(name)
 	if err != nil {
@@ -124,16 +124,18 @@ func canonical(name string) string {
 	return ref.String()
 }
 
-// listImages lists the images of a node with the digest of what each is: of a manifest,
-// or of an index of those for several platforms. crictl would not tell that digest of
-// an image that was imported.
+// listImages lists the images of a node, each with the digest of a manifest, or of an index of
+// manifests for several platforms. crictl does not print that digest for an imported image.
 var listImages = []string{"ctr", "--namespace", "k8s.io", "images", "list"}
 
-// imagesOn is what identifies a node's images, by name: the digest of the
-// configuration, which is the ID where the engine keeps images by itself, and that of
-// the manifest or index, which is the ID where containerd keeps them for it. containerd's
-// CRI plugin gives each image that it can run the digest of its configuration as a further
-// name: one without is none that a pod finds, such as one for another platform.
+// imagesOn returns the digests that identify the images of a node, by name. They are:
+//
+//   - the digest of the configuration, which is the image ID in an engine with its own image store
+//   - the digest of the manifest or index, which is the image ID in an engine that uses containerd's store
+//
+// containerd's CRI plugin adds the digest of the configuration as another name to each image that
+// it can run. imagesOn omits an image without that name, such as one for another platform, because
+// no pod can use it.
 func imagesOn(ctx context.Context, n provider.Node) map[string][]string {
 	out, err := provider.Output(ctx, n, listImages...)
 	if err != nil {
@@ -161,24 +163,25 @@ func imagesOn(ctx context.Context, n provider.Node) map[string][]string {
 	return images
 }
 
-// importImages reads an archive on a node, see
+// importImages imports an archive on a node, see
 // https://github.com/containerd/containerd/blob/main/docs/cri/crictl.md#directly-load-a-container-image.
-// Local means that ctr itself reads the archive: handed to containerd through its
-// transfer service, 100 MB take half as long again. The layers are not kept beside
-// what they are unpacked to. Images without a name are called by their digest; were
-// those with a name too, that second name would keep their content after the first
-// is removed.
+//
+// With --local, ctr itself reads the archive. Through containerd's transfer service, 100 MB take
+// half as long again. With --discard-unpacked-layers, containerd does not keep the compressed
+// layers in addition to the unpacked ones. With --digests, images without a name are named by
+// their digest. With --skip-digest-for-named, other images do not get such a second name, which
+// would keep their content after the first name is removed.
 var importImages = []string{
 	"ctr", "--namespace", "k8s.io", "images", "import", "--local", "--snapshotter", "overlayfs",
 	"--discard-unpacked-layers", "--digests", "--skip-digest-for-named", "-",
 }
 
-// noPlatform is in what ctr says of an image that lacks the node's platform, see
+// noPlatform is part of ctr's error for an image that lacks the platform of the node, see
 // https://github.com/containerd/containerd/blob/main/core/images/image.go.
 const noPlatform = "no match for platform"
 
-// LoadArchive reads an image archive (docker save's or an OCI layout, as tar or
-// tar.gz) into nodes, all at once and no faster than the slowest reads.
+// LoadArchive imports an image archive (output of docker save or an OCI layout, as tar or tar.gz)
+// into nodes. It feeds all nodes at the same time, at the speed of the slowest.
 func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) error {
 	archive, err := plain(archive)
 	if err != nil {
@@ -187,7 +190,7 @@ func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) 
 	return fanOut(archive, nodes, func(n provider.Node, archive io.Reader) error {
 		err := n.Run(ctx, provider.Cmd{Args: importImages, Stdin: archive})
 		if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
-			// The lines before are containerd's warnings about the host.
+			// The lines before the last are containerd's warnings about the host.
 			reason := exit.Reason()
 			err = errors.New(reason[strings.LastIndexByte(reason, '\n')+1:])
 			if strings.Contains(reason, noPlatform) {
@@ -201,8 +204,9 @@ func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) 
 	})
 }
 
-// plain unpacks an archive that is compressed by gzip (RFC 1952).
+// plain returns the content of an archive. It unpacks an archive that gzip (RFC 1952) compressed.
 func plain(archive io.Reader) (io.Reader, error) {
+	// Peek fails if the archive is shorter: then it has no magic number.
 	buffered := bufio.NewReader(archive)
 	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
 		return buffered, nil
@@ -214,8 +218,8 @@ func plain(archive io.Reader) (io.Reader, error) {
 	return unpacked, nil
 }
 
-// fanOut calls f for all nodes at once, each with a stream of its own of what is
-// read from source. A node that fails does not keep the others from their copy.
+// fanOut calls f for all nodes at the same time, each with its own copy of source. If f fails for
+// a node, the other nodes still get their copies.
 func fanOut(source io.Reader, nodes []provider.Node, f func(provider.Node, io.Reader) error) error {
 	errs := make([]error, len(nodes))
 	copies := make([]*io.PipeWriter, len(nodes))
@@ -234,17 +238,16 @@ func fanOut(source io.Reader, nodes []provider.Node, f func(provider.Node, io.Re
 	}
 	wait.Wait()
 	if err != nil {
-		// What the nodes say of half an archive is but its consequence.
+		// The errors of the nodes are only consequences of the incomplete archive.
 		return fmt.Errorf("reading the archive: %w", err)
 	}
 	return errors.Join(errs...)
 }
 
-// errReaderGone is the error of a write when the reader of its data has ended.
+// errReaderGone is the error of a write after the reader has ended.
 var errReaderGone = errors.New("the reader has ended")
 
-// copyToAll copies until the source ends or no writer wants more. Its error is the
-// source's.
+// copyToAll copies until source ends or no writer accepts more. It returns the error of source.
 func copyToAll(to []*io.PipeWriter, source io.Reader) error {
 	to = slices.Clone(to)
 	buffer := make([]byte, 1<<20)

@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// engine has images by name and ID.
+// engine is an image store, as a map from names to IDs.
 type engine map[string]string
 
 func (e engine) IDs(_ context.Context, names []string) (ids []string, err error) {
@@ -34,8 +34,8 @@ func (e engine) Save(_ context.Context, names []string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(strings.Join(names, "+"))), nil
 }
 
-// nodeImages is what a node's containerd lists: an image for another platform
-// (foreign) is there, but not to the kubelet.
+// nodeImages is the list of a node's containerd. The image foreign is for another platform, so the
+// kubelet cannot use it.
 const nodeImages = `REF TYPE DIGEST SIZE PLATFORMS LABELS
 docker.io/library/web:1 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
 example.com/web:2 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
@@ -120,7 +120,7 @@ func TestLoadRun(t *testing.T) {
 	}
 }
 
-// TestLoadArchive feeds three nodes: one reads all, one reads nothing, and one ends
+// TestLoadArchive loads into three nodes: one reads everything, one reads nothing, and one stops
 // in the middle.
 func TestLoadArchive(t *testing.T) {
 	t.Parallel()
@@ -146,7 +146,8 @@ func TestLoadArchive(t *testing.T) {
 	}
 }
 
-// TestLoadArchiveThatBreaksOff says so, and not what a node makes of half of it.
+// TestLoadArchiveThatBreaksOff checks that the error is that of the archive, and not what a node
+// reports about half of it.
 func TestLoadArchiveThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the pipe broke")
@@ -172,7 +173,7 @@ func TestLoadArchiveThatIsNoGzip(t *testing.T) {
 	}
 }
 
-// TestLoadSaysWhatCtrSaid, less the warnings before it.
+// TestLoadSaysWhatCtrSaid checks that the error is ctr's, without the warnings before it.
 func TestLoadSaysWhatCtrSaid(t *testing.T) {
 	t.Parallel()
 	for stderr, want := range map[string]string{

@@ -17,31 +17,31 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// logLimit is how long one log may take: what hangs must not keep the rest.
+// logLimit is the time limit for one log, so that a hanging command does not block the others.
 const logLimit = time.Minute
 
-// Logs hold what pods print and the values of their environment, which are nobody else's
-// to read.
+// The logs contain the output of pods and the values of their environment variables, so only their
+// owner may read them.
 const (
 	logDirMode = 0o700
 	logMode    = 0o600
 )
 
-// inspector is a node that can tell all that its provider knows of it, as JSON.
+// inspector is a node whose provider can write everything that it knows of the node, as JSON.
 type inspector interface {
 	Inspect(ctx context.Context, w io.Writer) error
 }
 
-// A logFile is one file of the exported logs and what fills it.
+// A logFile is one file of the exported logs, and the function that writes its content.
 type logFile struct {
 	path  string
 	write func(context.Context, io.Writer) error
 }
 
-// ExportLogs writes all there is to know of a cluster into a folder, which it makes:
-// per node a folder of its name with console, journal, logs of units and pods, and
-// a folder "cluster" with the API server's view. All nodes are asked at once. It
-// returns how many files it wrote, and as joined errors what could not be had.
+// ExportLogs writes the logs of a cluster into the folder dir, and creates the folder. Each node
+// gets a folder with its console, its journal, and the logs of units and pods. The folder
+// "cluster" contains the API server's view. ExportLogs reads from all nodes at the same time. It
+// returns the number of files that it wrote, and joined errors about what it could not read.
 func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written int, err error) {
 	if err := os.MkdirAll(dir, logDirMode); err != nil {
 		return 0, err
@@ -67,14 +67,14 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 	return int(x.written.Load()), errors.Join(x.errs...)
 }
 
-// command is a node's file that a command there writes.
+// command returns a file of a node with the output of a command there.
 func command(n provider.Node, file string, args ...string) logFile {
 	return logFile{filepath.Join(n.Name(), file), func(ctx context.Context, w io.Writer) error {
 		return n.Run(ctx, provider.Cmd{Args: args, Stdout: w})
 	}}
 }
 
-// containerLogs are the files of a node that runs containers, but for its pods' logs.
+// containerLogs returns the files of a node that runs containers, except the logs of its pods.
 func containerLogs(n provider.Node) []logFile {
 	return []logFile{
 		command(n, "kubelet.log", "journalctl", "--no-pager", "--unit", "kubelet.service"),
@@ -84,7 +84,7 @@ func containerLogs(n provider.Node) []logFile {
 	}
 }
 
-// nodeLogs are the files of any node.
+// nodeLogs returns the files of any node.
 func nodeLogs(n provider.Node) []logFile {
 	list := []logFile{
 		{filepath.Join(n.Name(), "console.log"), n.Logs},
@@ -96,7 +96,7 @@ func nodeLogs(n provider.Node) []logFile {
 	return list
 }
 
-// apiLogs are the files of what the API server says, asked on a control plane.
+// apiLogs returns the files with the answers of the API server, from kubectl on a control plane.
 func apiLogs(n provider.Node) []logFile {
 	var list []logFile
 	for _, kind := range []string{"nodes", "pods", "events"} {
@@ -107,7 +107,8 @@ func apiLogs(n provider.Node) []logFile {
 	return list
 }
 
-// exporter gathers what it can.
+// exporter writes the files that it can, and collects the errors. Its methods may be called at the
+// same time.
 type exporter struct {
 	root    *os.Root
 	written atomic.Int32
@@ -129,7 +130,7 @@ func (x *exporter) files(ctx context.Context, list []logFile) {
 	}
 }
 
-// file writes one file. What a failing command has said before is kept.
+// file writes one file. If the command fails, the file keeps the output until then.
 func (x *exporter) file(ctx context.Context, f logFile) error {
 	ctx, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
@@ -148,7 +149,7 @@ func (x *exporter) file(ctx context.Context, f logFile) error {
 	return err
 }
 
-// podLogs is where the kubelet keeps them, see
+// podLogs is where the kubelet writes the logs of pods, see
 // https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-location-node.
 const podLogs = "/var/log/pods"
 
@@ -161,7 +162,7 @@ func (x *exporter) pods(ctx context.Context, n provider.Node) {
 	go func() {
 		err := n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", podLogs, "-cf", "-", "."}, Stdout: to})
 		if provider.ExitCode(err) == 1 {
-			err = nil // "some files differ": a log grew while it was read
+			err = nil // "some files differ": a log grew during the read
 		}
 		to.CloseWithError(err)
 	}()
@@ -171,12 +172,12 @@ func (x *exporter) pods(ctx context.Context, n provider.Node) {
 	archive.CloseWithError(errReaderGone)
 }
 
-// unpack writes the plain files of an archive into a folder.
+// unpack writes the regular files of an archive into a folder.
 func (x *exporter) unpack(ctx context.Context, archive io.Reader, dir string) error {
 	for in := tar.NewReader(archive); ; {
 		header, err := in.Next()
 		if err == io.EOF {
-			// The command's own error comes after the archive's end.
+			// The error of the command arrives after the end of the archive.
 			_, err = io.Copy(io.Discard, archive)
 			return err
 		}

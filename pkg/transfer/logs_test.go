@@ -18,7 +18,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// archive is a tar of plain files, with a folder and a link among them.
+// archive returns a tar of regular files, with a folder and a link among them.
 func archive(t *testing.T, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -46,7 +46,7 @@ func archive(t *testing.T, files ...string) []byte {
 	return b.Bytes()
 }
 
-// logged is a node that answers by the first word of a command.
+// logged returns a node that answers by the first word of a command.
 func logged(name string, role config.Role, pods []byte, fail map[string]error) fake.Scripted {
 	return fake.Scripted{NodeName: name, NodeRole: role, RunFunc: func(_ context.Context, cmd provider.Cmd) error {
 		if cmd.Args[0] == "tar" {
@@ -61,7 +61,7 @@ func logged(name string, role config.Role, pods []byte, fail map[string]error) f
 	}}
 }
 
-// told is a node whose provider has more to say.
+// told is a node whose provider implements Inspect.
 type told struct{ fake.Scripted }
 
 func (told) Inspect(_ context.Context, w io.Writer) error {
@@ -69,7 +69,7 @@ func (told) Inspect(_ context.Context, w io.Writer) error {
 	return err
 }
 
-// wantTree wants exactly these files in a folder.
+// wantTree checks that a folder contains exactly these files.
 func wantTree(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	var got []string
@@ -111,8 +111,8 @@ func TestExportLogs(t *testing.T) {
 	}
 }
 
-// TestLogsAreForTheirOwnerOnly: a pod's logs and the values of its environment may be
-// secrets.
+// TestLogsAreForTheirOwnerOnly checks the modes, because a pod's logs and environment variables
+// may contain secrets.
 func TestLogsAreForTheirOwnerOnly(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
@@ -145,7 +145,7 @@ func TestLogsAreForTheirOwnerOnly(t *testing.T) {
 	}
 }
 
-// TestExportLogsTakesWhatItCan: a failing command keeps nothing else from the folder.
+// TestExportLogsTakesWhatItCan checks that a failing command does not affect the other files.
 func TestExportLogsTakesWhatItCan(t *testing.T) {
 	t.Parallel()
 	off := errors.New("off")
