@@ -19,7 +19,8 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// faultNote is what a cluster keeps of how it was broken: a name a line.
+// faultNote is the name of the cluster's note with the faults that break caused, one name per
+// line.
 const faultNote = "faults"
 
 // breakOptions are the flags of break.
@@ -67,7 +68,7 @@ func faultNames() []string {
 	return fault.Names(fault.In(bootstrap.Components(everything())))
 }
 
-// faultArg wants one fault at most, and one that there is.
+// faultArg accepts at most one argument, the name of a fault.
 func faultArg(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return usagef(cmd, "%s takes one fault, not %d", cmd.CommandPath(), len(args))
@@ -114,7 +115,8 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 	}
 	f := list[i]
 	h.tell("Breaking the cluster ...")
-	// Noted first: fix must also fix what broke only in part, or did not show in time.
+	// The note is written first, because fix must also fix a fault that was caused only in part or
+	// did not show in time.
 	if err := h.noteFault(ctx, p, c.Config.Name, f.Name); err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (h host) listFaults(format string) error {
 	})
 }
 
-// opened is a cluster that there must be.
+// opened opens a cluster that must exist.
 func (h host) opened(ctx context.Context, name string) (*cluster.Cluster, provider.Provider, error) {
 	p, err := h.provider()
 	if err != nil {
@@ -161,7 +163,8 @@ func (h host) opened(ctx context.Context, name string) (*cluster.Cluster, provid
 	return c, p, err
 }
 
-// held is a cluster that no other command changes until release is called.
+// held opens a cluster and takes its lock. Until release is called, no other command changes the
+// cluster.
 func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluster, p provider.Provider, release func(), err error) {
 	if p, err = h.provider(); err != nil {
 		return nil, nil, nil, err
@@ -169,7 +172,7 @@ func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluste
 	if release, err = state.Hold(ctx, p, name, command); err != nil {
 		return nil, nil, nil, err
 	}
-	// Only now: another command may have changed it before.
+	// The cluster is opened with the lock, because another command may have changed it before.
 	if c, err = h.open(ctx, p, name); err != nil {
 		release()
 		return nil, nil, nil, err
@@ -178,8 +181,8 @@ func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluste
 	return c, p, release, nil
 }
 
-// openCluster opens a cluster, and warns of nodes that are no part of it or missing. While
-// another command is at work, that is no news: the nodes may be those that it changes.
+// openCluster opens a cluster, and warns of stray and gone nodes. It does not warn while another
+// command works on the cluster, because the nodes may be those that it changes.
 func (h host) openCluster(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
 	c, err := h.open(ctx, p, name)
 	if err != nil {
@@ -197,7 +200,7 @@ func (h host) warn(lines []string) {
 	}
 }
 
-// noteFault writes down how a cluster was broken, for fix.
+// noteFault records a fault in the cluster's note, for fix.
 func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name string) error {
 	before, err := state.Note(ctx, p, cluster, faultNote)
 	if err != nil {
@@ -206,7 +209,7 @@ func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name 
 	return state.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+name))
 }
 
-// checkFaults looks for all faults at once.
+// checkFaults checks for all faults at the same time.
 func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
 	g := bootstrap.Built(c)
 	list := fault.In(g)
@@ -227,8 +230,8 @@ func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
 	return silent(Failed)
 }
 
-// findings are what is wrong, a line each, with the hints of those faults that are known to be
-// there. What several faults have in common is told once.
+// findings returns one line for each finding, with the symptom and the hints of those faults that
+// break caused. A line that several faults have in common appears once.
 func findings(list []fault.Fault, broken []error, known []string) string {
 	var lines []string
 	hints := map[string]string{}

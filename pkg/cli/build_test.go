@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/progress"
 )
 
-// builds makes the world's build succeed.
+// builds makes the world's build succeed, and returns the options of the last build.
 func (w *world) builds(fresh bool, err error) *nodeimage.Options {
 	asked := new(nodeimage.Options)
 	w.engine = func() (engine, error) { return &fakeEngine{}, nil }
@@ -81,7 +81,7 @@ func TestBuildNodeImageFails(t *testing.T) {
 		"[ 0.0s] base: starting\n[ 0.0s] base: ready after 1.0s\nError: go is not installed\nError: mmdebstrap is not installed\n")
 }
 
-// TestBuildNodeImageJSON has its result on standard output all the same.
+// TestBuildNodeImageJSON checks that the result is on standard output, also with --progress json.
 func TestBuildNodeImageJSON(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

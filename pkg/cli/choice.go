@@ -18,13 +18,13 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// The providers that mkube has itself.
+// The built-in providers.
 const (
 	dockerName  = "docker"
 	vagrantName = "vagrant"
 )
 
-// providerOptions are the flags that say what nodes are made of.
+// providerOptions are the flags that choose the provider and configure its nodes.
 type providerOptions struct {
 	provider, hypervisor, box string
 	cpus, memory              int
@@ -37,11 +37,12 @@ func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f.StringVar(&o.box, "box", "", "Vagrant box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
 	f.IntVar(&o.cpus, "cpus", 0, "CPUs of each node for which the configuration file sets none (default: all CPUs of the host for a container, 2 for a virtual machine)")
 	f.IntVar(&o.memory, "memory", 0, "memory in MiB of each node for which the configuration file sets none (default: all memory of the host for a container, 2048 for a virtual machine)")
+	// Registering a completion fails only for an unknown flag, and these flags exist.
 	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// check says what cannot be of the flags.
+// check returns an error for values and combinations of flags that are not allowed.
 func (o providerOptions) check() error {
 	var errs []error
 	if o.cpus < 0 || o.memory < 0 {
@@ -53,7 +54,7 @@ func (o providerOptions) check() error {
 	return errors.Join(errs...)
 }
 
-// args are the flags again, as they are typed; none for those that were not.
+// args returns the flags as arguments, without those that have their default.
 func (o providerOptions) args() []string {
 	var args []string
 	if o.provider != dockerName {
@@ -74,7 +75,8 @@ func (o providerOptions) args() []string {
 	return args
 }
 
-// apply puts the flags into a configuration. Values that the configuration sets override the flags.
+// apply writes the flags into a configuration. Values that the configuration sets override the
+// flags.
 func (o providerOptions) apply(c *config.Cluster) error {
 	errs := []error{o.check()}
 	for i := range c.Nodes {
@@ -86,7 +88,8 @@ func (o providerOptions) apply(c *config.Cluster) error {
 			r.Memory = fmt.Sprintf("%dMi", o.memory)
 		}
 		if o.provider == vagrantName && !strings.HasPrefix(c.Nodes[i].Image, "mkube/node:") {
-			// A bundle's path is kept with the cluster, wherever that is used from.
+			// The cluster keeps the path of the bundle, and later commands may run in another
+			// folder.
 			path, err := filepath.Abs(c.Nodes[i].Image)
 			if err != nil {
 				errs = append(errs, err)
@@ -97,8 +100,8 @@ func (o providerOptions) apply(c *config.Cluster) error {
 	return errors.Join(errs...)
 }
 
-// chosen is the provider that a new cluster is to be made by. It finds other clusters,
-// too: no two have one name.
+// chosen returns the provider that creates a new cluster. It also finds the clusters of other
+// providers, because no two clusters may have the same name.
 func (h host) chosen(o providerOptions) (provider.Provider, error) {
 	p, err := h.provider()
 	every, ok := p.(*multiProvider)
@@ -115,8 +118,8 @@ func (h host) chosen(o providerOptions) (provider.Provider, error) {
 	return every, nil
 }
 
-// dataDir is where virtual machines and clusters of outside providers have their folders,
-// see https://specifications.freedesktop.org/basedir-spec/latest/.
+// dataDir returns the folder with the folders of virtual machines and of clusters of external
+// providers, see https://specifications.freedesktop.org/basedir-spec/latest/.
 func (h host) dataDir() string {
 	dir := h.getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(dir) {
@@ -132,10 +135,10 @@ func (h host) machines(o providerOptions) *vagrant.Provider {
 	})
 }
 
-// outsidePrefix begins the name of a program that is a provider.
+// outsidePrefix is the prefix of the name of a program that is a provider.
 const outsidePrefix = "mkube-provider-"
 
-// outside is the provider that is a program of its own.
+// outside returns the provider that runs the program of that name.
 func (h host) outside(name string) (provider.Provider, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return nil, fmt.Errorf("unknown provider %q: use %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
@@ -167,11 +170,11 @@ func (h host) otherProviders() []source {
 	return list
 }
 
-// folders are the names of the folders in a folder, which need not be there.
+// folders returns the names of the folders in a folder, or none if it does not exist.
 func folders(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // nobody has made it, or it is somebody else's
+		return nil // nobody has created it, or it belongs to somebody else
 	}
 	var names []string
 	for _, e := range entries {

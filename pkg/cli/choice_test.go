@@ -18,7 +18,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/vagrant"
 )
 
-// worldOfAll has Docker's clusters of these names, and finds those of others.
+// worldOfAll returns a world with these clusters of Docker, whose host also finds the clusters of
+// other providers.
 func worldOfAll(t *testing.T, clusters ...string) *world {
 	t.Helper()
 	w := newWorld(t, clusters...)
@@ -28,14 +29,14 @@ func worldOfAll(t *testing.T, clusters ...string) *world {
 	return w
 }
 
-// machines makes what a cluster of virtual machines leaves on the host.
+// machinesOf creates the folder of a cluster of virtual machines.
 func (w *world) machinesOf(t *testing.T, name string) {
 	t.Helper()
 	w.file(t, ".local/share/mkube/vagrant/"+name+"/cluster.json", `{"cluster": "`+name+`", "machines": [
 		{"name": "`+name+`-control-plane", "role": "control-plane", "address": "192.168.56.10", "versions": {"Kubernetes": "v1.37.2"}}]}`, 0o600)
 }
 
-// outsideOf makes a cluster of a provider from outside, whose program is a script.
+// outsideOf creates a cluster of an external provider. The program of the provider is a script.
 func (w *world) outsideOf(t *testing.T, provider, name, script string) {
 	t.Helper()
 	w.file(t, "bin/mkube-provider-"+provider, "#!/bin/sh\nread request\n"+script+"\n", 0o755)
@@ -48,7 +49,8 @@ func (w *world) file(t *testing.T, path, text string, mode os.FileMode) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// A process that began meanwhile would hold a program open, which then cannot be run.
+	// A process that starts in the meantime would inherit the open program. A program that is open
+	// for writing cannot be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
@@ -58,7 +60,7 @@ func (w *world) file(t *testing.T, path, text string, mode os.FileMode) {
 
 const outsideNodes = `echo '{"nodes": [{"name": "green-control-plane", "role": "control-plane", "addresses": ["10.1.2.3"], "versions": {"Kubernetes": "v1.36.4"}}]}'`
 
-// TestClustersOfAllProviders finds each by its name, whatever made it.
+// TestClustersOfAllProviders checks that each cluster is found by its name, whatever its provider.
 func TestClustersOfAllProviders(t *testing.T) {
 	t.Parallel()
 	w := worldOfAll(t, "blue")
@@ -74,7 +76,7 @@ red-control-plane     control-plane   192.168.56.10   v1.37.2
 	w.want(t, w.run(t, "exec blue-worker -- hostname"), OK, "blue-worker$ hostname\n", "")
 }
 
-// TestWithoutDocker: one who has virtual machines only is not told of Docker.
+// TestWithoutDocker checks that a user with only virtual machines gets no message about Docker.
 func TestWithoutDocker(t *testing.T) {
 	t.Parallel()
 	w := worldOfAll(t)
@@ -102,7 +104,7 @@ func TestXDGDataHome(t *testing.T) {
 	}
 }
 
-// TestCreateByProvider looks at who is to make the nodes, and of what size.
+// TestCreateByProvider checks which provider creates the nodes, and their size.
 func TestCreateByProvider(t *testing.T) {
 	t.Parallel()
 	here, err := filepath.Abs("node.tar")
@@ -170,7 +172,7 @@ func TestCreateByWrongProvider(t *testing.T) {
 	}
 }
 
-// power counts what is stopped and started.
+// power records what is stopped and started.
 type power struct {
 	*fakeProvider
 	calls []string
@@ -212,7 +214,7 @@ func TestStopAndStart(t *testing.T) {
 		"Error: cluster \"red\" does not exist: mkube create cluster --name red creates it; existing clusters: blue\n")
 }
 
-// TestStopWhatCannot asks a provider that cannot.
+// TestStopWhatCannot checks a provider that does not support the request.
 func TestStopWhatCannot(t *testing.T) {
 	t.Parallel()
 	w := worldOfAll(t, "blue")

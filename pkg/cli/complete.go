@@ -8,7 +8,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// completeClusters completes the name of a cluster that there is.
+// completeClusters completes the name of an existing cluster.
 func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	p, err := h.provider()
 	if err != nil {
@@ -21,8 +21,8 @@ func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]s
 	return subtract(names, args), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeNodes completes a node of the cluster that the flag name means, then
-// nothing.
+// completeNodes completes one node of the cluster that the flag --name selects. After that, it
+// completes files.
 func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -30,7 +30,7 @@ func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]stri
 	return h.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeNodeList completes a list of nodes, with commas between.
+// completeNodeList completes a list of nodes that are separated by commas.
 func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	var list []string
@@ -40,7 +40,7 @@ func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeAddons completes a list of addons, with commas between.
+// completeAddons completes a list of addons that are separated by commas.
 func completeAddons(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	var list []string
@@ -50,7 +50,7 @@ func completeAddons(_ *cobra.Command, _ []string, begun string) ([]string, cobra
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// listed is a list up to and with its last comma.
+// listed returns a list up to and including its last comma.
 func listed(list string) string { return list[:strings.LastIndexByte(list, ',')+1] }
 
 func (h host) nodeNames(cmd *cobra.Command) []string {
@@ -58,6 +58,7 @@ func (h host) nodeNames(cmd *cobra.Command) []string {
 	if err != nil {
 		return nil
 	}
+	// If the command has no such flag, name is empty, which is the default cluster.
 	name, _ := cmd.Flags().GetString("name")
 	nodes, err := p.Nodes(cmd.Context(), h.clusterName(name))
 	if err != nil {

@@ -25,7 +25,7 @@ func (h host) createCommand() *cobra.Command {
 type createOptions struct {
 	name, config, image, kubernetesVersion string
 	controlPlanes, workers                 int
-	counted                                bool // by --control-planes or --workers
+	counted                                bool // set if --control-planes or --workers is set
 	wait                                   time.Duration
 	retain, noSwitchContext, verbose       bool
 	dryRun                                 bool
@@ -81,6 +81,7 @@ writes to standard output.`,
 	f.StringVar(&o.image, "image", "", "node image of each node for which the configuration file sets none; with --provider vagrant, the file of a bundle (default "+nodeimage.Name("VERSION")+")")
 	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "Kubernetes release of the default node image; cannot be combined with --image (default "+kubernetesVersion+")")
 	f.StringSliceVar(&o.addons, "addon", nil, "addon in addition to those of the configuration file: "+alternatives(config.Addons())+"; may be repeated")
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
 	h.providerFlags(cmd, &o.providerOptions)
 	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")
@@ -112,7 +113,7 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 	for _, w := range warnings {
 		fmt.Fprintln(h.err, "Warning: "+w)
 	}
-	// What it can show is the chosen one's alone to say.
+	// Only the chosen provider can print a script or a preview, so combined providers do not help.
 	if e, ok := p.(*multiProvider); ok {
 		if p, err = e.maker(); err != nil {
 			return err
@@ -159,8 +160,8 @@ func (h host) createCluster(ctx context.Context, s *console, o createOptions) er
 	return nil
 }
 
-// bringUp creates the cluster. One who interrupts it hears so at once; the words end
-// the board, whose cursor a second Ctrl-C would leave hidden.
+// bringUp creates the cluster. After Ctrl-C, it prints a message immediately. The message ends the
+// board, because the board hides the cursor and a second Ctrl-C would leave it hidden.
 func (h host) bringUp(ctx context.Context, s *console, p provider.Provider, cfg config.Cluster, o createOptions) error {
 	defer onInterrupt(ctx, func() {
 		if o.retain {
@@ -181,7 +182,7 @@ func (h host) bringUp(ctx context.Context, s *console, p provider.Provider, cfg 
 	return err
 }
 
-// greet says that the cluster is there, and the one next command.
+// greet prints that the cluster is up, and one next command.
 func (h host) greet(s *console, name string, o createOptions, took time.Duration) {
 	if o.until != "" {
 		fmt.Fprintf(s.people(), "\nCluster %q is built up to %s after %.1f s. See what is there and what comes next:\n\n  mkube stage%s\n", name, o.until, took.Seconds(), h.forName(name))
@@ -205,7 +206,7 @@ func (h host) next(name, file string) string {
 	return next
 }
 
-// aftermath says what is left of a cluster that did not come up.
+// aftermath prints what is left of a cluster that did not come up.
 func (h host) aftermath(ctx context.Context, s *console, p provider.Provider, name string, retained bool) {
 	remove := "mkube delete cluster --name " + name
 	if retained {
@@ -213,6 +214,7 @@ func (h host) aftermath(ctx context.Context, s *console, p provider.Provider, na
 		return
 	}
 	interrupted := ctx.Err() != nil
+	// ctx may have ended, but the list is worth some more seconds.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	switch left, err := p.Clusters(ctx); {
@@ -227,8 +229,8 @@ func (h host) aftermath(ctx context.Context, s *console, p provider.Provider, na
 	}
 }
 
-// onInterrupt calls f as soon as ctx ends, unless done was called before. Done waits
-// for f.
+// onInterrupt calls f as soon as ctx ends, unless done was called before. If f was called, done
+// waits for it.
 func onInterrupt(ctx context.Context, f func()) (done func()) {
 	finished := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

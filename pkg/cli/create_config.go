@@ -12,8 +12,8 @@ import (
 	"github.com/mkube/mkube/pkg/nodeimage"
 )
 
-// clusterConfig is the cluster that the flags and the file ask for, valid and with
-// all defaults. The error holds all mistakes of both.
+// clusterConfig returns the cluster that the flags and the file describe, valid and with all
+// defaults. The error contains all mistakes of both.
 func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
 	image, errs := nodeImage(o)
 	if o.wait < 0 {
@@ -41,7 +41,8 @@ func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
 	return c, errors.Join(errs...)
 }
 
-// countNodes makes the nodes that the flags count.
+// countNodes adds the nodes that --control-planes and --workers count. It returns an error if the
+// flags are invalid, or if the configuration lists nodes.
 func countNodes(c *config.Cluster, o createOptions) error {
 	switch {
 	case !o.counted:
@@ -64,7 +65,8 @@ func countNodes(c *config.Cluster, o createOptions) error {
 	return nil
 }
 
-// configFile loads the configuration, if there is one.
+// configFile loads the configuration. If path is empty, it returns an empty one; "-" is standard
+// input.
 func (h host) configFile(path string) (config.Cluster, error) {
 	switch path {
 	case "":
@@ -82,7 +84,8 @@ func (h host) configFile(path string) (config.Cluster, error) {
 
 var release = regexp.MustCompile(`^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)
 
-// releaseOf is a Kubernetes release as images are named by it; the "v" may be missing.
+// releaseOf returns a Kubernetes release in the form that image names use. In version, the "v" may
+// be missing.
 func releaseOf(version string) (string, error) {
 	v := "v" + strings.TrimPrefix(version, "v")
 	if !release.MatchString(v) {
@@ -91,7 +94,7 @@ func releaseOf(version string) (string, error) {
 	return v, nil
 }
 
-// nodeImage is the image of nodes that have none of their own.
+// nodeImage returns the image of nodes for which the configuration file sets none.
 func nodeImage(o createOptions) (image string, errs []error) {
 	version := kubernetesVersion
 	if o.kubernetesVersion != "" {

@@ -18,7 +18,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// asked is what the last create was asked for.
+// asked is the configuration and the options of the last create.
 type asked struct {
 	cfg     config.Cluster
 	options bootstrap.Options
@@ -35,15 +35,15 @@ func (w *world) creates() *asked {
 	return a
 }
 
-// emit tells of one step that took two seconds.
+// emit emits the events of one step of two seconds.
 func emit(o bootstrap.Options) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	o.On(progress.Event{Time: start, Step: "nodes", State: progress.Running})
 	o.On(progress.Event{Time: start.Add(2 * time.Second), Step: "nodes", State: progress.Done, Elapsed: 2 * time.Second})
 }
 
-// createFails makes the world's create fail after its first step; what it leaves is
-// in clusters.
+// createFails makes the world's create fail after its first step. The clusters that it leaves are
+// those of the world.
 func (w *world) createFails(err error) {
 	w.create = func(_ context.Context, _ provider.Provider, _ config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
 		emit(o)
@@ -99,7 +99,7 @@ func TestCreateOptions(t *testing.T) {
 	}
 }
 
-// TestCreateAddons: what a flag asks for comes to what the file does, once.
+// TestCreateAddons checks that the flag adds to the addons of the file, without duplicates.
 func TestCreateAddons(t *testing.T) {
 	t.Parallel()
 	const header = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\n"
@@ -118,7 +118,8 @@ func TestCreateAddons(t *testing.T) {
 	}
 }
 
-// TestCreateTellsAllMistakes of flags and file at once, and makes nothing.
+// TestCreateTellsAllMistakes checks that one error reports all mistakes in flags and file, and
+// that nothing is created.
 func TestCreateTellsAllMistakes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ line, file, want string }{
@@ -155,7 +156,7 @@ Error: --control-planes must be at least 1, not 0
 	}
 }
 
-// TestCreateSays what is next, with a kubectl and without.
+// TestCreateSays checks the suggested next command, with and without a kubectl.
 func TestCreateSays(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ line, env, want string }{
@@ -209,8 +210,8 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// TestCreateFailsAtOnce names no flag to look at what is not there, and gives a log
-// once only.
+// TestCreateFailsAtOnce checks that the message does not suggest --retain if no step was done, and
+// that a log is printed only once.
 func TestCreateFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -228,7 +229,7 @@ Nothing of cluster "mkube" is left.
 `)
 }
 
-// TestCreateRefused made nothing, so there is nothing to say of what is left.
+// TestCreateRefused checks that the message says nothing about leftovers if no step began.
 func TestCreateRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mkube")
@@ -266,7 +267,8 @@ func TestCreateInterrupted(t *testing.T) {
 	}
 }
 
-// TestCreateJSON has nothing but an object a line for programs, mistakes too.
+// TestCreateJSON checks that the output for programs contains only one JSON object per line, also
+// for errors.
 func TestCreateJSON(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -95,7 +95,7 @@ func (h host) deleteAll(ctx context.Context, file string) error {
 	return h.deleteClusters(ctx, names, file)
 }
 
-// deleteClusters deletes clusters, all at once, and says so in order.
+// deleteClusters deletes clusters at the same time, and prints the results in order.
 func (h host) deleteClusters(ctx context.Context, names []string, file string) error {
 	p, err := h.provider()
 	if err != nil {
@@ -110,7 +110,7 @@ func (h host) deleteClusters(ctx context.Context, names []string, file string) e
 	var wait sync.WaitGroup
 	for i, name := range names {
 		wait.Go(func() {
-			// One that is not listed may still have an entry in a kubeconfig.
+			// A cluster that is not listed may still have an entry in a kubeconfig.
 			errs[i] = bootstrap.Delete(ctx, p, name, kubeconfig.Paths(file, h.getenv, h.home))
 		})
 	}
@@ -128,7 +128,7 @@ func (h host) deleteClusters(ctx context.Context, names []string, file string) e
 	return errors.Join(errs...)
 }
 
-// unique is a list without what is in it before.
+// unique returns a list without duplicates.
 func unique(list []string) []string {
 	var once []string
 	for _, s := range list {

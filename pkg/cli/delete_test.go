@@ -53,7 +53,7 @@ func TestDeleteFails(t *testing.T) {
 		"Error: deleting cluster \"red\": the disk is gone\nError: deleting cluster \"blue\": the disk is gone\n")
 }
 
-// TestDeleteRemovesTheEntry also when the cluster itself is gone.
+// TestDeleteRemovesTheEntry checks that the entry is removed also if the cluster does not exist.
 func TestDeleteRemovesTheEntry(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"red", "gone"} {

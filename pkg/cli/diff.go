@@ -40,6 +40,7 @@ By default, diff shows what the last component added.`,
 	cmd.Flags().StringVar(&from, "from", "", "earlier stage, as the name of its last component (default: the component before the last)")
 	cmd.Flags().StringVar(&to, "to", "", "later stage, as the name of its last component (default: the last component of the cluster)")
 	for _, flag := range []string{"from", "to"} {
+		// Registering a completion fails only for an unknown flag, and these flags exist.
 		_ = cmd.RegisterFlagCompletionFunc(flag, completeComponents)
 	}
 	return cmd
@@ -70,7 +71,7 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 	return err
 }
 
-// difference is what came, went and changed from one snapshot to another.
+// difference returns what was added, removed and changed from one snapshot to another.
 func difference(a, b stages.Snapshot) string {
 	var out strings.Builder
 	section := func(title string, lines []string) {
@@ -94,8 +95,8 @@ func difference(a, b stages.Snapshot) string {
 	return out.String()
 }
 
-// changes are the keys that came, went, or have another value; detail has more to say
-// of one that came or changed.
+// changes returns a line for each key that was added or removed, or has another value. For keys
+// that were added or changed, detail returns more lines.
 func changes(a, b map[string]string, detail func(string) []string) []string {
 	var lines []string
 	keys := slices.Sorted(maps.Keys(a))
@@ -120,7 +121,7 @@ func changes(a, b map[string]string, detail func(string) []string) []string {
 	return lines
 }
 
-// changedList are what one list has and the other has not.
+// changedList returns the elements that only one of two lists has.
 func changedList(a, b []string, indent string) []string {
 	var lines []string
 	for _, s := range subtract(a, b) {
@@ -132,10 +133,10 @@ func changedList(a, b []string, indent string) []string {
 	return lines
 }
 
-// most is how many objects of a kind are told one by one.
+// most is the maximum number of objects of a kind that are printed one by one.
 const most = 6
 
-// shortened tells of many objects of a kind by their number.
+// shortened replaces many objects of one kind by their number and an example.
 func shortened(lines []string) []string {
 	count := map[string]int{}
 	kind := func(line string) string { return strings.Join(strings.Fields(line)[:2], " ") }
@@ -148,7 +149,7 @@ func shortened(lines []string) []string {
 		switch n := count[k]; {
 		case n > most:
 			list = append(list, fmt.Sprintf("  %s: %d, such as %s", k, n, strings.Fields(line)[2]))
-			count[k] = -1 // told
+			count[k] = -1 // printed already
 		case n > 0:
 			list = append(list, line)
 		}

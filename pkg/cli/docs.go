@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// docsCommand writes the reference of the commands, for packages and for docs/cli.md.
+// docsCommand prints the reference of the commands, for packages and for docs/cli.md.
 func (h host) docsCommand() *cobra.Command {
 	return group("docs", "Write the reference of the commands", h.manCommand(), h.markdownCommand())
 }
@@ -51,7 +51,7 @@ func (h host) markdownCommand() *cobra.Command {
 	}
 }
 
-// plainRoot returns the root command without the lines that tell when a page was generated.
+// plainRoot returns the root command without the lines that say when a page was generated.
 func plainRoot(cmd *cobra.Command) *cobra.Command {
 	root := cmd.Root()
 	root.DisableAutoGenTag = true
@@ -94,7 +94,8 @@ func writeReference(w io.Writer, root *cobra.Command) error {
 	return err
 }
 
-// writeCommand writes one section. What leads to other pages is left out: there are none.
+// writeCommand writes one section. It omits the links to other pages, because there is only one
+// page.
 func writeCommand(page *bytes.Buffer, cmd *cobra.Command) error {
 	var section bytes.Buffer
 	if err := doc.GenMarkdownCustom(cmd, &section, func(s string) string { return s }); err != nil {

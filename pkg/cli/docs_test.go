@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestReference compares docs/cli.md with the commands. componenttest's flag -update writes it.
+// TestReference compares docs/cli.md with the commands. The flag -update of componenttest writes
+// it.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -36,7 +37,7 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestManPages wants a page for each command.
+// TestManPages checks that each command has a page.
 func TestManPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

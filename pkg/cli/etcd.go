@@ -12,10 +12,10 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// formatRaw is a value as its bytes are.
+// formatRaw prints the bytes of a value unchanged.
 const formatRaw = "raw"
 
-// etcdProgram is on each node, see node-image/kubernetes/etcd.go.
+// etcdProgram is a program on each node, see node-image/kubernetes/etcd.go.
 const etcdProgram = "mkube-etcd"
 
 func (h host) etcdCommand() *cobra.Command {
@@ -91,7 +91,8 @@ Run this while you apply a manifest: each write is the work of one component.`,
   mkube etcd watch pods/default --name blue`,
 		Args: onePrefix,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// The program ends with its input, which ends with this one, however that ends.
+			// The program on the node ends when its input ends. This input stays open until mkube
+			// ends, in whatever way.
 			in, ends := io.Pipe()
 			defer ends.Close()
 			return h.etcd(cmd.Context(), h.clusterName(name), in, append([]string{"watch", "--"}, args...)...)
@@ -108,7 +109,7 @@ func onePrefix(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// etcd runs the program on a control plane.
+// etcd runs the program on a control plane, and exits with its exit code.
 func (h host) etcd(ctx context.Context, name string, in io.Reader, args ...string) error {
 	nodes, err := h.nodes(ctx, name)
 	if err != nil {

@@ -39,8 +39,8 @@ func TestEtcd(t *testing.T) {
 	}
 }
 
-// TestEtcdWatchEnds: whoever interrupts it ends the program's input, which is what
-// ends the program.
+// TestEtcdWatchEnds checks that an interrupt ends the input of the program on the node, because
+// that ends the program.
 func TestEtcdWatchEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mkube")

@@ -50,8 +50,8 @@ reason, the command and all its child processes end as well.`,
 	return cmd
 }
 
-// acceptHabits takes the -it of "docker exec" and "kubectl exec", which here changes
-// nothing: input is always handed on, and a terminal is noticed.
+// acceptHabits accepts the flags -it of "docker exec" and "kubectl exec". They have no effect
+// here, because input is always passed on and a terminal is detected.
 func acceptHabits(cmd *cobra.Command) {
 	cmd.Flags().BoolP("stdin", "i", false, "")
 	cmd.Flags().BoolP("tty", "t", false, "")
@@ -60,7 +60,8 @@ func acceptHabits(cmd *cobra.Command) {
 	}
 }
 
-// anyNode is the node that is meant. A full name says its cluster by itself.
+// anyNode returns the node that name means. A full name determines its cluster, unless the flag
+// --name selects one.
 func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node, error) {
 	p, err := h.provider()
 	if err != nil {
@@ -89,10 +90,10 @@ func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node,
 	return nodeCalled(nodes, cluster, name)
 }
 
-// errNoReader is about standard output that nobody reads.
+// errNoReader is the cause of a canceled context if nobody reads standard output any more.
 var errNoReader = errors.New("nobody reads standard output")
 
-// runOn runs a command between the node and the user, and exits as it does.
+// runOn runs a command on a node with the user's input and output, and exits with its exit code.
 func (h host) runOn(ctx context.Context, n provider.Node, cmd provider.Cmd) error {
 	cmd.Stdout, cmd.Stderr, cmd.Guarded = h.out, h.err, true
 	ctx, cancel := whileRead(ctx, h.out)

@@ -46,7 +46,8 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// TestExecOfACommandThatDidNotRun tells it from one that failed.
+// TestExecOfACommandThatDidNotRun checks that a command that could not run is an error of mkube,
+// and not an exit code of the command.
 func TestExecOfACommandThatDidNotRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "mkube")
@@ -67,7 +68,7 @@ func TestExecInterrupted(t *testing.T) {
 	w.want(t, w.main(ctx, []string{"exec", "worker", "--", "sleep", "9"}), Interrupted, "", "Interrupted.\n")
 }
 
-// TestNoTerminal leaves alone what is no terminal, files too.
+// TestNoTerminal checks that a command gets no terminal if standard input is a file.
 func TestNoTerminal(t *testing.T) {
 	t.Parallel()
 	f, err := os.Open(os.DevNull)

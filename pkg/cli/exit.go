@@ -9,46 +9,45 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Code is what mkube exits with. Exec and kubectl exit with the code of the command
-// that they ran.
+// Code is the exit code of mkube. exec and kubectl exit with the exit code of the command that
+// they ran.
 type Code int
 
 const (
-	// OK is for what was done, or was so already.
+	// OK means success, also if there was nothing to do.
 	OK Code = 0
-	// Failed is for what was asked for rightly and went wrong.
+	// Failed means that a valid request failed.
 	Failed Code = 1
-	// Usage is for what was asked for wrongly, by flags, arguments or a
-	// configuration file. Nothing was touched.
+	// Usage means a mistake in flags, arguments or the configuration file. Nothing was changed.
 	Usage Code = 2
-	// Interrupted is 128 and the number of SIGINT, as shells have it, see
+	// Interrupted is 128 plus the number of SIGINT, as in shells, see
 	// https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html.
 	Interrupted Code = 130
-	// BrokenPipe is 128 and the number of SIGPIPE: what reads standard output has ended.
+	// BrokenPipe is 128 plus the number of SIGPIPE: the reader of standard output has ended.
 	BrokenPipe Code = 141
 )
 
-// usageError is a mistake in what the user asked for.
+// usageError is a mistake in the user's request.
 type usageError struct {
 	err error
-	// command is whose help tells more, nil for none.
+	// command is the command to whose help the message refers. If nil, the message refers to none.
 	command *cobra.Command
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// usagef is a mistake on the command line of a command.
+// usagef returns an error about the command line of a command.
 func usagef(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...), cmd}
 }
 
-// silent is the end of a command that has said all there is to say.
+// silent is the error of a command that has already printed its messages.
 type silent Code
 
 func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
-// finish says what a command's error has to say, and how to exit.
+// finish prints the error of a command, and returns the exit code.
 func finish(ctx context.Context, w io.Writer, err error) Code {
 	var said silent
 	if errors.As(err, &said) {
@@ -74,8 +73,8 @@ func codeOf(ctx context.Context, err error) Code {
 	return Failed
 }
 
-// say writes an error, each one of joined ones by itself, and returns how many. To
-// one who interrupted it is no news that something was interrupted.
+// say prints an error, each joined error on its own line, and returns the number of lines. After
+// an interrupt, it omits the errors about the interrupt.
 func say(w io.Writer, err error, interrupted bool) int {
 	said := 0
 	for _, one := range separateErrors(err) {

@@ -43,7 +43,7 @@ balancer, a cluster with several control planes. No cluster is needed.`,
 	}
 }
 
-// everything is a configuration with every component there can be.
+// everything returns a configuration with every component that a cluster can have.
 func everything() config.Cluster {
 	nodes := []config.Node{{Role: config.ControlPlane}, {Role: config.ControlPlane}, {Role: config.ControlPlane}}
 	return config.Cluster{Nodes: nodes, Addons: config.Addons()}.Default()
@@ -81,7 +81,7 @@ func (h host) explain(name string) error {
 // loadBalancer is the component that only clusters with several control planes have.
 const loadBalancer = "load-balancer"
 
-// explanation is what there is to say of a component.
+// explanation returns the description of a component, see the help of explain.
 func explanation(cl *cluster.Cluster, graph component.Graph, c component.Component) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s.\n", c.Name, c.Short)
@@ -125,13 +125,13 @@ func explanation(cl *cluster.Cluster, graph component.Graph, c component.Compone
 	return b.String(), nil
 }
 
-// columns are lines whose tabs are made columns.
+// columns aligns lines at their tabs.
 func columns(lines []string) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, line := range lines {
 		fmt.Fprintln(w, line)
 	}
-	_ = w.Flush() // a strings.Builder takes all
+	_ = w.Flush() // a strings.Builder returns no errors
 	return b.String()
 }

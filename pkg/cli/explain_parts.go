@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// order says what a component comes after, and what comes after it.
+// order returns lines with the components that a component waits for, and those that wait for it.
 func order(graph component.Graph, c component.Component) []string {
 	var lines []string
 	add := func(what string, names []string) {
@@ -38,7 +38,7 @@ func order(graph component.Graph, c component.Component) []string {
 	return lines
 }
 
-// runsAs says what a component is on a node.
+// runsAs describes the form of a component on a node: a service, a static pod or a Deployment.
 func runsAs(c component.Component) string {
 	switch {
 	case c.Unit != "":
@@ -49,7 +49,7 @@ func runsAs(c component.Component) string {
 	return "  a Deployment, as you could create it yourself"
 }
 
-// filePaths are files with their modes, and folders of data.
+// filePaths returns lines with the paths and modes of files, and with folders of data.
 func filePaths(files []provider.File, data []string) []string {
 	var lines []string
 	for _, f := range files {
@@ -66,8 +66,7 @@ func filePaths(files []provider.File, data []string) []string {
 	return lines
 }
 
-// example is a cluster that there is not, with nodes that only have names and
-// addresses.
+// example returns a cluster that does not exist. Its nodes only have names and addresses.
 func example(cfg config.Cluster) (*cluster.Cluster, error) {
 	keys, err := cluster.NewPKI(time.Now())
 	if err != nil {
@@ -81,7 +80,7 @@ func example(cfg config.Cluster) (*cluster.Cluster, error) {
 	return cluster.New(cfg, nodes, keys), nil
 }
 
-// exampleNode is a node on paper.
+// exampleNode is a node that does not exist.
 type exampleNode struct {
 	name    string
 	role    config.Role

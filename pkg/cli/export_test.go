@@ -60,7 +60,8 @@ func TestExportLogsOfAHalfBrokenCluster(t *testing.T) {
 		"Warning: exporting cluster/pods.yaml: running kubectl get pods --all-namespaces --output yaml --request-timeout 10s on a-node: exit code 1: no server\n")
 }
 
-// TestExportLogsOfNothing fails, and says why for each file.
+// TestExportLogsOfNothing checks that export fails if it can write no file, with the reason for
+// each.
 func TestExportLogsOfNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "red")
@@ -71,7 +72,7 @@ func TestExportLogsOfNothing(t *testing.T) {
 	}
 }
 
-// TestExportLogsToATemporaryFolder, which is new each time.
+// TestExportLogsToATemporaryFolder checks that the default folder is a new one each time.
 func TestExportLogsToATemporaryFolder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "red")
@@ -96,7 +97,7 @@ func TestExportLogsWhereNothingCanBeWritten(t *testing.T) {
 	w.want(t, w.run(t, "export logs --name red "+file), Failed, "", "Error: mkdir "+file+": not a directory\n")
 }
 
-// deadNode is one that is off.
+// deadNode is a node that does not run.
 type deadNode struct{ *fakeNode }
 
 var errOff = errors.New("the node is off")

@@ -22,12 +22,12 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-// fakeProvider has clusters in memory.
+// fakeProvider is a provider with clusters in memory.
 type fakeProvider struct {
-	provider.Provider // what no test needs
+	provider.Provider // nil, because no test calls its other methods
 	mu                sync.Mutex
 	clusters          map[string][]provider.Node
-	err               error // of every call
+	err               error // returned by every call
 	deleteErr         error
 }
 
@@ -53,8 +53,8 @@ func (p *fakeProvider) Delete(_ context.Context, cluster, _ string) error {
 	return p.err
 }
 
-// fakeNode answers commands from a script: what the joined arguments begin with,
-// and what comes of it. It repeats any other command, with its input.
+// fakeNode answers commands with a script: a map from the beginning of the joined arguments to the
+// answer. It prints any other command, and its input.
 type fakeNode struct {
 	name   string
 	role   config.Role
@@ -89,7 +89,7 @@ func (n *fakeNode) Run(_ context.Context, cmd provider.Cmd) error {
 	if cmd.Stdout == nil {
 		cmd.Stdout = io.Discard
 	}
-	if cmd.Args[0] == "flock" { // it gives its lock to everybody
+	if cmd.Args[0] == "flock" { // every command gets the lock
 		fmt.Fprintln(cmd.Stdout, "held")
 		_, err := io.Copy(io.Discard, cmd.Stdin)
 		return err
@@ -102,7 +102,7 @@ func (n *fakeNode) Run(_ context.Context, cmd provider.Cmd) error {
 	return nil
 }
 
-// says is a command that prints.
+// says returns an answer that prints text.
 func says(text string) func(provider.Cmd) error {
 	return func(cmd provider.Cmd) error {
 		_, err := io.WriteString(cmd.Stdout, text)
@@ -110,7 +110,7 @@ func says(text string) func(provider.Cmd) error {
 	}
 }
 
-// fails is a command that fails.
+// fails returns an answer that fails.
 func fails(code int, stderr string) func(provider.Cmd) error {
 	return func(cmd provider.Cmd) error {
 		if cmd.Stderr != nil {
@@ -127,7 +127,7 @@ clusters: [{name: blue, cluster: {server: "https://10.89.0.2:6443", certificate-
 users: [{name: blue, user: {client-certificate-data: Y2VydA==, client-key-data: a2V5}}]
 `
 
-// nodesOf is a cluster with a control plane and a worker.
+// nodesOf returns the nodes of a cluster with a control plane and a worker.
 func nodesOf(cluster string) []provider.Node {
 	return []provider.Node{
 		&fakeNode{name: cluster + "-control-plane", role: config.ControlPlane, ip: "10.89.0.2", script: map[string]func(provider.Cmd) error{
@@ -138,14 +138,15 @@ func nodesOf(cluster string) []provider.Node {
 	}
 }
 
-// world is a host for one command.
+// world is the host of one command.
 type world struct {
 	host
 	fake     *fakeProvider
 	out, err bytes.Buffer
 }
 
-// newWorld has clusters of these names, and neither kubectl nor any environment.
+// newWorld returns a world with clusters of these names, without kubectl and with an empty
+// environment.
 func newWorld(t *testing.T, clusters ...string) *world {
 	t.Helper()
 	w := &world{fake: &fakeProvider{clusters: map[string][]provider.Node{}}}
@@ -168,7 +169,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 	return w
 }
 
-// setenv sets a variable of the environment.
+// setenv sets an environment variable.
 func (w *world) setenv(name, value string) {
 	before := w.getenv
 	w.getenv = func(n string) string {
@@ -179,13 +180,13 @@ func (w *world) setenv(name, value string) {
 	}
 }
 
-// run runs a command line; its words are apart by blanks.
+// run runs a command line. Blanks separate its arguments.
 func (w *world) run(t *testing.T, line string) Code {
 	t.Helper()
 	return w.main(t.Context(), strings.Fields(line))
 }
 
-// want wants an exit code and exact output.
+// want checks the exit code and the exact output.
 func (w *world) want(t *testing.T, got, code Code, out, err string) {
 	t.Helper()
 	if got != code {

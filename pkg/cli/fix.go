@@ -45,7 +45,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 	if err != nil {
 		return err
 	}
-	// The last one first: it may hide the others.
+	// The last fault is fixed first, because it may hide the others.
 	names := slices.Clone(left)
 	slices.Reverse(names)
 	if one != "" {

@@ -44,7 +44,7 @@ func (h host) getClusters(ctx context.Context, format string) error {
 	if err != nil {
 		return err
 	}
-	items := []clusterItem{} // never null in JSON
+	items := []clusterItem{} // an empty list, and not null, in JSON
 	for _, name := range names {
 		items = append(items, clusterItem{name})
 	}
@@ -113,7 +113,7 @@ func (h host) getNodes(ctx context.Context, name string, all bool, format string
 }
 
 func nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]nodeItem, error) {
-	items := []nodeItem{} // never null in JSON
+	items := []nodeItem{} // an empty list, and not null, in JSON
 	for _, cluster := range clusters {
 		nodes, err := p.Nodes(ctx, cluster)
 		if err != nil {
@@ -183,7 +183,7 @@ func (h host) getKubeconfig(ctx context.Context, name string, internal bool) err
 	return err
 }
 
-// nodes are those of a cluster that must be there.
+// nodes returns the nodes of a cluster that must exist.
 func (h host) nodes(ctx context.Context, name string) ([]provider.Node, error) {
 	p, err := h.provider()
 	if err != nil {

@@ -62,7 +62,7 @@ blue-worker          worker          10.89.0.3   v1.37.2
 	}
 }
 
-// kubeconfigOf is the kubeconfig that comes of adminConf.
+// kubeconfigOf returns the kubeconfig that results from adminConf.
 func kubeconfigOf(cluster, server string) string {
 	name := "mkube-" + cluster
 	return `apiVersion: v1
@@ -95,7 +95,7 @@ func TestClusterNameFromTheEnvironment(t *testing.T) {
 	w.want(t, w.run(t, "get nodes --name blue"), OK, "blue-control-plane\nblue-worker\n", "")
 }
 
-// TestDaemonIsDown fails every command that needs the provider in the same way.
+// TestDaemonIsDown checks that every command that needs the provider fails in the same way.
 func TestDaemonIsDown(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{

@@ -7,7 +7,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
-// Formats of a graph.
+// Output formats of a graph.
 const (
 	formatMermaid = "mermaid"
 	formatDOT     = "dot"

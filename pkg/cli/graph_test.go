@@ -25,8 +25,8 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// TestGraphOfAConfiguration draws what that cluster has, and no edge to what it has
-// not.
+// TestGraphOfAConfiguration checks that the graph contains only the components of the
+// configuration, and only edges between them.
 func TestGraphOfAConfiguration(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "c.yaml")

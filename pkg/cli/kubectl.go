@@ -28,7 +28,7 @@ input.`,
 			return h.kubectl(cmd.Context(), h.clusterName(name), args)
 		},
 	}
-	// What follows the first word is kubectl's, also without a "--".
+	// All words from the first argument on are kubectl's, also without a "--".
 	cmd.Flags().SetInterspersed(false)
 	h.nameFlag(cmd, &name)
 	return cmd

@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// said runs mkube in a world and returns what it said and how it ended.
+// said runs mkube in a world, and returns its output and its exit code.
 func (w *world) said(t *testing.T, args ...string) (out, err string, code Code) {
 	t.Helper()
 	w.out.Reset()
@@ -26,8 +26,8 @@ func (w *world) said(t *testing.T, args ...string) (out, err string, code Code) 
 	return w.out.String(), w.err.String(), code
 }
 
-// TestExplain: every component is explained without a cluster or an engine, with what
-// it has of flags, files, ports.
+// TestExplain checks that every component is explained with its flags, files and ports, without a
+// cluster or an engine.
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -99,14 +99,14 @@ func TestBreakList(t *testing.T) {
 	}
 }
 
-// TestBreakThatFails: what may be broken in part is known to fix.
+// TestBreakThatFails checks that fix knows a fault that break may have caused in part.
 func TestBreakThatFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := &fake.Provider{Programs: map[string]fake.Program{
 		"sh": func(_ context.Context, _ *fake.Node, cmd provider.Cmd) (int, error) {
 			if strings.Contains(strings.Join(cmd.Args, " "), "kube-scheduler") {
-				return 123, nil // the breaking itself
+				return 123, nil // the command that causes the fault
 			}
 			return 0, nil
 		},
@@ -123,8 +123,8 @@ func TestBreakThatFails(t *testing.T) {
 	}
 }
 
-// TestFindings: what several faults have in common is told once, with the hints of the one that
-// is known to be there.
+// TestFindings checks that a line that several faults have in common appears once, with the hints
+// of the fault that break caused.
 func TestFindings(t *testing.T) {
 	t.Parallel()
 	list := []fault.Fault{
@@ -182,7 +182,7 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestTourList: the steps are listed without a cluster.
+// TestTourList checks that the steps are listed without a cluster.
 func TestTourList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -192,7 +192,8 @@ func TestTourList(t *testing.T) {
 	}
 }
 
-// TestTourOfMachines: the tour's own create is of what was asked for, and no other command changes.
+// TestTourOfMachines checks that the tour's own create gets the flags, and that no other command
+// changes.
 func TestTourOfMachines(t *testing.T) {
 	t.Parallel()
 	o := providerOptions{provider: vagrantName, hypervisor: "libvirt", box: "a box", cpus: 4, memory: 3000}
@@ -222,7 +223,8 @@ func TestTourOfMachines(t *testing.T) {
 	}
 }
 
-// TestIndenter: whatever the pieces, each line is set off, and the last one ends.
+// TestIndenter checks that each line is indented and the last one is completed, however the output
+// is divided.
 func TestIndenter(t *testing.T) {
 	t.Parallel()
 	for want, pieces := range map[string][]string{

@@ -30,6 +30,7 @@ type loadOptions struct {
 func (h host) loadFlags(cmd *cobra.Command, o *loadOptions) {
 	h.nameFlag(cmd, &o.name)
 	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "nodes to load into, separated by commas (default: all nodes that run pods)")
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("nodes", h.completeNodeList)
 }
 
@@ -77,7 +78,7 @@ func (h host) loadImages(ctx context.Context, images []string, o loadOptions) er
 	return h.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
 }
 
-// timed says what is loaded where, and how long it took.
+// timed prints what is loaded into which nodes, and how long it took.
 func (h host) timed(what string, nodes []provider.Node, load func() error) error {
 	var names []string
 	for _, n := range nodes {
@@ -131,7 +132,7 @@ func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) e
 	return nil
 }
 
-// openAll opens files; the error names all that it could not open.
+// openAll opens files. The error names all files that it could not open.
 func (h host) openAll(files []string) ([]io.ReadCloser, error) {
 	var list []io.ReadCloser
 	var errs []error
@@ -156,11 +157,12 @@ func (h host) openAll(files []string) ([]io.ReadCloser, error) {
 
 func closeAll(list []io.ReadCloser) {
 	for _, c := range list {
-		_ = c.Close() // they were only read
+		_ = c.Close() // closing a file that was only read loses nothing
 	}
 }
 
-// chosenNodes are the nodes that the flags mean, all that run pods by default.
+// chosenNodes returns the nodes that the flags select. By default, these are all nodes that run
+// pods.
 func (h host) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, error) {
 	name := h.clusterName(o.name)
 	nodes, err := h.nodes(ctx, name)
@@ -183,8 +185,8 @@ func (h host) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, 
 	return chosen, errors.Join(errs...)
 }
 
-// nodeCalled is a node of a cluster by its full name or the part behind the
-// cluster's.
+// nodeCalled returns a node of a cluster by its full name, or by the part after the cluster's
+// name.
 func nodeCalled(nodes []provider.Node, cluster, name string) (provider.Node, error) {
 	var names []string
 	for _, n := range nodes {

@@ -18,9 +18,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// fakeEngine has images by name.
+// fakeEngine is an engine with images by name.
 type fakeEngine struct {
-	nodeimage.Daemon // what no test needs
+	nodeimage.Daemon // nil, because no test calls its other methods
 	ids              map[string]string
 	saved            []string
 	saveErr          error
@@ -41,7 +41,7 @@ func (e *fakeEngine) Save(_ context.Context, names []string) (io.ReadCloser, err
 	return io.NopCloser(strings.NewReader("archive of " + strings.Join(names, ", "))), e.saveErr
 }
 
-// loads makes the nodes of cluster mkube take images; what they took is in the map.
+// loads makes the nodes of cluster mkube accept images. The map contains the input of each node.
 func (w *world) loads() (*fakeEngine, map[string]string) {
 	e := &fakeEngine{ids: map[string]string{"web:1": "sha256:1", "web:2": "sha256:2", "db:latest": "sha256:3"}}
 	w.engine = func() (engine, error) { return e, nil }
@@ -66,7 +66,7 @@ func TestLoad(t *testing.T) {
 	for _, tt := range []struct {
 		line, in    string
 		code        Code
-		first, rest string // what the control plane and the worker take
+		first, rest string // the input of the control plane and of the worker
 		err         string
 	}{
 		{"load image web:2", "", OK, "archive of web:2\n", "archive of web:2\n",

@@ -1,7 +1,7 @@
-// Package cli is the mkube command: flags become options, options become calls,
-// and what comes of them is said. It alone knows terminals.
+// Package cli is the mkube command. It turns flags into options and options into calls, and prints
+// the results. It is the only package that uses the terminal.
 //
-// Results go to standard output, all else to standard error.
+// Results go to standard output, and all other messages to standard error.
 package cli
 
 import (
@@ -23,31 +23,30 @@ import (
 	"github.com/mkube/mkube/pkg/transfer"
 )
 
-// Main runs mkube with its arguments, without the program's name, and returns the
-// code to exit with. When ctx ends, it is interrupted: what it was making is taken
-// away before it returns.
+// Main runs mkube with its arguments, without the program's name, and returns the exit code. If
+// ctx ends, the command is interrupted: it deletes what it was creating before Main returns.
 func Main(ctx context.Context, args []string, in io.Reader, out, err io.Writer) Code {
 	return newHost(in, out, err).main(ctx, args)
 }
 
 func (h host) main(ctx context.Context, args []string) Code {
 	root := h.root()
-	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
+	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
 	return finish(ctx, h.err, root.ExecuteContext(ctx))
 }
 
-// host is all of the world that commands touch, so that a test can be another one.
+// host is everything outside the package that commands use, so that a test can replace it.
 type host struct {
 	in       io.Reader
 	out, err io.Writer
 	getenv   func(string) string
-	// home is "" if it is not known.
+	// home is the user's home folder, or "" if it is not known.
 	home     string
 	lookPath func(string) (string, error)
 	now      func() time.Time
 
-	// provider, containers and engine are opened by the commands that need them: all
-	// providers as one, Docker's, and Docker's images.
+	// provider, containers and engine connect when a command needs them: to all providers as one,
+	// to Docker's provider, and to Docker's image store.
 	provider   func() (provider.Provider, error)
 	containers func() (provider.Provider, error)
 	engine     func() (engine, error)
@@ -56,13 +55,14 @@ type host struct {
 	build      func(context.Context, nodeimage.Options, progress.Func) (nodeimage.Result, error)
 }
 
-// engine is a container engine as a place for images.
+// engine is a container engine, used as an image store.
 type engine interface {
 	transfer.Images
 	nodeimage.Daemon
 }
 
 func newHost(in io.Reader, out, err io.Writer) host {
+	// Without a home folder, home is "", which the users of host.home handle.
 	home, _ := os.UserHomeDir()
 	h := host{
 		in: in, out: out, err: err,

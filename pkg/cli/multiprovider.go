@@ -26,12 +26,12 @@ var (
 	_ provider.Starter = (*multiProvider)(nil)
 )
 
-// everyProvider finds clusters of all providers.
+// everyProvider returns the combination of all providers.
 func (h host) everyProvider() (provider.Provider, error) {
 	return &multiProvider{docker: h.containers, sources: h.otherProviders}, nil
 }
 
-// maker makes new clusters.
+// maker returns the provider that creates new clusters.
 func (e *multiProvider) maker() (provider.Provider, error) {
 	if e.chosen != nil {
 		return e.chosen, nil
@@ -39,7 +39,8 @@ func (e *multiProvider) maker() (provider.Provider, error) {
 	return e.docker()
 }
 
-// of is the provider of a cluster.
+// of returns the provider of a cluster. For a cluster without a folder, that is the provider of
+// new clusters.
 func (e *multiProvider) of(cluster string) (provider.Provider, error) {
 	for _, s := range e.sources() {
 		if s.has(cluster) {
@@ -50,7 +51,7 @@ func (e *multiProvider) of(cluster string) (provider.Provider, error) {
 }
 
 func (e *multiProvider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
-	p, err := e.of(cfg.Name) // one more node of a cluster is looked at, too
+	p, err := e.of(cfg.Name) // of the existing cluster, if a node is to be added
 	if err != nil {
 		return provider.Refuse(provider.CheckProvider, err)
 	}
@@ -68,7 +69,7 @@ func (e *multiProvider) Create(ctx context.Context, cfg config.Cluster, creation
 func (e *multiProvider) Place(ctx context.Context, cfg config.Cluster) (config.Cluster, []string, error) {
 	p, err := e.maker()
 	if err != nil {
-		return cfg, nil, nil // whatever is asked for next will say so
+		return cfg, nil, nil // the next call to the provider returns the error
 	}
 	return provider.Place(ctx, p, cfg)
 }
@@ -89,8 +90,8 @@ func (e *multiProvider) Delete(ctx context.Context, cluster, creation string) er
 	return p.Delete(ctx, cluster, creation)
 }
 
-// Clusters is quiet about Docker where it does not answer and others are used: they
-// may be all that there is on this machine.
+// Clusters ignores an error of Docker if another provider has clusters or is chosen. Docker may
+// not be installed on this host.
 func (e *multiProvider) Clusters(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Formats of results. None is the command's own text.
+// Output formats. If the format is empty, a command prints text.
 const (
 	formatJSON = "json"
 	formatYAML = "yaml"
@@ -18,6 +18,7 @@ const (
 
 func outputFlag(cmd *cobra.Command, format *string, formats ...string) {
 	cmd.Flags().StringVarP(format, "output", "o", "", "output format: "+alternatives(formats))
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	before := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -28,7 +29,7 @@ func outputFlag(cmd *cobra.Command, format *string, formats ...string) {
 	}
 }
 
-// print writes a result as JSON or YAML, or else as text does.
+// print writes a result as JSON or YAML. For any other format, it calls text.
 func (h host) print(format string, result any, text func()) error {
 	var data []byte
 	var err error

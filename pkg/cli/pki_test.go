@@ -12,8 +12,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// withCertificates is a cluster whose control plane has an authority and a
-// certificate; the worker is off.
+// withCertificates returns a world with a cluster whose control plane has an authority and a
+// certificate. Its worker does not run.
 func withCertificates(t *testing.T) *world {
 	t.Helper()
 	now := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)

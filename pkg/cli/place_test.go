@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// farProvider makes its nodes on another machine.
+// farProvider creates its nodes on another host.
 type farProvider struct {
 	*fakeProvider
 	err error
@@ -20,7 +20,8 @@ func (p farProvider) Place(_ context.Context, cfg config.Cluster) (config.Cluste
 	return cfg.PublishedAt("192.0.2.1"), []string{"it is far"}, p.err
 }
 
-// TestCreateElsewhere: what does not work where the nodes will be is said beforehand.
+// TestCreateElsewhere checks that create warns of what does not work at the place of the nodes,
+// before it creates them.
 func TestCreateElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -36,8 +37,8 @@ func TestCreateElsewhere(t *testing.T) {
 	w.want(t, w.run(t, "create cluster --dry-run"), Usage, "", "Error: too far\n")
 }
 
-// TestEverywherePlaces: a new cluster is where the engine is, and without an engine this
-// is no matter yet.
+// TestEverywherePlaces checks that a new cluster is placed where the engine is, and that a missing
+// engine is no error yet.
 func TestEverywherePlaces(t *testing.T) {
 	t.Parallel()
 	far := &multiProvider{docker: func() (provider.Provider, error) { return farProvider{}, nil }}

@@ -9,18 +9,19 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// ignoreOptions are the flag that passes the preflight checks.
+// ignoreOptions is the flag --ignore-preflight-errors.
 type ignoreOptions struct{ names []string }
 
-// ignoreFlag is kubeadm's, see
+// ignoreFlag adds the flag. It is the same as kubeadm's, see
 // https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/.
 func ignoreFlag(cmd *cobra.Command, o *ignoreOptions) {
 	cmd.Flags().StringSliceVar(&o.names, provider.IgnoreFlag, nil,
 		"preflight checks whose errors become warnings, separated by commas: "+strings.Join(provider.Checks(), ", ")+`, or "all"`)
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc(provider.IgnoreFlag, completeChecks)
 }
 
-// ignored is what the flag passes.
+// ignored returns the checks whose errors are ignored.
 func (o ignoreOptions) ignored() (provider.Ignored, error) {
 	ignored, err := provider.ParseIgnored(o.names)
 	if err != nil {
@@ -29,7 +30,7 @@ func (o ignoreOptions) ignored() (provider.Ignored, error) {
 	return ignored, nil
 }
 
-// args are the flag again, as it is typed; none where it was not.
+// args returns the flag as an argument, or nothing if it is not set.
 func (o ignoreOptions) args() []string {
 	if len(o.names) == 0 {
 		return nil
@@ -37,7 +38,8 @@ func (o ignoreOptions) args() []string {
 	return []string{fmt.Sprintf("--%s=%s", provider.IgnoreFlag, strings.Join(o.names, ","))}
 }
 
-// completeChecks completes a list of checks, with commas between.
+// completeChecks completes a list of checks that are separated by commas. "all" is only offered as
+// the first element.
 func completeChecks(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	known := provider.Checks()

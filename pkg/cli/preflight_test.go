@@ -23,7 +23,7 @@ func TestIgnoreUnknownCheck(t *testing.T) {
 	}
 }
 
-// TestCreateWarns: warnings stand before the steps, as objects for programs.
+// TestCreateWarns checks that warnings are printed before the steps, for programs as JSON objects.
 func TestCreateWarns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

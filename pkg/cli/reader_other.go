@@ -7,6 +7,8 @@ import (
 	"io"
 )
 
+// whileRead returns a context that ends with ctx. Only on Unix does mkube notice that a pipe has
+// lost its reader.
 func whileRead(ctx context.Context, _ io.Writer) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readerCheck is how often, in milliseconds, an output is looked at whose other end may
-// have been closed.
+// readerCheck is the time, in milliseconds, after which a poll of the output returns to check
+// whether the context has ended.
 const readerCheck = 200
 
-// whileRead is a context that also ends, because of errNoReader, when out is a pipe that
-// nobody reads any longer. A program learns that only when it writes; one that follows a
-// log may have nothing to write for hours.
+// whileRead returns a context that also ends if out is a pipe or socket that nobody reads any
+// more. The cause is then errNoReader. A program notices a missing reader only when it writes, and
+// a program that follows a log may not write for hours.
 func whileRead(ctx context.Context, out io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := func() { cancel(nil) }
@@ -30,7 +30,7 @@ func whileRead(ctx context.Context, out io.Writer) (context.Context, context.Can
 	}
 	go func() {
 		for ctx.Err() == nil {
-			poll := []unix.PollFd{{Fd: int32(f.Fd())}} // an error is reported without being asked for
+			poll := []unix.PollFd{{Fd: int32(f.Fd())}} // POLLERR is always reported, so Events can be empty
 			n, err := unix.Poll(poll, readerCheck)
 			if err == nil && n > 0 && poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
 				cancel(errNoReader)

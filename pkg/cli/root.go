@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// root is the whole command line.
+// root returns the root command with all commands.
 func (h host) root() *cobra.Command {
 	root := group("mkube", "mkube runs Kubernetes clusters in containers", h.versionCommand(), h.docsCommand())
 	for _, g := range h.commandGroups() {
@@ -31,7 +31,8 @@ Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.`
   mkube delete cluster`
 	root.Version = version()
 	root.SetVersionTemplate("mkube version {{.Version}}\n")
-	// A group runs only to report that a subcommand is missing: its usage is the line with [command].
+	// A group runs only to report that a subcommand is missing, so its usage is the line with
+	// [command].
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(h.in)
@@ -41,7 +42,7 @@ Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.`
 	return root
 }
 
-// commandGroup is commands that help shows together.
+// commandGroup is a group of commands in the help.
 type commandGroup struct {
 	title    string
 	commands []*cobra.Command
@@ -60,7 +61,7 @@ func (h host) commandGroups() []commandGroup {
 	}
 }
 
-// group is a command that needs another word behind it.
+// group returns a command that requires a subcommand.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -79,7 +80,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// words are the commands that may follow a command.
+// words returns the names of the subcommands of a command.
 func words(cmd *cobra.Command) []string {
 	var list []string
 	for _, c := range cmd.Commands() {
@@ -90,7 +91,7 @@ func words(cmd *cobra.Command) []string {
 	return list
 }
 
-// flagError makes a mistake in flags a usageError, with the flag that may have been
+// flagError turns a mistake in flags into a usageError, and suggests the flag that was probably
 // meant.
 func flagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
@@ -113,7 +114,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef(cmd, "unknown flag --%s of %s: did you mean --%s?", name, cmd.CommandPath(), meant)
 }
 
-// noArgs refuses arguments. A name that kind's users may put there has its flag.
+// noArgs rejects arguments. The error suggests --name, because users of kind may write the
+// cluster's name as an argument.
 func noArgs(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -124,7 +126,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef(cmd, "unexpected argument %q of %s", args[0], cmd.CommandPath())
 }
 
-// someArgs wants at least one argument.
+// someArgs requires at least one argument.
 func someArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -134,7 +136,8 @@ func someArgs(what string) cobra.PositionalArgs {
 	}
 }
 
-// limitFlag adds a flag for a time limit. A negative one is refused before the command does anything.
+// limitFlag adds a flag for a time limit. A negative value is rejected before the command does
+// anything.
 func limitFlag(cmd *cobra.Command, limit *time.Duration, name string, value time.Duration, usage string) {
 	cmd.Flags().DurationVar(limit, name, value, usage)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -145,17 +148,19 @@ func limitFlag(cmd *cobra.Command, limit *time.Duration, name string, value time
 	}
 }
 
-// nameVariable is the cluster's name where no flag gives it, as KIND_CLUSTER_NAME is
-// kind's.
+// nameVariable is the environment variable with the cluster's name if no flag sets it. It
+// corresponds to KIND_CLUSTER_NAME.
 const nameVariable = "MKUBE_CLUSTER_NAME"
 
-// nameFlag is the cluster's name; an empty one is to be resolved by clusterName.
+// nameFlag adds the flag for the cluster's name. Its value must be resolved with clusterName,
+// because it may be empty.
 func (h host) nameFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "name", "", `name of the cluster (default $`+nameVariable+` or "mkube")`)
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("name", h.completeClusters)
 }
 
-// clusterName is the name from a flag, else the variable's, else the default.
+// clusterName returns the value of a flag, or else the variable, or else the default.
 func (h host) clusterName(flag string) string {
 	for _, name := range []string{flag, h.getenv(nameVariable)} {
 		if name != "" {
@@ -165,14 +170,15 @@ func (h host) clusterName(flag string) string {
 	return defaultName
 }
 
-// defaultName is what config.Cluster.Default calls a cluster.
+// defaultName is the name that config.Cluster.Default sets.
 const defaultName = "mkube"
 
 func kubeconfigFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "kubeconfig", "", "kubeconfig file (default $KUBECONFIG or ~/.kube/config)")
 }
 
-// forName is the flag that a next step needs to mean this cluster.
+// forName returns the flag that a suggested command needs for this cluster, or "" for the default
+// cluster.
 func (h host) forName(name string) string {
 	if name == h.clusterName("") {
 		return ""
@@ -180,7 +186,7 @@ func (h host) forName(name string) string {
 	return " --name " + name
 }
 
-// tell writes a line for the user.
+// tell prints a line for the user to standard error.
 func (h host) tell(format string, args ...any) {
 	fmt.Fprintf(h.err, strings.TrimSuffix(format, "\n")+"\n", args...)
 }

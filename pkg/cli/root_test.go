@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestUsage is what one hears who asks wrongly. Nothing is opened for it.
+// TestUsage checks the messages about usage errors, which need no provider.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
@@ -160,8 +160,8 @@ Use "mkube [command] --help" for more information about a command.
 	}
 }
 
-// TestEveryCommandHasItsHelp walks the tree: every command that does something says
-// what and shows how.
+// TestEveryCommandHasItsHelp checks that every command that can be run has a description and an
+// example.
 func TestEveryCommandHasItsHelp(t *testing.T) {
 	t.Parallel()
 	var walk func(*cobra.Command)

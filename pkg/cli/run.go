@@ -97,8 +97,8 @@ func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []strin
 	return nil
 }
 
-// firstControlPlane is the name of a cluster's first control plane, which the
-// configuration may choose.
+// firstControlPlane returns the name of a cluster's first control plane, which the configuration
+// may set.
 func firstControlPlane(ctx context.Context, p provider.Provider, cluster string) (string, error) {
 	nodes, err := state.Nodes(ctx, p, cluster)
 	if err != nil {

@@ -13,19 +13,20 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// console shows a long command: its steps while it runs, then its messages.
+// console shows the progress of a long command, and then its messages.
 type console struct {
 	renderer progress.Renderer
 	recorder progress.Recorder
 	getenv   func(string) string
 	err      io.Writer
-	// json says that a program reads along: then every word is an object too, and
-	// what is only for people is left out.
+	// json is set if a program reads the output. Then every message is a JSON object, too, and
+	// messages that are only for people are omitted.
 	json bool
 }
 
 func progressFlag(cmd *cobra.Command, mode *string) {
 	cmd.Flags().StringVar(mode, "progress", "auto", "progress display: "+progress.Modes)
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions([]string{"auto", "tty", "plain", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -35,19 +36,19 @@ func (h host) onConsole(cmd *cobra.Command, mode string, run func(context.Contex
 	if err != nil {
 		return usagef(cmd, "--progress: %w", err)
 	}
-	defer func() { _ = r.Close() }() // it said so at each Write
+	defer func() { _ = r.Close() }() // each Write has already reported the error
 	ctx := cmd.Context()
 	s := &console{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
 	s.recorder.Next = func(e progress.Event) {
 		if s.json || ctx.Err() == nil {
 			r.On(s.brief(e))
-		} // else what now fails has only been stopped, as the renderer says at its end
+		} // otherwise the failure is due to the interrupt, which the renderer reports at its end
 	}
 	return s.exit(ctx, run(ctx, s))
 }
 
-// brief is an event for people without the log behind an error: they get to read
-// that at the end, with the error.
+// brief returns an event without the log in its error, unless the output is JSON. The log follows
+// at the end, with the error.
 func (s *console) brief(e progress.Event) progress.Event {
 	if e.State == progress.Failed && !s.json {
 		e.Detail, _, _ = strings.Cut(e.Detail, "\n")
@@ -55,21 +56,22 @@ func (s *console) brief(e progress.Event) progress.Event {
 	return e
 }
 
-// words is where words go from now on: no more steps are shown.
+// words ends the display of steps, and returns the writer for messages.
 func (s *console) words() io.Writer {
 	if s.json {
 		return s.renderer
 	}
+	// Each Write has already reported the error of Close.
 	_ = s.renderer.Close()
 	return s.err
 }
 
-// warn shows a line beside the steps.
+// warn prints a line next to the steps.
 func (s *console) warn(line string) {
 	fmt.Fprintln(s.renderer, "Warning: "+line)
 }
 
-// people is words for people only.
+// people returns the writer for messages that are only for people.
 func (s *console) people() io.Writer {
 	if s.json {
 		return io.Discard
@@ -77,7 +79,7 @@ func (s *console) people() io.Writer {
 	return s.words()
 }
 
-// exit says what an error has to say, and gives how to exit.
+// exit prints an error, and returns the exit code as an error.
 func (s *console) exit(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -85,21 +87,21 @@ func (s *console) exit(ctx context.Context, err error) error {
 	return silent(finish(ctx, s.words(), err))
 }
 
-// table shows where the time went.
+// table prints how long each step took.
 func (s *console) table() {
 	fmt.Fprintln(s.people())
-	// The words that follow would fail in the same way.
+	// If it fails, the messages that follow fail in the same way.
 	_ = progress.Table(s.people(), s.recorder.Events(), progress.Options{Getenv: s.getenv})
 }
 
-// began reports whether there was any step, and got whether one was done.
+// began reports whether any step began, and got whether any step was done.
 func (s *console) began() bool { return len(s.recorder.Events()) > 0 }
 
 func (s *console) got() bool {
 	return slices.ContainsFunc(s.recorder.Events(), func(e progress.Event) bool { return e.State == progress.Done })
 }
 
-// traced makes a provider tell every command that it runs.
+// traced returns a provider that prints every command that it runs on a node.
 func (s *console) traced(p provider.Provider) provider.Provider {
 	return provider.Trace(p, s.renderer)
 }

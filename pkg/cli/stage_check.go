@@ -32,7 +32,7 @@ The exit code is 0 only if all of this is true.`,
 		},
 	}
 	h.nameFlag(cmd, &name)
-	// All at once takes an emulated machine more than a minute.
+	// An emulated machine needs more than a minute to try all functions at the same time.
 	limitFlag(cmd, &wait, "wait", 90*time.Second, "maximum time to retry a function that must work and does not")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
 	return cmd
@@ -75,7 +75,7 @@ func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, f
 	return silent(Failed)
 }
 
-// count is a number with the words for one and for several.
+// count returns a number with the singular or the plural of a word.
 func count(n int, one, several string) string {
 	if n == 1 {
 		return "1 " + one

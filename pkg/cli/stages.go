@@ -73,7 +73,8 @@ func (h host) stages(ctx context.Context, name, format string) error {
 	return h.print(format, items, func() { h.stageTable(name, items) })
 }
 
-// stageItems are stages with what each that is not there waits for.
+// stageItems returns the components. Each component that is not up has a list of the components
+// that it waits for.
 func stageItems(list []stages.Status) []stageItem {
 	there := map[string]bool{}
 	var items []stageItem
@@ -129,9 +130,10 @@ func (h host) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 }
 
-// untilFlag adds the flag until. An omitted one means the components byDefault.
+// untilFlag adds the flag --until. byDefault describes its default.
 func untilFlag(cmd *cobra.Command, until *string, byDefault string) {
 	cmd.Flags().StringVar(until, "until", "", "last component to bring up, as listed by mkube explain (default: "+byDefault+")")
+	// Registering a completion fails only for an unknown flag, and this flag exists.
 	_ = cmd.RegisterFlagCompletionFunc("until", completeComponents)
 }
 
@@ -215,14 +217,14 @@ func (h host) stageBack(ctx context.Context, s *console, o stageOptions) error {
 	return nil
 }
 
-// components are the names of all components that a cluster can have.
+// components returns the names of all components that a cluster can have.
 func components() []string {
 	return bootstrap.Components(config.Cluster{
 		Nodes: []config.Node{{}, {}, {Role: config.LoadBalancer}}, Addons: config.Addons(),
 	}).Names()
 }
 
-// knownComponent refuses a name, unless it is empty, that no component has.
+// knownComponent returns an error if no component has the name. An empty name is accepted.
 func knownComponent(cmd *cobra.Command, name string) error {
 	all := components()
 	if name == "" || slices.Contains(all, name) {

@@ -2,7 +2,7 @@ package cli
 
 import "strings"
 
-// alternatives writes words as "a, b or c".
+// alternatives returns words as "a, b or c".
 func alternatives(words []string) string {
 	if len(words) == 1 {
 		return words[0]

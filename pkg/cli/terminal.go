@@ -9,10 +9,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// onTerminal runs a command with the user's standard input. Where standard input and
-// output are a terminal the command gets one too, and every key, Ctrl-C among them.
-// A terminal alone at the input is left to others: the command's output goes
-// elsewhere, often to a pager that reads keys.
+// onTerminal runs a command with the user's standard input. If standard input and output are
+// terminals, the command gets a terminal, too, and receives every key, including Ctrl-C. If only
+// standard input is a terminal, the command gets no input. Its output goes to another program
+// then, often a pager that reads keys.
 func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	in, fromTerminal := terminal(h.in)
 	out, toTerminal := terminal(h.out)
@@ -23,7 +23,7 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	case !toTerminal:
 		return run()
 	}
-	sizes, stop := sizesOf(out) // first, so that no change is missed
+	sizes, stop := sizesOf(out) // first, so that no change of the size is missed
 	defer stop()
 	columns, rows, err := term.GetSize(out)
 	if err != nil {
@@ -33,14 +33,14 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	if err != nil {
 		return fmt.Errorf("switching the terminal to raw mode: %w", err)
 	}
-	defer func() { _ = term.Restore(in, before) }() // there is no more to try
+	defer func() { _ = term.Restore(in, before) }() // there is nothing else to try
 	cmd.Stdin, cmd.TTY, cmd.Sizes = h.in, true, sizes
 	cmd.Env = append(cmd.Env, "TERM="+h.getenv("TERM"))
 	cmd.Args = sized(cmd.Args, columns, rows)
 	return run()
 }
 
-// sized makes a command that begins on a terminal of a size.
+// sized returns a command that sets the size of its terminal and then runs args.
 func sized(args []string, columns, rows int) []string {
 	stty := fmt.Sprintf(`stty columns %d rows %d; exec "$@"`, columns, rows)
 	return append([]string{"sh", "-c", stty, "sh"}, args...)

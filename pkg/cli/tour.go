@@ -25,10 +25,10 @@ type tourOptions struct {
 	nonInteractive, list, colour, plain bool
 }
 
-// tourNote is what a cluster keeps of where its tour stands.
+// tourNote is the name of the cluster's note with the place of its tour.
 const tourNote = "tour"
 
-// tourCluster is the cluster of a tour: a playground, and nobody's own.
+// tourCluster is the default cluster of a tour. It is separate from the user's other clusters.
 const tourCluster = "tour"
 
 func (h host) tourCommand() *cobra.Command {
@@ -59,24 +59,25 @@ good. The flags for nodes, such as --provider, apply only when the tour begins.`
 	f.BoolVar(&o.list, "list", false, "list the steps")
 	f.BoolVar(&o.plain, "no-color", false, "disable colors, which $NO_COLOR also does")
 	f.StringVar(&o.record, "record", "", "write what the commands print into a file, as JSON")
-	_ = f.MarkHidden("record") // for docs/walkthrough.md
+	_ = f.MarkHidden("record") // only the build of docs/walkthrough.md uses it
 	return cmd
 }
 
-// A tourSession is the tour on its way.
+// A tourSession is one run of the tour.
 type tourSession struct {
 	host
 	o     tourOptions
 	steps []tour.Step
 	sh    liveShell
-	// in is nil where nobody is asked.
+	// in is the user's input. If nil, the tour runs without questions.
 	in *bufio.Reader
-	// columns is the width of text; rows is 0 where the screen is no terminal.
+	// columns is the width of the text. rows is the height of the screen, or 0 if the output is
+	// not a terminal.
 	columns, rows int
 	recorded      map[string][]string
 }
 
-// errLeft ends a tour that is left.
+// errLeft is the error of a tour that the user leaves.
 var errLeft = errors.New("left")
 
 func (h host) tour(ctx context.Context, o tourOptions) error {
@@ -104,6 +105,7 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	defer done()
+	// If the output is not a terminal, the text is as wide as on one with 80 columns, see screen.
 	t := &tourSession{host: h, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
 	t.screen()
 	if !o.nonInteractive {
@@ -126,15 +128,15 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 	return t.keep()
 }
 
-// flags are those that the cluster is created with.
+// flags returns the flags for the command that creates the cluster.
 func (o tourOptions) flags() []string {
 	return append(o.providerOptions.args(), o.ignoreOptions.args()...)
 }
 
-// creates is the story's command that makes the cluster.
+// creates is the prefix of the command of the tour that creates the cluster.
 const creates = "mkube create cluster "
 
-// madeOf is the story of a cluster that is created with some more flags.
+// madeOf adds flags to the command that creates the cluster, and returns the steps.
 func madeOf(steps []tour.Step, flags []string) []tour.Step {
 	if len(flags) == 0 {
 		return steps
@@ -149,7 +151,7 @@ func madeOf(steps []tour.Step, flags []string) []tour.Step {
 	return steps
 }
 
-// screen finds out what the text is shown on.
+// screen reads the size of the terminal, and decides whether to use colors.
 func (t *tourSession) screen() {
 	fd, ok := terminal(t.out)
 	if !ok {
@@ -168,11 +170,10 @@ func (t *tourSession) named() string {
 	return " --name " + t.o.cluster
 }
 
-// say writes a line of the tour. It is what the command is for: it goes to standard
-// output.
+// say prints a line of the tour to standard output, because the text is the result of the command.
 func (t *tourSession) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
 
-// walk goes through the story from a place on.
+// walk runs the steps of the tour from a place on.
 func (t *tourSession) walk(ctx context.Context, at place) error {
 	for i := at.Step; i < len(t.steps); i++ {
 		s := t.steps[i]
@@ -194,7 +195,7 @@ func (t *tourSession) walk(ctx context.Context, at place) error {
 	return nil
 }
 
-// step shows the blocks of a step, from one command on.
+// step runs the blocks of a step from a command on.
 func (t *tourSession) step(ctx context.Context, s tour.Step, at place) error {
 	n := 0
 	for _, b := range s.Blocks {
@@ -217,7 +218,7 @@ func (t *tourSession) step(ctx context.Context, s tour.Step, at place) error {
 	return t.remember(ctx, place{at.Step + 1, 0})
 }
 
-// keep writes down what was recorded.
+// keep writes the recorded output to the file of --record.
 func (t *tourSession) keep() error {
 	if t.o.record == "" {
 		return nil
@@ -229,7 +230,7 @@ func (t *tourSession) keep() error {
 	return os.WriteFile(t.o.record, append(data, '\n'), 0o644)
 }
 
-// wrap breaks a paragraph into lines of a width.
+// wrap breaks a paragraph into lines of at most width bytes, if its words allow it.
 func wrap(text string, width int) string {
 	var lines []string
 	line := ""
@@ -242,10 +243,11 @@ func wrap(text string, width int) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// place is where a tour stands: before a command of a step, both counted from 0.
+// place is a place in a tour: before a command of a step. Both numbers start at 0.
 type place struct{ Step, Command int }
 
-// resume finds the place where a tour was left.
+// resume returns the place where the tour was left. If the cluster does not exist, that is the
+// beginning.
 func (t *tourSession) resume(ctx context.Context) (place, error) {
 	p, err := t.provider()
 	if err != nil {
@@ -268,7 +270,7 @@ func (t *tourSession) resume(ctx context.Context) (place, error) {
 	return here, nil
 }
 
-// remember writes down on the cluster, once there is one, where the tour stands.
+// remember writes a place to the cluster, if the cluster exists already.
 func (t *tourSession) remember(ctx context.Context, at place) error {
 	p, err := t.provider()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/tour"
 )
 
-// Styles of a terminal, see ECMA-48.
+// Parameters of the sequence SGR of terminals, see ECMA-48.
 const (
 	bold  = "1"
 	dim   = "2"
@@ -30,7 +30,8 @@ func (t *tourSession) style(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// command shows a command, lets it run, and says whether it did what it must.
+// command shows a command, runs it, and reports whether the result is as expected. If it is not,
+// the user can run the command again; without a user, this is an error.
 func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command) error {
 	t.say("\n%s\n", t.style(bold, "  $ "+strings.ReplaceAll(c.Script, "\n", "\n  > ")))
 	for {
@@ -53,7 +54,8 @@ func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command)
 	}
 }
 
-// ask waits for the user to let a command run, and runs others that are typed.
+// ask waits until the user confirms or skips a command. In the meantime, it runs other commands
+// that the user types.
 func (t *tourSession) ask(ctx context.Context, c *tour.Command) (skip bool, err error) {
 	for t.in != nil {
 		fmt.Fprint(t.out, t.style(dim, "  Enter runs it, s skips it, q quits; or type a command of your own: "))
@@ -91,14 +93,14 @@ func (t *tourSession) pause(ctx context.Context, prompt string) error {
 	return err
 }
 
-// typed is a line that the user has typed, or why there is none.
+// typed is a line that the user has typed, or an error.
 type typed struct {
 	line string
 	err  error
 }
 
-// line waits for what the user types. The end of the input leaves the tour, and so does
-// Ctrl-C, which does not end a read: that goes on until the program ends.
+// line waits for a line of input. The end of the input and Ctrl-C leave the tour. Ctrl-C does not
+// stop the read, which continues until the program ends.
 func (t *tourSession) line(ctx context.Context) (string, error) {
 	lines := make(chan typed, 1)
 	go func() {
@@ -118,8 +120,8 @@ func (t *tourSession) line(ctx context.Context) (string, error) {
 	}
 }
 
-// play runs a command. What it prints is shown as it comes; what one that watches prints is
-// shown in place on a terminal, while it changes.
+// play runs a command. Its output appears as it arrives. The output of a command that watches is
+// updated in place while it changes, if the output is a terminal.
 func (t *tourSession) play(ctx context.Context, c *tour.Command) (tour.Result, error) {
 	if !c.Watch {
 		live := &indenter{w: t.out}
@@ -141,8 +143,8 @@ func (t *tourSession) play(ctx context.Context, c *tour.Command) (tour.Result, e
 	return result, err
 }
 
-// over moves the cursor to where a text began that is on the screen, and clears what
-// follows.
+// over returns the control sequence that moves the cursor to the beginning of a text on the
+// screen, and clears the screen from there.
 func (t *tourSession) over(text string) string {
 	if text == "" {
 		return ""
@@ -150,7 +152,7 @@ func (t *tourSession) over(text string) string {
 	return fmt.Sprintf("\x1b[%dA\x1b[J", strings.Count(t.fit(text), "\n"))
 }
 
-// fit cuts a text to what the screen shows of it.
+// fit cuts a text to the size of the screen.
 func (t *tourSession) fit(text string) string {
 	lines := strings.SplitAfter(indent(text), "\n")
 	if most := t.rows - 4; len(lines) > most {
@@ -164,7 +166,7 @@ func (t *tourSession) fit(text string) string {
 	return strings.Join(lines, "")
 }
 
-// indent sets the output of a command off from the text.
+// indent indents the output of a command.
 func indent(output string) string {
 	var b strings.Builder
 	i := &indenter{w: &b}
@@ -173,10 +175,10 @@ func indent(output string) string {
 	return b.String()
 }
 
-// indenter sets off what comes bit by bit.
+// indenter is a writer that indents output that arrives in pieces.
 type indenter struct {
 	w    io.Writer
-	open bool // whether the last line has no end yet
+	open bool // set if the last line is not complete
 }
 
 func (i *indenter) Write(p []byte) (int, error) {
@@ -194,17 +196,18 @@ func (i *indenter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end ends the last line.
+// end completes the last line.
 func (i *indenter) end() {
 	if i.open {
 		fmt.Fprintln(i.w)
 	}
 }
 
-// A liveShell is a tour.Shell that also writes the output to live, as it comes.
+// A liveShell is a tour.Shell that also writes the output to live, as it arrives.
 type liveShell func(ctx context.Context, script string, live io.Writer) (output string, code int, err error)
 
-// tourShell runs scripts of the story: mkube is this program, on the tour's cluster.
+// tourShell returns a shell for the commands of the tour. In it, mkube is this program, and its
+// default cluster is that of the tour. The caller must call done.
 func (h host) tourShell(cluster string) (sh liveShell, done func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -214,7 +217,7 @@ func (h host) tourShell(cluster string) (sh liveShell, done func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	done = func() { _ = os.RemoveAll(dir) } // a link in a folder for such
+	done = func() { _ = os.RemoveAll(dir) } // dir contains only a link, and is a temporary folder
 	if err := os.Symlink(self, filepath.Join(dir, "mkube")); err != nil {
 		done()
 		return nil, nil, err
@@ -224,8 +227,8 @@ func (h host) tourShell(cluster string) (sh liveShell, done func(), err error) {
 		var output bytes.Buffer
 		cmd := exec.CommandContext(ctx, "sh", "-c", script)
 		both := io.MultiWriter(&output, live)
-		cmd.Env, cmd.Stdout, cmd.Stderr = env, both, both // of one writer, exec makes one pipe
-		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		cmd.Env, cmd.Stdout, cmd.Stderr = env, both, both                     // with the same writer for both, exec creates only one pipe
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // the time to clean up after the interrupt; after that, the program is killed
 		cmd.WaitDelay = 20 * time.Second
 		err := cmd.Run()
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {

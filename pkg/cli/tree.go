@@ -43,7 +43,7 @@ func namespaceFlag(cmd *cobra.Command, namespace *string) {
 	cmd.Flags().StringVarP(namespace, "namespace", "n", "default", "namespace of the object")
 }
 
-// objectArgs wants KIND/NAME, or KIND NAME as kubectl takes it too.
+// objectArgs requires KIND/NAME, or KIND NAME, which kubectl accepts, too.
 func objectArgs(cmd *cobra.Command, args []string) error {
 	kind, name := object(args)
 	if len(args) == 0 || len(args) > 2 || kind == "" || name == "" || strings.Contains(name, "/") {
@@ -80,7 +80,7 @@ func (h host) tree(ctx context.Context, o treeOptions, args []string) error {
 	return h.print(o.format, root, func() { fmt.Fprint(h.out, root.Text()) })
 }
 
-// meant says of something unknown what may have been meant.
+// meant adds to the error about an unknown word the word that was probably meant.
 func meant(err error) error {
 	var unknown *inspect.UnknownError
 	if !errors.As(err, &unknown) {

@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// withAPI is a host whose clusters all have one API, and nodes without an audit log.
+// withAPI returns a world whose clusters share one API, and whose nodes have no audit log.
 func withAPI(t *testing.T) (*world, *componenttest.API) {
 	t.Helper()
 	none := &fake.Provider{Answer: func([]string) (string, int, bool) { return "", 3, true }}

@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// kubernetesVersion is the release that clusters run unless another is asked for:
-// the one that node-image/kubernetes/go.mod pins.
+// kubernetesVersion is the default Kubernetes release of clusters. It is the release that
+// node-image/kubernetes/go.mod pins.
 const kubernetesVersion = "v1.37.2"
 
-// versions are what mkube version tells.
+// versions is the result of mkube version.
 type versions struct {
 	Version    string `json:"version"`
 	Go         string `json:"go"`
@@ -40,7 +40,7 @@ func (h host) versionCommand() *cobra.Command {
 	return cmd
 }
 
-// version is that of the module that the Go command built, from its tag or commit.
+// version returns the version of the module that the go command built, from its tag or commit.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestKubernetesVersion holds the default to the one that the node image pins.
+// TestKubernetesVersion checks that the default release is the one that the node image pins.
 func TestKubernetesVersion(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../../node-image/kubernetes/go.mod")
