@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// formatVersion changes when the same parts are laid out in another way.
+// formatVersion must change when the layout of the image changes, because it is part of the digest
+// of the inputs.
 const formatVersion = "6"
 
-// layer is one layer of the image: an archive that may be written many times over,
-// the same each time.
+// layer is one layer of the image. write writes its archive, with the same content each time.
 type layer struct {
 	name  string
 	write func(io.Writer) error
 }
 
-// Where the parts lie in the image. All that is large or often run is below one
-// folder of one layer: a provider may then mount it from the layer itself, where
-// the daemon's storage driver would be slow to read it (see LabelParts).
+// The folders of the parts in the image. Everything that is large or often run is below one folder
+// of one layer. A provider can then mount that folder from the layer itself, if the daemon's
+// storage driver would be slow to read it (see LabelParts).
 const (
 	partsDir     = "usr/share/mkube"
 	preloadedDir = partsDir + "/containerd" // containerd's root, see mkube-node-init
@@ -36,8 +36,8 @@ const (
 	cniDir       = partsDir + "/cni"
 )
 
-// layers are the image's layers, the one that changes least first. extra is what
-// gather made.
+// layers returns the layers of the image. The first one changes least often. extra is the folder
+// that gather wrote.
 func (b *builder) layers(base, preloaded, extra string, outputs map[string]string) ([]layer, error) {
 	kubernetes, err := filepath.Glob(filepath.Join(preloaded, "*/snapshots/*/fs/usr/local/bin/kubernetes"))
 	if err != nil {
@@ -77,15 +77,14 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 	}, nil
 }
 
-// partsLayer is the layer that holds partsDir.
+// partsLayer is the name of the layer that contains partsDir.
 const partsLayer = "parts"
 
-// runcPath is runc in the base, and in the image a link to where it lies among the
-// parts.
+// runcPath is runc in the base. In the image, it is a link to the runc of the parts.
 const runcPath = "usr/sbin/runc"
 
-// copyBase writes the base's archive less runc, whose 9 MB need not be in the image
-// twice.
+// copyBase writes the archive of the base without runc, so that the image does not contain its 9
+// MB twice.
 func copyBase(w io.Writer, base string) error {
 	f, err := os.Open(base)
 	if err != nil {
@@ -105,12 +104,11 @@ func copyFile(w io.Writer, path string) error {
 	return err
 }
 
-// epoch is the time of every file that mkube adds: the same parts give the same
-// image.
+// epoch is the time of every file that mkube adds, so that the same parts give the same image.
 var epoch = time.Unix(0, 0)
 
-// tree writes folders of the host into an archive, owned by root. Its first error
-// stops it.
+// tree writes folders of the host into an archive, with root as the owner. After its first error,
+// it writes nothing.
 type tree struct {
 	w    *tar.Writer
 	made map[string]bool
@@ -126,7 +124,7 @@ func writeTar(w io.Writer, fill func(*tree)) error {
 	return t.w.Close()
 }
 
-// dir adds all that is in a folder, save some of its files and folders.
+// dir adds everything in a folder, except some files and folders.
 func (t *tree) dir(source, target string, except ...string) {
 	if t.err != nil {
 		return
@@ -179,7 +177,7 @@ func (t *tree) add(file, name string, d fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	// The builder's umask and user are not the image's.
+	// The image must not depend on the umask and the user of the build.
 	mode := int64(0o644)
 	if info.Mode().Perm()&0o100 != 0 {
 		mode = 0o755
@@ -202,7 +200,7 @@ func (t *tree) add(file, name string, d fs.DirEntry) error {
 	return copyFile(t.w, file)
 }
 
-// programs adds a folder's files, and a link to each from where they are looked for.
+// programs adds the files of a folder, and a link to each from the folder links.
 func (t *tree) programs(source, target, links string, except ...string) {
 	t.dir(source, target, except...)
 	entries, err := os.ReadDir(source)
@@ -224,7 +222,7 @@ func (t *tree) link(target, name string) {
 	t.err = t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777, ModTime: epoch})
 }
 
-// parents adds the folders above a name that the base has not already.
+// parents adds the folders above a name, each once.
 func (t *tree) parents(name string) {
 	var above []string
 	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
@@ -239,7 +237,7 @@ func (t *tree) parents(name string) {
 	}
 }
 
-// config is an image's configuration, as docker load reads it.
+// config is the configuration of an image, as docker load reads it.
 type config struct {
 	Architecture string    `json:"architecture"`
 	OS           string    `json:"os"`
@@ -261,8 +259,8 @@ func imageConfig(b *builder) config {
 	c := config{Architecture: runtime.GOARCH, OS: "linux"}
 	c.Config.Entrypoint = []string{"/usr/local/bin/mkube-node-init"}
 	c.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "KUBECONFIG=/etc/kubernetes/admin.conf"}
-	c.Config.StopSignal = "SIGRTMIN+3" // what systemd takes for "halt"
-	// An overlay cannot be stacked on an overlay: containers' layers need a volume.
+	c.Config.StopSignal = "SIGRTMIN+3" // the signal for "halt" of systemd
+	// An overlay cannot be stacked on an overlay, so the layers of containers need a volume.
 	c.Config.Volumes = map[string]struct{}{"/var": {}}
 	c.Config.Labels = map[string]string{
 		LabelKubernetes:    b.versions.Kubernetes,
@@ -314,7 +312,8 @@ func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 	return out.Close()
 }
 
-// addLayer writes a layer twice: once to learn its size and digest, once for real.
+// addLayer writes a layer twice: first to compute its size and digest, and then into the archive.
+// It returns the digest.
 func addLayer(out *tar.Writer, name string, l layer) (diff string, err error) {
 	hash := sha256.New()
 	size := new(counter)
@@ -335,7 +334,7 @@ func addFile(out *tar.Writer, name string, data []byte) error {
 	return err
 }
 
-// counter counts what is written to it.
+// counter is a writer that counts bytes.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// unpack is the files of an archive by name.
+// unpack returns the files of an archive by name.
 func unpack(t *testing.T, archive []byte) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
@@ -43,7 +43,7 @@ func sum(data []byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// TestArchive recomputes all that a daemon checks when it loads an image.
+// TestArchive recomputes everything that a daemon checks when it loads an image.
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	dir := makeTree(t)
@@ -106,8 +106,8 @@ func TestArchiveReportsALayersError(t *testing.T) {
 	}
 }
 
-// TestTree: what is written is root's, of one time and of two modes, whoever built
-// it, and the same each time.
+// TestTree checks that root owns all entries, that they have one time and two modes, whoever built
+// them, and that the archive is the same each time.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	dir := makeTree(t)
@@ -122,7 +122,7 @@ func TestTree(t *testing.T) {
 	write(t, more+"/sub/more", "x", 0o600)
 	fill := func(tr *tree) {
 		tr.dir(dir, "usr/share", "left-out")
-		tr.dir(more, "usr/share") // whose folder is there already
+		tr.dir(more, "usr/share") // that folder exists already
 		tr.link("/usr/share/run", "usr/bin/run")
 	}
 	var first, second bytes.Buffer
@@ -169,7 +169,8 @@ func TestTreeErrors(t *testing.T) {
 	}
 }
 
-// TestLayers: the image's own binaries, links to the one binary, and the base first.
+// TestLayers checks the image's own binaries, the links to the one binary, and that the base is
+// first.
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -224,7 +225,7 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// daemon is a container engine that has one image.
+// daemon is a container engine with one image.
 type daemon struct {
 	label  string
 	loaded []byte
@@ -256,7 +257,7 @@ func (d *daemon) Flatten(_ context.Context, image string, packages []string, w i
 	return out.Close()
 }
 
-// TestAssembleKnowsItsInputs: an image of the same inputs is not made again.
+// TestAssembleKnowsItsInputs checks that an image with the same inputs is not built again.
 func TestAssembleKnowsItsInputs(t *testing.T) {
 	t.Parallel()
 	d := new(daemon)
@@ -294,7 +295,7 @@ func TestBaseOfAnImage(t *testing.T) {
 	if got := string(files["etc/made-of"]); !strings.HasPrefix(got, "debian:12 [") || !strings.Contains(got, "nftables") {
 		t.Errorf("the base is made of %q", got)
 	}
-	// Of /var there is nothing but folders and links; dpkg's lies elsewhere.
+	// /var contains only folders and links, and the package database is in /usr.
 	want := []string{"etc/made-of", "usr/lib/sysimage/dpkg/", "usr/lib/sysimage/dpkg/status", "var/run", "var/tmp/"}
 	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, want) {
 		t.Errorf("the base has %q; want %q", got, want)

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// assemble puts base and parts together and hands the image to the daemon, unless
-// the daemon has one of the same inputs.
+// assemble combines base and parts and loads the image into the daemon, unless the daemon has an
+// image with the same inputs.
 func (b *builder) assemble(ctx context.Context, base string) (result Result, err error) {
 	result = Result{Tag: b.Tag, Versions: b.versions}
 	err = b.step(b.product(), func() (string, error) {
@@ -34,8 +34,8 @@ func (b *builder) assemble(ctx context.Context, base string) (result Result, err
 	return result, err
 }
 
-// inputs is the digest of all that the image is made of, and the folder of each
-// part's binaries.
+// inputs returns the digest of everything that the image consists of, and the folder with the
+// binaries of each part.
 func (b *builder) inputs(base string) (string, map[string]string, error) {
 	hash := sha256.New()
 	outputs := map[string]string{}
@@ -73,7 +73,7 @@ func (b *builder) load(ctx context.Context, base, inputs string, outputs map[str
 	})
 }
 
-// withLayers puts together what is made of base and parts, for as long as use takes.
+// withLayers combines base and parts in a temporary folder, and calls use with the layers.
 func (b *builder) withLayers(ctx context.Context, base string, outputs map[string]string, use func([]layer) error) error {
 	tmp, err := os.MkdirTemp(b.Cache, ".image-")
 	if err != nil {
@@ -112,9 +112,9 @@ func (b *builder) withLayers(ctx context.Context, base string, outputs map[strin
 	return use(layers)
 }
 
-// gather makes two folders of files that no part holds: bin with the base's runc,
-// which is run several times for each container, and data with what the release's
-// API server will grant its components (see node-image/kubernetes/rbac.go).
+// gather writes two folders of files that no part contains. bin has the runc of the base, which
+// runs several times for each container. data has the RBAC rules that the release's API server
+// creates for its components (see node-image/kubernetes/rbac.go).
 func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string) error {
 	if err := r.extract(runcPath, filepath.Join(dir, "bin", "runc")); err != nil {
 		return err

@@ -13,18 +13,17 @@ import (
 	"github.com/mkube/mkube/pkg/progress"
 )
 
-// suite is the Debian release of the base. Its systemd (252) still runs on cgroup
-// v1; that of the next release refuses to.
+// suite is the Debian release of the base. Its systemd (252) still runs on cgroup v1. The systemd
+// of the next release refuses to.
 const suite = "bookworm"
 
-// baseVersion changes when the base is made in another way of the same packages.
+// baseVersion must change when the base is built in another way from the same packages.
 const baseVersion = "3"
 
-// packagesFile lists the base's packages.
+// packagesFile lists the packages of the base.
 const packagesFile = "packages.txt"
 
-// base makes the root file system that the image begins with, and returns its
-// archive.
+// base builds the root file system that is the first layer of the image, and returns its archive.
 func (b *builder) base(ctx context.Context) (archive string, err error) {
 	packages, err := readPackages(filepath.Join(b.Source, packagesFile))
 	if err != nil {
@@ -54,16 +53,16 @@ func (b *builder) base(ctx context.Context) (archive string, err error) {
 	return archive, nil
 }
 
-// mmdebstrap makes the base from Debian's archive, as the host's apt reaches it. As
-// root it runs as root, else in a user namespace.
+// mmdebstrap builds the base from Debian's archive, which it reaches like the host's apt. If the
+// user is root, it runs as root, otherwise in a user namespace.
 func (b *builder) mmdebstrap(ctx context.Context, packages []string, target string) error {
 	args := []string{
 		"mmdebstrap", "--variant=minbase", "--format=tar",
-		// /usr is merged from the start: merging it afterwards would need perl.
+		// /usr is merged from the start, because a later merge would need perl.
 		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
 		"--include=" + strings.Join(packages, ","),
 	}
-	// Nobody reads documentation here, and nobody converts character sets (gconv).
+	// A node needs no documentation, and no conversion of character sets (gconv).
 	for _, path := range []string{"share/doc", "share/info", "share/locale", "share/man", "lib/*/gconv"} {
 		args = append(args, "--dpkgopt=path-exclude=/usr/"+path+"/*")
 	}
@@ -82,7 +81,7 @@ func (b *builder) flatten(ctx context.Context, packages []string, target string)
 	return f.Close()
 }
 
-// readPackages reads a list of packages, one a line; # begins a comment.
+// readPackages reads a list of packages, one per line. # begins a comment.
 func readPackages(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {

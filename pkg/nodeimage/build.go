@@ -1,6 +1,5 @@
-// Package nodeimage builds the node image: a Debian base, containerd, every
-// Kubernetes component, and the control plane's images already unpacked, without a
-// container registry.
+// Package nodeimage builds the node image: a Debian base, containerd, every Kubernetes component,
+// and the unpacked images of the control plane. It needs no container registry.
 package nodeimage
 
 import (
@@ -20,43 +19,43 @@ import (
 	"github.com/mkube/mkube/pkg/progress"
 )
 
-// Options say what to build. The zero value, with Source and Load set, is the
-// default node image.
+// Options describe what to build. With only Source and Daemon set, Build builds the default node
+// image.
 type Options struct {
-	// Source is the node-image folder of a clone of mkube.
+	// Source is the folder node-image of a clone of mkube.
 	Source string
-	// KubernetesVersion is a release as "v1.37.2". Empty means the one that
-	// Source's kubernetes/go.mod pins.
+	// KubernetesVersion is a release such as "v1.37.2". If empty, it is the release that
+	// kubernetes/go.mod in Source pins.
 	KubernetesVersion string
-	// BaseImage is an image of the daemon's, Debian or Ubuntu, to begin with. Empty
-	// means to make the base with mmdebstrap.
+	// BaseImage is a Debian or Ubuntu image of the daemon to use as the base. If empty, mmdebstrap
+	// builds the base.
 	BaseImage string
-	// Tag is the image's name. Empty means Name(KubernetesVersion).
+	// Tag is the name of the image. If empty, it is Name(KubernetesVersion).
 	Tag string
-	// Cache is where built parts are kept. Empty means DefaultCache.
+	// Cache is the folder of built parts. If empty, it is DefaultCache.
 	Cache string
-	// Bundle is the file to write a bundle for virtual machines to, instead of an image.
+	// Bundle is the file to write a bundle for virtual machines to. If empty, Build builds an
+	// image.
 	Bundle string
-	// Daemon is where the image goes, and where BaseImage comes from. A bundle without a
-	// BaseImage needs none.
+	// Daemon receives the image, and contains BaseImage. A bundle without a BaseImage needs none.
 	Daemon Daemon
-	// Log takes what the build tools print. Nil throws it away: its end is part of
-	// the error when a tool fails.
+	// Log receives the output of the build tools. If nil, the output is dropped. In any case, the
+	// end of the output is part of the error of a tool that fails.
 	Log io.Writer
 }
 
-// Daemon is what a build needs of a container engine.
+// Daemon is the part of a container engine that a build needs.
 type Daemon interface {
-	// Load reads an image archive, as docker save writes it.
+	// Load loads an image archive, as docker save writes it.
 	Load(ctx context.Context, archive io.Reader) error
-	// Label is the value of a label of an image, "" if there is no such image.
+	// Label returns the value of a label of an image, or "" if the image does not exist.
 	Label(ctx context.Context, image, label string) (string, error)
-	// Flatten makes the root file system of an image with Debian packages added, as
-	// a tar archive.
+	// Flatten writes the root file system of an image with some Debian packages added, as a tar
+	// archive.
 	Flatten(ctx context.Context, image string, packages []string, w io.Writer) error
 }
 
-// Labels of a node image. A node container inherits them.
+// Labels of a node image. A node's container inherits them.
 const (
 	LabelInputs        = "dev.mkube.inputs"
 	LabelKubernetes    = "dev.mkube.kubernetes"
@@ -65,15 +64,15 @@ const (
 	LabelPause         = "dev.mkube.pause"
 	LabelLocalPath     = "dev.mkube.local-path-provisioner"
 	LabelMetricsServer = "dev.mkube.metrics-server"
-	// LabelParts is the digest of the layer that holds /usr/share/mkube.
+	// LabelParts is the digest of the layer that contains /usr/share/mkube.
 	LabelParts = "dev.mkube.parts"
 )
 
-// Name is the node image's name for a Kubernetes version.
+// Name returns the name of the node image for a Kubernetes version.
 func Name(version string) string { return "mkube/node:" + version }
 
-// DefaultCache is where built parts are kept: $XDG_CACHE_HOME/mkube/node-image or
-// what stands in for it on this system, see os.UserCacheDir.
+// DefaultCache returns the default folder of built parts: $XDG_CACHE_HOME/mkube/node-image, or the
+// corresponding folder of this system, see os.UserCacheDir.
 func DefaultCache() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -82,17 +81,17 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "mkube", "node-image"), nil
 }
 
-// Result is what a build made.
+// Result is the result of a build.
 type Result struct {
-	// Tag is the image's name, or the bundle's file.
+	// Tag is the name of the image, or the file of the bundle.
 	Tag      string
 	Versions Versions
-	// Fresh is false when this very image or bundle was there already.
+	// Fresh is false if an image or bundle with the same inputs existed already.
 	Fresh bool
 }
 
-// Build builds the node image and loads it into the daemon. A part whose inputs
-// are unchanged is taken from the cache. On gives word of each part.
+// Build builds the node image and loads it into the daemon, or writes a bundle. It takes a part
+// with unchanged inputs from the cache. on receives the progress events, and may be nil.
 func Build(ctx context.Context, o Options, on progress.Func) (Result, error) {
 	b, err := newBuilder(o, on)
 	if err != nil {
@@ -137,7 +136,7 @@ func newBuilder(o Options, on progress.Func) (*builder, error) {
 	return &builder{Options: o, on: on}, nil
 }
 
-// checkTools names every build tool that is missing, with what installs it.
+// checkTools returns an error that names every missing build tool and how to install it.
 func checkTools(mmdebstrap bool) error {
 	var missing []error
 	need := map[string]string{"go": "Go 1.26 or newer, see https://go.dev/doc/install"}
@@ -161,8 +160,8 @@ func (b *builder) build(ctx context.Context) (Result, error) {
 		b.Tag = Name(b.versions.Kubernetes)
 	}
 	b.announce()
-	// The base mostly waits for the network and for dpkg, the compiler for nobody:
-	// side by side they take little longer than the compiler alone.
+	// The base mostly waits for the network and for dpkg, and the compiler waits for nothing. Both
+	// at the same time take little longer than the compiler alone.
 	g, gctx := errgroup.WithContext(ctx)
 	var base string
 	g.Go(func() (err error) { base, err = b.base(gctx); return })
@@ -176,7 +175,7 @@ func (b *builder) build(ctx context.Context) (Result, error) {
 	return b.assemble(ctx, base)
 }
 
-// product is the step that puts everything together.
+// product returns the name of the last step, which combines the parts.
 func (b *builder) product() string {
 	if b.Bundle != "" {
 		return "bundle"
@@ -205,7 +204,7 @@ func (b *builder) event(e progress.Event) {
 	}
 }
 
-// step runs f between the events that begin and end it.
+// step runs f, and emits an event before and after it.
 func (b *builder) step(name string, f func() (detail string, err error)) error {
 	start := time.Now()
 	b.event(progress.Event{Step: name, State: progress.Running})
@@ -218,11 +217,13 @@ func (b *builder) step(name string, f func() (detail string, err error)) error {
 	return err
 }
 
-// run runs a build tool in a folder; the end of its output is part of the error.
+// run runs a build tool in a folder. If the tool fails, the end of its output is part of the
+// error.
 func (b *builder) run(ctx context.Context, dir string, env []string, args ...string) error {
 	var tail strings.Builder
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	// The children of a killed tool may keep its output open. Run does not wait longer for them.
 	cmd.WaitDelay = 10 * time.Second
 	var out io.Writer = &tail
 	if b.Log != nil {

@@ -12,27 +12,26 @@ import (
 	"path/filepath"
 )
 
-// BundleInfo is what a bundle says of itself: its first entry, BundleInfoPath, as JSON.
+// BundleInfo describes a bundle. It is the first entry of the bundle, BundleInfoPath, as JSON.
 type BundleInfo struct {
-	// Inputs is the digest of all that the bundle is made of.
+	// Inputs is the digest of everything that the bundle consists of.
 	Inputs   string   `json:"inputs"`
 	Versions Versions `json:"versions"`
 }
 
-// BundleInfoPath is where the bundle's BundleInfo lies on a machine, without the
-// leading slash.
+// BundleInfoPath is the path of the BundleInfo on a machine, without the leading slash.
 const BundleInfoPath = partsDir + "/bundle.json"
 
-// containerOnly are the files of rootfs that would harm a machine, which has disks to
-// mount, a log to keep and more to run than a node's services.
+// containerOnly lists the files of rootfs that would harm a machine. A machine mounts disks, keeps
+// a log, and runs more than the services of a node.
 var containerOnly = []string{
 	"etc/systemd/journald.conf.d", "etc/systemd/system-generators",
 	"etc/systemd/system/default.target", "usr/local/bin/mkube-node-init",
 }
 
-// assembleBundle writes what a node image holds beside its base as one archive, to be
-// unpacked at the root of a virtual machine. A file that is there and of the same
-// inputs stays as it is.
+// assembleBundle writes everything that a node image adds to its base as one archive, which is
+// unpacked at the root of a virtual machine. It does not write a bundle that exists with the same
+// inputs.
 func (b *builder) assembleBundle(ctx context.Context, base string) (result Result, err error) {
 	result = Result{Tag: b.Bundle, Versions: b.versions}
 	err = b.step(b.product(), func() (string, error) {
@@ -51,7 +50,7 @@ func (b *builder) assembleBundle(ctx context.Context, base string) (result Resul
 	return result, err
 }
 
-// writeBundle writes the bundle beside its place first: it is there whole or not at all.
+// writeBundle writes a temporary file and renames it, so that the bundle is never incomplete.
 func (b *builder) writeBundle(info BundleInfo, layers []layer) error {
 	if err := os.MkdirAll(filepath.Dir(b.Bundle), 0o755); err != nil {
 		return err
@@ -67,8 +66,7 @@ func (b *builder) writeBundle(info BundleInfo, layers []layer) error {
 	return errors.Join(os.Chmod(f.Name(), 0o644), os.Rename(f.Name(), b.Bundle))
 }
 
-// bundle is the parts' layer between what the bundle says of itself and the files of
-// a machine.
+// bundle writes the BundleInfo, the layer of the parts, and the files of a machine.
 func (b *builder) bundle(w io.Writer, info BundleInfo, layers []layer) error {
 	data, err := json.MarshalIndent(info, "", "  ")
 	if err != nil {
@@ -92,7 +90,7 @@ func (b *builder) bundle(w io.Writer, info BundleInfo, layers []layer) error {
 	return out.Close()
 }
 
-// machineFiles are the units and scripts of a machine.
+// machineFiles writes the units and scripts of a machine.
 func (b *builder) machineFiles(w io.Writer) error {
 	return writeTar(w, func(t *tree) {
 		t.dir(filepath.Join(b.Source, "rootfs"), "", containerOnly...)
@@ -101,7 +99,7 @@ func (b *builder) machineFiles(w io.Writer) error {
 	})
 }
 
-// appendLayer adds the entries of an archive to another.
+// appendLayer adds the entries of an archive to another archive.
 func appendLayer(out *tar.Writer, write func(io.Writer) error) error {
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(write(writer)) }()
@@ -124,7 +122,7 @@ func appendLayer(out *tar.Writer, write func(io.Writer) error) error {
 	}
 }
 
-// ReadBundleInfo reads what a bundle says of itself.
+// ReadBundleInfo reads the BundleInfo of a bundle.
 func ReadBundleInfo(file string) (BundleInfo, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -57,7 +57,8 @@ func TestBundle(t *testing.T) {
 		}
 	}
 	for _, name := range names {
-		// A machine would not mount its disks, and boot to nothing but a node.
+		// With one of these files, a machine would not mount its disks, and would run nothing but
+		// a node.
 		if strings.Contains(name, "system-generators") || strings.HasSuffix(name, "default.target") || strings.HasSuffix(name, "mkube-node-init") {
 			t.Errorf("it has %s, which is a container's", name)
 		}

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// derive makes a module for another Kubernetes release out of mkube's own main
-// package and the release's go.mod, and returns its folder.
+// derive creates a module for another Kubernetes release from mkube's own main package and the
+// go.mod of that release. It returns the folder of the module.
 func (b *builder) derive(ctx context.Context, source, version string) (string, error) {
 	files, err := goFiles(source)
 	if err != nil {
@@ -45,7 +45,7 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 			return "", fmt.Errorf("copying %s: %w", module, err)
 		}
 	}
-	// go mod tidy rewrites go.mod; derived.mod is what it was made from.
+	// go mod tidy rewrites go.mod. derived.mod keeps the original.
 	files["go.mod"], files["derived.mod"] = mod, mod
 	hash := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -70,7 +70,7 @@ func (b *builder) derive(ctx context.Context, source, version string) (string, e
 	return dir, nil
 }
 
-// goFiles are the Go files of a package, less the tests, by name.
+// goFiles returns the Go files of a package by name, without the tests.
 func goFiles(dir string) (map[string][]byte, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -85,7 +85,7 @@ func goFiles(dir string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// download fetches a module and returns its go.mod.
+// download downloads a module and returns its go.mod.
 func download(ctx context.Context, module, version string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module+"@"+version)
 	cmd.Env = append(os.Environ(), goEnv...)
@@ -101,12 +101,13 @@ func download(ctx context.Context, module, version string) ([]byte, error) {
 	return os.ReadFile(got.GoMod)
 }
 
-// deriveMod turns the go.mod of k8s.io/kubernetes into one that depends on it: the
-// same versions of everything, and for each staging module (whose source lies in
-// the Kubernetes repository and is required there as v0.0.0) the twin published
-// with that release. Each is also replaced by itself: what else mkube's own module
-// pins is added, may want newer ones, and must do with what the release was tested
-// with. Each local module is required, from a folder in this one.
+// deriveMod converts the go.mod of k8s.io/kubernetes into that of a module that depends on it. All
+// modules keep their versions. A staging module, whose source is in the Kubernetes repository and
+// which is required there as v0.0.0, gets the version that was published with the release.
+//
+// Each module is also replaced by itself. mkube's own module pins more modules, which may require
+// newer versions. They must use the versions that the release was tested with. Each local module
+// is required, from a folder in this module.
 func deriveMod(upstream, pinned []byte, version string, local []string) ([]byte, error) {
 	up, err := modfile.Parse("go.mod", upstream, nil)
 	if err != nil {
@@ -119,7 +120,7 @@ func deriveMod(upstream, pinned []byte, version string, local []string) ([]byte,
 	if err := out.AddGoStmt(up.Go.Version); err != nil {
 		return nil, err
 	}
-	// Kubernetes is built with the defaults of the Go release it names.
+	// Kubernetes is built with the defaults of the Go release that it names.
 	for _, g := range up.Godebug {
 		if err := out.AddGodebug(g.Key, g.Value); err != nil {
 			return nil, err
@@ -151,8 +152,8 @@ func deriveMod(upstream, pinned []byte, version string, local []string) ([]byte,
 	return out.Format()
 }
 
-// addPinned adds what mkube's own go.mod pins and Kubernetes' does not, such as
-// metrics-server. What turns out not to be needed, go mod tidy takes away.
+// addPinned adds the modules that only mkube's own go.mod pins, such as metrics-server. go mod
+// tidy removes those that are not needed.
 func addPinned(out, up *modfile.File, pinned []byte, local []string) error {
 	own, err := modfile.Parse("go.mod", pinned, nil)
 	if err != nil {
@@ -160,7 +161,7 @@ func addPinned(out, up *modfile.File, pinned []byte, local []string) error {
 	}
 	for _, r := range own.Require {
 		known := slices.ContainsFunc(up.Require, func(u *modfile.Require) bool { return u.Mod.Path == r.Mod.Path })
-		// A staging module that the release does not have is one of a later release.
+		// A staging module that the release does not have belongs to a later release.
 		if !known && !strings.HasPrefix(r.Mod.Path, "k8s.io/") && !slices.Contains(local, r.Mod.Path) {
 			out.AddNewRequire(r.Mod.Path, r.Mod.Version, r.Indirect)
 		}

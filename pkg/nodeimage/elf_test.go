@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// makeELF is a program for the dynamic linker, or with no interpreter a library: no
-// code, but the names of what it needs.
+// makeELF returns a program for a dynamic linker, or a library if the interpreter is empty. It
+// contains no code, only the names of the libraries that it needs.
 func makeELF(t *testing.T, interpreter string, libraries ...string) []byte {
 	t.Helper()
-	// String table, then dynamic section: an entry a library, ended by zeros.
+	// The string table, and then the dynamic section: an entry per library, and zeros at the end.
 	names := []byte{0}
 	var dynamic bytes.Buffer
 	put := func(to *bytes.Buffer, v any) {

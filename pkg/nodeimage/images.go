@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// image and entry are what node-image/containerd/preload reads.
+// image and entry are the input of node-image/containerd/preload.
 type image struct {
 	Name       string    `json:"name"`
 	Layers     [][]entry `json:"layers"`
@@ -30,7 +30,7 @@ type entry struct {
 	Link   string      `json:"link,omitempty"`
 }
 
-// programs are what the multi-call binary answers to.
+// programs lists the names of the multi-call binary.
 var programs = []string{
 	"cloud-controller-manager", "etcd", "kube-apiserver", "kube-controller-manager", "kube-network-policies", "kube-proxy",
 	"kube-scheduler", "kubectl", "kubelet", "metrics-server", "mkube-etcd",
@@ -39,22 +39,22 @@ var programs = []string{
 // nodePrograms are the names of node-image/mkube-node.
 var nodePrograms = []string{"mkube-node-dns", "mkube-node-limits", "mkube-probe", "mkube-resolve"}
 
-// WebImage is a small web server, for who has no registry to get one from: it serves one
-// page on port 80.
+// WebImage is an image of a small web server, for users without a registry. It serves one page on
+// port 80.
 const WebImage = "mkube.dev/web:1"
 
 //go:embed web.html
 var webPage []byte
 
-// extras are what images are made of beside the parts.
+// extras are the files of images that are not in the parts.
 type extras struct {
 	// tools are the files that kube-proxy runs.
 	tools []entry
-	// busybox and page are files: the program of that name, and webPage.
+	// busybox is the path of that program, and page the path of a file with webPage.
 	busybox, page string
 }
 
-// preload makes containerd's root directory with the control plane's images.
+// preload writes a root directory of containerd with the images of the control plane.
 func (b *builder) preload(ctx context.Context, dir string, outputs map[string]string, x extras) error {
 	list, err := json.Marshal(b.images(outputs, x))
 	if err != nil {
@@ -72,7 +72,7 @@ func (b *builder) preload(ctx context.Context, dir string, outputs map[string]st
 	return nil
 }
 
-// images are the preloaded images, those of others under their upstream names. All of
+// images returns the preloaded images. Images of other projects have their upstream names.
 // Kubernetes and etcd share the layer of the one binary.
 func (b *builder) images(outputs map[string]string, x extras) []image {
 	const registry = "registry.k8s.io/"
@@ -116,8 +116,8 @@ func (b *builder) images(outputs map[string]string, x extras) []image {
 	)
 }
 
-// shell is the layer of images with a shell. local-path-provisioner has one as in
-// upstream's image: the pods that make and remove its folders are of the same image.
+// shell returns the layer of images with a shell. The image of local-path-provisioner has one, as
+// upstream's does, because the pods that create and remove its folders use the same image.
 func shell(busybox string) []entry {
 	layer := []entry{{Path: "bin/busybox", Mode: 0o755, Source: busybox}}
 	for _, applet := range []string{"cat", "chmod", "chown", "hostname", "httpd", "ip", "ls", "mkdir", "nslookup", "ps", "rm", "sh", "sleep", "wget"} {
@@ -126,7 +126,7 @@ func shell(busybox string) []entry {
 	return withFolders(layer)
 }
 
-// withFolders puts every folder above an entry before it, and sorts.
+// withFolders adds every folder above an entry, and sorts the entries.
 func withFolders(entries []entry) []entry {
 	seen := map[string]bool{}
 	var all []entry

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// locals are the modules that a module's go.mod takes from folders beside it, with
-// those folders. They are built with it.
+// locals returns the modules that a module's go.mod replaces with folders, and those folders. They
+// are built with the module.
 func locals(dir string) (map[string]string, error) {
 	mod, err := readMod(filepath.Join(dir, "go.mod"))
 	if err != nil {
@@ -30,7 +30,7 @@ func locals(dir string) (map[string]string, error) {
 	return list, nil
 }
 
-// hashLocals adds what a build of the module in dir reads of others beside it.
+// hashLocals writes everything that a build of the module in dir reads of its local modules.
 func hashLocals(w io.Writer, dir string) error {
 	list, err := locals(dir)
 	if err != nil {
@@ -48,8 +48,8 @@ func hashLocals(w io.Writer, dir string) error {
 	return nil
 }
 
-// moduleFiles are a module's go.mod and Go files, less the tests, by their paths in its
-// folder.
+// moduleFiles returns the go.mod and the Go files of a module without the tests, by their paths in
+// its folder.
 func moduleFiles(dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -66,9 +66,9 @@ func moduleFiles(dir string) (map[string][]byte, error) {
 	return files, err
 }
 
-// copyModule adds a module beside another to files, below the folder of its name. Its
-// go.mod is left out but for its name: what it requires would raise the versions that
-// the Kubernetes release, whose derived go.mod is mod, is built with.
+// copyModule adds a local module to files, below the folder of its name. From its go.mod, only the
+// name is kept, because its requirements would raise the versions that the Kubernetes release is
+// built with. mod is the derived go.mod of that release.
 func copyModule(files map[string][]byte, module, dir string, mod []byte) error {
 	copied, err := moduleFiles(dir)
 	if err != nil {

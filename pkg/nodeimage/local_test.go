@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// makeModules is a folder with a module main that takes a module from beside it, and
-// another from elsewhere.
+// makeModules writes a module main that replaces one module with a folder, and another one with a
+// released version.
 func makeModules(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,8 +45,8 @@ func TestLocals(t *testing.T) {
 	}
 }
 
-// TestHashLocals: a part is built anew when a module beside it has changed, but not
-// when only its tests have.
+// TestHashLocals checks that a part is built again when a local module has changed, but not when
+// only tests of that module have.
 func TestHashLocals(t *testing.T) {
 	t.Parallel()
 	digest := func(dir string) string {
@@ -99,7 +99,7 @@ func TestCopyModule(t *testing.T) {
 	}
 }
 
-// TestTheCloudControllerManagerIsBuiltIn: the multi-call binary has it from its own
+// TestTheCloudControllerManagerIsBuiltIn checks that the multi-call binary builds it from its own
 // module.
 func TestTheCloudControllerManagerIsBuiltIn(t *testing.T) {
 	t.Parallel()

@@ -6,25 +6,25 @@ import (
 	"path/filepath"
 )
 
-// A Module is a Go module beside the node image's own, such as the one that pins
+// A Module is a Go module that is not part of the node image, such as the one that pins
 // Kubernetes' end-to-end tests.
 type Module struct {
-	// Dir is the module's folder. Its base name is that of the folder in the cache.
+	// Dir is the folder of the module. Its folder in the cache has the same base name.
 	Dir string
-	// Kubernetes is the release that the programs say they are, as "v1.37.2". Programs
-	// that are not of Kubernetes leave it empty.
+	// Kubernetes is the release that the programs report, such as "v1.37.2". It is empty for
+	// programs that are not part of Kubernetes.
 	Kubernetes string
-	// Tags are the build tags, with commas between.
+	// Tags are the build tags, separated by commas.
 	Tags string
-	// Tests are the packages whose test binaries are wanted besides.
+	// Tests lists the packages whose test binaries are built in addition.
 	Tests []string
 }
 
-// BuildModule builds the tools that a module's go.mod names, and test binaries called
-// as their packages with ".test" added, and returns the folder they are in. They are
-// built as the parts of the node image are, so that the compiler's work is shared,
-// and kept in cache by the digest of all that the build reads. What the build tools
-// print goes to log, which may be nil.
+// BuildModule builds the tools that the go.mod of a module names, and a test binary PACKAGE.test
+// for each package in Tests. It returns the folder with the binaries. It builds them like the
+// parts of the node image, so that both share the compiler's results. The folder is cached under
+// the digest of everything that the build reads. The output of the build tools is written to log,
+// which may be nil.
 func BuildModule(ctx context.Context, m Module, cache string, log io.Writer) (dir string, err error) {
 	b := &builder{Options: Options{Cache: cache, Log: log}}
 	p := part{name: filepath.Base(m.Dir), dir: m.Dir, packages: append([]string{"tool"}, m.Tests...), tags: m.Tags}
@@ -42,7 +42,7 @@ func BuildModule(ctx context.Context, m Module, cache string, log io.Writer) (di
 		}
 		for _, test := range m.Tests {
 			p.packages = []string{test}
-			// To vet another's tests would be to vet all that they import.
+			// Vetting the tests of another project would vet everything that they import.
 			if err := b.compile(ctx, p, tmp, "test", "-c", "-vet=off"); err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestBuildModule builds a module's tool and the tests of one of its packages, once.
+// TestBuildModule builds the tool of a module and the tests of one of its packages, once.
 func TestBuildModule(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "suite")
@@ -44,8 +44,8 @@ func TestBuildModule(t *testing.T) {
 	}
 }
 
-// TestBuildModuleWithTags builds a program that says no release, of a file that a build
-// tag includes.
+// TestBuildModuleWithTags builds a program that reports no release, from a file that a build tag
+// includes.
 func TestBuildModuleWithTags(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "tagged")

@@ -18,18 +18,18 @@ import (
 	"github.com/mkube/mkube/pkg/progress"
 )
 
-// part is one Go module of the image and the binaries that are built from it.
+// part is one Go module of the image, with the binaries that are built from it.
 type part struct {
 	name     string
 	short    string
-	wait     string   // what to say to who waits for the first build
-	dir      string   // the module's folder
-	packages []string // what go build is given
+	wait     string   // the message during the first build
+	dir      string   // the folder of the module
+	packages []string // the arguments of go build
 	ldflags  string
 	tags     string
 }
 
-// buildParts builds one part after the other: the compiler uses all cores by itself.
+// buildParts builds one part after the other, because the compiler uses all cores for one part.
 func (b *builder) buildParts(ctx context.Context) error {
 	for _, p := range b.parts {
 		err := b.step(p.name, func() (string, error) { return b.buildPart(ctx, p) })
@@ -51,19 +51,19 @@ func (b *builder) buildPart(ctx context.Context, p part) (detail string, err err
 	})
 }
 
-// compile lets a go command (build, or test -c) write a part's binaries into dir.
+// compile runs a go command (build, or test -c) that writes the binaries of a part into dir.
 func (b *builder) compile(ctx context.Context, p part, dir string, command ...string) error {
 	args := append([]string{"go"}, command...)
 	args = append(args, "-trimpath", "-ldflags", "-s -w "+p.ldflags, "-tags", p.tags, "-o", dir+"/")
 	return b.run(ctx, p.dir, goEnv, append(args, p.packages...)...)
 }
 
-// goEnv makes static binaries, and keeps a workspace or flags of the user's from
-// changing what is built.
+// goEnv makes binaries static, and makes the build independent of the user's workspace and flags.
 var goEnv = []string{"CGO_ENABLED=0", "GOOS=linux", "GOWORK=off", "GOFLAGS=-buildvcs=false"}
 
-// cached makes a folder of the cache by build, unless it is there. It appears
-// whole or not at all.
+// cached calls build to write a folder of the cache, unless the folder exists. The folder is never
+// incomplete: build writes a temporary folder, which cached renames. The time of the folder is
+// that of its last use.
 func (b *builder) cached(dir string, build func(dir string) error) (detail string, err error) {
 	if exists(dir) {
 		now := time.Now()
@@ -90,11 +90,11 @@ func (b *builder) cached(dir string, build func(dir string) error) (detail strin
 	return "built", nil
 }
 
-// keep is how long an entry of the cache outlives its last use.
+// keep is the time for which an entry of the cache is kept after its last use.
 const keep = 14 * 24 * time.Hour
 
-// prune removes the other entries beside dir that were long not used, and what
-// interrupted builds left.
+// prune removes the other entries in the folder of dir that were not used for that time, and what
+// interrupted builds left. It ignores errors: the next build prunes again.
 func prune(dir string) {
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	if err != nil {
@@ -108,8 +108,8 @@ func prune(dir string) {
 	}
 }
 
-// output is the part's folder in the cache: its name is the digest of all that the
-// build reads.
+// output returns the folder of a part in the cache. The name of the folder is the digest of
+// everything that the build reads.
 func (b *builder) output(p part) (string, error) {
 	version, err := goVersion()
 	if err != nil {
@@ -134,14 +134,14 @@ func goVersion() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// isTest reports whether a file is of a Go package's tests, which no build reads.
+// isTest reports whether a file is a test of a Go package. No build reads such a file.
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.go") }
 
 // isNone skips no file.
 func isNone(string) bool { return false }
 
-// hashTree adds every file below dir but those whose names skip accepts, with its path
-// and mode, in a stable order.
+// hashTree writes every file below dir with its path and mode, in a stable order. It omits files
+// whose names skip accepts.
 func hashTree(w io.Writer, dir string, skip func(name string) bool) error {
 	var paths []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// tree is a folder with a file in a folder, an executable and a symbolic link.
+// makeTree writes a folder with a file in a folder, an executable and a symbolic link.
 func makeTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func TestHashTree(t *testing.T) {
 	}
 }
 
-// entries are the names in a folder.
+// entries returns the names in a folder.
 func entries(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -130,7 +130,7 @@ func TestCachedIsWholeOrNotAtAll(t *testing.T) {
 	if !errors.Is(err, broken) || len(entries(t, cache)) != 0 {
 		t.Errorf("cached = %v, and leaves %q", err, entries(t, cache))
 	}
-	// Another process was faster: what it made is as good.
+	// If another process was faster, its result is as good.
 	_, err = b.cached(dir, func(string) error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -159,7 +159,7 @@ func TestCachedPrunes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// To be used again is to be new again.
+	// A use renews an entry.
 	if detail, err := b.cached(filepath.Join(cache, "mine"), nil); detail != "unchanged" || err != nil {
 		t.Fatalf("cached = %q, %v", detail, err)
 	}
@@ -171,7 +171,7 @@ func TestCachedPrunes(t *testing.T) {
 	}
 }
 
-// TestOutput: what a build reads is what its folder is called by.
+// TestOutput checks that the name of the folder depends on everything that the build reads.
 func TestOutput(t *testing.T) {
 	t.Parallel()
 	b := &builder{Options: Options{Cache: "/cache"}}
@@ -200,7 +200,7 @@ func TestOutput(t *testing.T) {
 			t.Errorf("other %s give the same folder, %v", name, err)
 		}
 	}
-	// No build reads a test: it may change without Kubernetes being compiled again.
+	// No build reads a test, so that a changed test does not cause a build of Kubernetes.
 	tested := p
 	tested.dir = makeModules(t) + "/main"
 	write(t, tested.dir+"/main_test.go", "package main\n", 0o644)

@@ -11,26 +11,26 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// Versions are those of what the image holds. All but that of
-// Kubernetes are image tags as the upstream registries have them.
+// Versions are the versions of the software in the image. All but that of Kubernetes are tags of
+// the upstream images.
 type Versions struct {
 	Kubernetes, Etcd, CoreDNS, Pause, LocalPath, MetricsServer string
 }
 
-// metricsServerModule is the one part of the multi-call binary that comes neither
-// with Kubernetes nor with what Kubernetes requires.
+// metricsServerModule is the only module in the multi-call binary that is neither part of
+// Kubernetes nor required by it.
 const metricsServerModule = "sigs.k8s.io/metrics-server"
 
-// hasMetricsServer says whether metrics-server can be built with a Kubernetes release.
-// v0.9.0 needs types of the API that came with v1.36, and v0.8.0 does not start with the
-// libraries of v1.35, which name models of the API in another way.
+// hasMetricsServer reports whether metrics-server can be built with a Kubernetes release. v0.9.0
+// needs types of the API that v1.36 introduced. v0.8.0 does not start with the libraries of v1.35,
+// which name models of the API in another way.
 func hasMetricsServer(release string) bool { return semver.Compare(release, "v1.36.0") >= 0 }
 
-// pauseTag is the release of upstream's pause image whose contract
-// node-image/pause keeps.
+// pauseTag is the release of upstream's pause image with the same contract as node-image/pause.
 const pauseTag = "3.10.2"
 
-// plan says what to build and in which versions, from the modules that pin them.
+// plan returns the parts to build and their versions, which it reads from the modules that pin
+// them.
 func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	kubernetes, versions, err := b.kubernetes(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	return []part{kubernetes, c, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage, node}, versions, nil
 }
 
-// required is the version of a module that a folder's go.mod pins.
+// required returns the version of a module that the go.mod of a folder pins.
 func required(dir, module string) (string, error) {
 	mod, err := readMod(filepath.Join(dir, "go.mod"))
 	if err != nil {
@@ -86,8 +86,8 @@ func readMod(path string) (*modfile.File, error) {
 	return modfile.Parse(path, data, nil)
 }
 
-// kubernetes is the multi-call binary's part. Its module pins one release; for
-// another the module is derived from that release's own go.mod.
+// kubernetes returns the part of the multi-call binary. Its module pins one release. For another
+// release, the module is derived from the go.mod of that release.
 func (b *builder) kubernetes(ctx context.Context) (part, Versions, error) {
 	dir := filepath.Join(b.Source, "kubernetes")
 	version, err := required(dir, "k8s.io/kubernetes")
@@ -120,13 +120,12 @@ func (b *builder) kubernetes(ctx context.Context) (part, Versions, error) {
 	if !hasMetricsServer(version) {
 		metricsServer, p.tags = "", "nometrics"
 	}
-	// Upstream's image tag is the release without its v and a build number.
+	// Upstream's image tag is the release without its v, and a build number.
 	return p, Versions{Kubernetes: version, Etcd: strings.TrimPrefix(etcd, "v") + "-0", MetricsServer: metricsServer}, nil
 }
 
-// stamp are the linker's flags that tell the components their version, as
-// upstream's hack/lib/version.sh does. The date is that of no build: the same
-// inputs give the same binary.
+// stamp returns the linker flags that set the version of the components, as in upstream's
+// hack/lib/version.sh. They set no build date, so that the same inputs give the same binary.
 func stamp(version string) string {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	var flags []string

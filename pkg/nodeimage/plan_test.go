@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// source is the node-image folder of this very clone.
+// source is the folder node-image of this clone.
 const source = "../../node-image"
 
-// TestPlan: the parts are those of the clone, and their versions are all known.
+// TestPlan checks that the parts are those of the clone, and that all versions are known.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	b := &builder{Options: Options{Source: source}}
@@ -37,7 +37,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPlanRefuses: what cannot be built is refused before anything is fetched.
+// TestPlanRefuses checks that an unsupported version is an error before anything is downloaded.
 func TestPlanRefuses(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{

@@ -15,11 +15,11 @@ import (
 	"strings"
 )
 
-// rootfs is the index of a root file system's archive: enough to take some files
-// out of it without unpacking it.
+// rootfs is the index of an archive with a root file system. It allows to read single files
+// without unpacking the archive.
 type rootfs struct {
 	file    *os.File
-	entries map[string]indexed // by path without leading slash
+	entries map[string]indexed // by path without the leading slash
 }
 
 type indexed struct {
@@ -42,7 +42,7 @@ func openRootfs(archive string) (*rootfs, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("reading %s: %w", archive, err), f.Close())
 		}
-		// archive/tar does not buffer: the file stands at the entry's first byte.
+		// archive/tar does not buffer, so the offset of the file is the first byte of the entry.
 		offset, err := f.Seek(0, io.SeekCurrent)
 		if err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -53,7 +53,7 @@ func openRootfs(archive string) (*rootfs, error) {
 
 func (r *rootfs) Close() error { return r.file.Close() }
 
-// read is the content of a regular file, hard links followed.
+// read returns the content of a regular file. It follows hard links.
 func (r *rootfs) read(name string) ([]byte, error) {
 	e, ok := r.entries[name]
 	if ok && e.header.Typeflag == tar.TypeLink {
@@ -79,12 +79,12 @@ func (r *rootfs) extract(name, target string) error {
 	return os.WriteFile(target, data, 0o755)
 }
 
-// resolve follows the symbolic links of a path, those of its folders too (/lib,
-// say, is one to /usr/lib), and also returns the links it went through.
+// resolve follows the symbolic links of a path, including those of its folders. For example, /lib
+// is a link to /usr/lib. It also returns the links that it followed.
 func (r *rootfs) resolve(name string) (real string, links []string, err error) {
 	done, rest := "", name
 	for hops := 0; rest != ""; hops++ {
-		if hops > 64 {
+		if hops > 64 { // a cycle of links must end
 			return "", nil, fmt.Errorf("/%s has too many symbolic links", name)
 		}
 		head, tail, _ := strings.Cut(rest, "/")
@@ -107,9 +107,9 @@ func (r *rootfs) resolve(name string) (real string, links []string, err error) {
 	return done, links, nil
 }
 
-// netfilterTools are the programs that kube-proxy runs in its modes nftables and
-// iptables, and the names of protocols: without them nft says 6 for tcp, and kube-proxy takes a
-// Service's rule for a leftover that it deletes.
+// netfilterTools lists the programs that kube-proxy runs in its modes nftables and iptables, and
+// the names of protocols. Without these names, nft prints 6 instead of tcp. kube-proxy then
+// deletes the rule of a Service as a leftover.
 var netfilterTools = []string{
 	"usr/sbin/nft",
 	"usr/sbin/iptables", "usr/sbin/iptables-save", "usr/sbin/iptables-restore",
@@ -117,8 +117,8 @@ var netfilterTools = []string{
 	"etc/protocols",
 }
 
-// tools writes the netfilter tools and every library they load into dir, and
-// returns them as a layer's entries.
+// tools writes the netfilter tools and every library that they load into dir. It returns them as
+// the entries of a layer.
 func (r *rootfs) tools(dir string) ([]entry, error) {
 	want := slices.Clone(netfilterTools)
 	for name := range r.entries {
@@ -137,7 +137,7 @@ func (r *rootfs) tools(dir string) ([]entry, error) {
 	return c.entries, nil
 }
 
-// closure gathers files and all that they need to run.
+// closure collects files and all libraries that they need.
 type closure struct {
 	*rootfs
 	dir     string
@@ -207,7 +207,7 @@ func (c *closure) addLibraries(name string, data []byte) error {
 	return nil
 }
 
-// findLibrary finds a shared library where Debian keeps them: /usr/lib/TRIPLET.
+// findLibrary returns the path of a shared library in Debian's folder /usr/lib/TRIPLET.
 func (c *closure) findLibrary(name string) (string, error) {
 	for dir := range c.rootfs.entries {
 		if path.Base(dir) == name && path.Dir(path.Dir(dir)) == "usr/lib" && strings.Contains(path.Dir(dir), "-linux-gnu") {

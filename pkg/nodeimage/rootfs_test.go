@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// member is an entry of a root file system: a folder ends in a slash, a link has a
-// target, all else is a file.
+// member is an entry of a root file system. The name of a folder ends with a slash, and a link has
+// a target. Everything else is a file.
 type member struct {
 	name, link string
 	data       []byte
 	hard       bool
-	mode       int64 // 0 means 0755
+	mode       int64 // if 0, 0755
 }
 
 func makeRootfs(t *testing.T, members ...member) *rootfs {
@@ -60,7 +60,7 @@ func makeRootfs(t *testing.T, members ...member) *rootfs {
 
 const triplet = "usr/lib/x86_64-linux-gnu/"
 
-// debian is the part of a Debian root that kube-proxy's tools are in.
+// debian returns the part of a Debian root with kube-proxy's tools.
 func debian(t *testing.T, change ...member) *rootfs {
 	t.Helper()
 	members := []member{
@@ -72,7 +72,7 @@ func debian(t *testing.T, change ...member) *rootfs {
 		{name: triplet + "libc.so.6", data: makeELF(t, "")},
 		{name: triplet + "libnft.so.1", link: "libnft.so.1.2"},
 		{name: triplet + "libnft.so.1.2", data: makeELF(t, "", "libc.so.6", "libmnl.so.0")},
-		{name: triplet + "libmnl.so.0", data: makeELF(t, "", "libc.so.6", "libnft.so.1")}, // a circle
+		{name: triplet + "libmnl.so.0", data: makeELF(t, "", "libc.so.6", "libnft.so.1")}, // a cycle
 		{name: "usr/sbin/nft", data: makeELF(t, "/lib64/ld.so", "libnft.so.1", "libc.so.6")},
 		{name: "usr/sbin/xtables-nft-multi", data: makeELF(t, "/lib64/ld.so", "libc.so.6")},
 		{name: "etc/alternatives/iptables", link: "/usr/sbin/iptables-nft"},

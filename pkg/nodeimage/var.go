@@ -10,17 +10,16 @@ import (
 	"strings"
 )
 
-// Where Debian keeps its package database, and where a node does.
+// The folders of the package database in Debian and on a node.
 const (
 	dpkgDir    = "var/lib/dpkg"
 	newDpkgDir = "usr/lib/sysimage/dpkg"
 )
 
-// emptyVar copies a root file system's archive, leaving nothing but folders in
-// /var: a node's is a volume, and a daemon would copy the image's into it, file by
-// file, before the node boots. The package database moves to /usr, with a link in
-// its place, so that apt still works on a node (see mkube-node-init, which makes the
-// link anew).
+// emptyVar copies the archive of a root file system, but keeps only folders and links in /var. On
+// a node, /var is a volume, and a daemon would copy the files of the image into it before the node
+// boots. The package database moves to /usr. mkube-node-init links to it, so that apt still works
+// on a node.
 func emptyVar(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -37,8 +36,8 @@ func emptyVar(from, to string) error {
 	return out.Close()
 }
 
-// filterTar copies the entries of an archive that keep, which may change their
-// headers, says to, and ends the copy.
+// filterTar copies the entries of an archive that keep accepts, and closes the copy. keep may
+// change the headers.
 func filterTar(in *tar.Reader, out *tar.Writer, keep func(*tar.Header) bool) error {
 	for {
 		h, err := in.Next()
@@ -60,7 +59,7 @@ func filterTar(in *tar.Reader, out *tar.Writer, keep func(*tar.Header) bool) err
 	}
 }
 
-// relocate changes an entry to where it goes, and reports whether it stays at all.
+// relocate changes the name of an entry if it moves, and reports whether to keep the entry.
 func relocate(h *tar.Header) bool {
 	name := strings.Trim(path.Clean("/"+h.Name), "/")
 	if rest, ok := strings.CutPrefix(name, dpkgDir); ok && (rest == "" || rest[0] == '/') {

@@ -41,7 +41,7 @@ func TestRelocate(t *testing.T) {
 	}
 }
 
-// TestCopyBase: all of the base is copied but for runc.
+// TestCopyBase checks that everything but runc is copied.
 func TestCopyBase(t *testing.T) {
 	t.Parallel()
 	var in, out bytes.Buffer
@@ -68,7 +68,7 @@ func TestCopyBase(t *testing.T) {
 	}
 }
 
-// entriesOf lists an archive: names, and the content of files.
+// entriesOf lists an archive: the names, and the content of files.
 func entriesOf(t *testing.T, archive io.Reader) string {
 	t.Helper()
 	var list []string
