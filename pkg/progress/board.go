@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// symbols are what a board is drawn with.
+// symbols are the characters of a board.
 type symbols struct {
 	ascii                                   bool
 	spinner                                 []string
@@ -24,7 +24,7 @@ func symbolsFor(ascii bool) symbols {
 		done: "✓", failed: "✗", skipped: "-", pending: "·", stopped: "!", more: "…", bar: "█"}
 }
 
-// The colours, as parameters of "Select Graphic Rendition" (ECMA-48, 8.3.117).
+// The colors, as parameters of "Select Graphic Rendition" (ECMA-48, 8.3.117).
 const (
 	dim    = "2"
 	red    = "31"
@@ -33,26 +33,26 @@ const (
 	cyan   = "36"
 )
 
-// board draws steps for one size of terminal at one moment.
+// board draws steps for one size of the terminal at one time.
 type board struct {
 	symbols
 	color   bool
-	columns int       // the line's cells
-	rows    int       // at most so many lines
-	now     time.Time // for what is running
+	columns int       // cells of a line
+	rows    int       // maximum number of lines
+	now     time.Time // the end of the elapsed time of running steps
 	frame   int       // of the spinner
-	final   bool      // nothing more is to come: what still runs has been stopped
+	final   bool      // no more events follow, so a step that still runs was stopped
 }
 
-// row is a line of a board and the cells that it takes.
+// row is a line of a board and the number of its cells.
 type row struct {
 	text  string
 	cells int
 }
 
-// draw returns a line for each step, or for those that matter most when they are more
-// than fit, and a last one that sums up. The last cell of a line stays free: when it
-// is filled, terminals do not agree on where the cursor is.
+// draw returns a line for each step and a last line with the sum. If the steps do not fit, it
+// chooses the most important ones. The last cell of a line stays free: when it is written,
+// terminals differ in where the cursor is.
 func (b board) draw(t *steps) []row {
 	if len(t.list) == 0 {
 		return nil
@@ -70,7 +70,7 @@ func (b board) draw(t *steps) []row {
 	return append(rows, b.sum(t, len(t.list)-len(shown)))
 }
 
-// line is: mark, name, elapsed time, what the step waits for or does.
+// line returns the row of a step: its mark, name, elapsed time, and text.
 func (b board) line(t *steps, s *step, width int) row {
 	mark, color := b.mark(s)
 	took := ""
@@ -90,7 +90,7 @@ func (b board) line(t *steps, s *step, width int) row {
 	}
 }
 
-// shades are the colours of a step's name and text: what goes on now stands out.
+// shades returns the colors of a step's name and text. Running steps stand out.
 func shades(state State) (head, text string) {
 	switch state {
 	case Running:
@@ -103,7 +103,7 @@ func shades(state State) (head, text string) {
 	return dim, dim
 }
 
-// mark is the sign of a step's state and its colour.
+// mark returns the sign of a step's state and its color.
 func (b board) mark(s *step) (mark, color string) {
 	switch s.state {
 	case Running:
@@ -121,7 +121,7 @@ func (b board) mark(s *step) (mark, color string) {
 	return b.pending, dim
 }
 
-// text is what there is to say of a step: what it waits for, or else what it does.
+// text returns what a step waits for, or else what it does.
 func (b board) text(t *steps, s *step) string {
 	undone := func(state State) bool { return state != Done }
 	lost := func(state State) bool { return state == Failed || state == Skipped }
@@ -143,7 +143,7 @@ func (b board) text(t *steps, s *step) string {
 	return s.short
 }
 
-// sum is the last line.
+// sum returns the last line.
 func (b board) sum(t *steps, hidden int) row {
 	parts := []string{fmt.Sprintf("%d of %d ready", t.count(Done), len(t.list))}
 	if n := t.count(Failed); n > 0 {
@@ -164,8 +164,8 @@ func (b board) paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// choose returns at most n steps in their order: before all the failed and running
-// ones, then those that come next, then those that ended last.
+// choose returns at most n steps in their order. Failed and running steps take precedence, then
+// the next pending ones, then those that ended last.
 func choose(list []*step, n int) []*step {
 	n = max(n, 0)
 	if len(list) <= n {

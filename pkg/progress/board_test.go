@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// stepsOf returns the steps after these events, all at the start.
+// stepsOf returns the steps after these events, all at the time start.
 func stepsOf(events ...Event) *steps {
 	for i := range events {
 		events[i].Time = start
@@ -15,7 +15,7 @@ func stepsOf(events ...Event) *steps {
 	return replay(events)
 }
 
-// TestBoardText says for each state what stands beside a step.
+// TestBoardText checks the text of a step in each state.
 func TestBoardText(t *testing.T) {
 	t.Parallel()
 	needs := []string{"nodes", "kubelet", "unheard-of"}
@@ -56,7 +56,7 @@ func TestBoardText(t *testing.T) {
 	}
 }
 
-// TestBoardKeepsTheLastCellFree draws at every width, with colours and without.
+// TestBoardKeepsTheLastCellFree draws boards of every width, with and without colors.
 func TestBoardKeepsTheLastCellFree(t *testing.T) {
 	t.Parallel()
 	all := stepsOf(

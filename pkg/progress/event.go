@@ -1,41 +1,41 @@
-// Package progress is what happens while a cluster comes up, as events, and the
-// renderers that show them: a live board on a terminal, plain lines elsewhere,
-// JSON for programs. It knows nothing of clusters.
+// Package progress shows what happens while a cluster comes up. Other packages emit events, and
+// renderers show them: as a live board on a terminal, as plain lines elsewhere, or as JSON for
+// programs. The package knows nothing about clusters.
 package progress
 
 import "time"
 
-// State is where a step stands.
+// State is the state of a step.
 type State string
 
-// The states of a step, in the order in which it may go through them.
+// The states of a step, in the order in which a step can have them.
 const (
-	Pending State = "pending" // waits for the steps it needs
+	Pending State = "pending" // waits for other steps
 	Running State = "running" // has begun
 	Done    State = "done"
 	Failed  State = "failed"
-	Skipped State = "skipped" // will not run, since an earlier step failed
+	Skipped State = "skipped" // will not run, because an earlier step failed
 )
 
-// Event says that a step changed its state, or, while it is running, what it now
-// waits for. MarshalJSON has its form on the wire.
+// Event reports a new state of a step, or what a running step waits for now. MarshalJSON describes
+// its JSON form.
 type Event struct {
-	// Time is when it happened. The zero time stands for the moment it is received.
+	// Time is the time of the event. If zero, it is the time when the event is received.
 	Time time.Time
-	// Step is the step's name: a component's, or "node image", "nodes", "kubeconfig".
+	// Step is the name of the step: a component, or another step such as "nodes" or "kubeconfig".
 	Step  string
 	State State
-	// Short is what the step does, in a few words. Set on the first event of a step.
+	// Short says in a few words what the step does. It is set on the first event of a step.
 	Short string
-	// Needs are the steps that this one waits for. Set on the first event of a step.
+	// Needs lists the steps that this one waits for. It is set on the first event of a step.
 	Needs []string
-	// Detail is what a running step waits for now ("/readyz answers 500"), or a
-	// failed step's error.
+	// Detail is what a running step waits for now ("/readyz answers 500"), or the error of a
+	// failed step.
 	Detail string
-	// Elapsed is the time since the step began, on Done and Failed. Zero stands for
-	// the time since its first Running event.
+	// Elapsed is the duration of a step that is Done or Failed. If 0, it is the time since the
+	// Running event.
 	Elapsed time.Duration
 }
 
-// Func takes events. It may be called from many goroutines at once.
+// Func receives events. It must be safe for concurrent calls.
 type Func func(Event)

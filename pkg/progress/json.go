@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// wire is an Event as JSON.
+// wire is the JSON form of an Event.
 type wire struct {
 	Time           time.Time `json:"time"`
 	Step           string    `json:"step"`
@@ -21,25 +21,25 @@ type wire struct {
 	ElapsedSeconds *float64  `json:"elapsedSeconds,omitempty"`
 }
 
-// message is a line that somebody else wrote, as JSON.
+// message is the JSON form of a line that was passed to Write.
 type message struct {
 	Time    time.Time `json:"time"`
 	Message string    `json:"message"`
 }
 
-// MarshalJSON writes e as the object that mode json has a line of (JSON Lines,
-// https://jsonlines.org):
+// MarshalJSON returns e as a JSON object. In mode json, each event is such an object on its own
+// line (JSON Lines, https://jsonlines.org):
 //
 //	time            string, RFC 3339 with nanoseconds
 //	step            string
 //	state           string: pending, running, done, failed or skipped
-//	short           string, what the step does; left out when empty
-//	needs           strings, the steps it waits for; left out when empty
-//	detail          string, what it waits for now or its error; left out when empty
-//	elapsedSeconds  number, how long the step ran; only when done or failed
+//	short           string, what the step does; omitted if empty
+//	needs           strings, the steps that it waits for; omitted if empty
+//	detail          string, what it waits for now, or its error; omitted if empty
+//	elapsedSeconds  number, the duration of the step; only if done or failed
 //
-// Names may be added, none will change. In mode json a line of somebody else's, such
-// as a trace, is an object of time and message (a string) instead.
+// Names may be added, but existing names do not change. In mode json, a line that was passed to
+// Write, such as a trace, is an object of time and message (a string) instead.
 func (e Event) MarshalJSON() ([]byte, error) {
 	w := wire{Time: e.Time, Step: e.Step, State: e.State, Short: e.Short, Needs: e.Needs, Detail: e.Detail}
 	if e.State == Done || e.State == Failed {
@@ -49,7 +49,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return encode(w)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes. It accepts names that it does not know.
+// UnmarshalJSON reads the output of MarshalJSON. It accepts unknown names.
 func (e *Event) UnmarshalJSON(b []byte) error {
 	var w wire
 	if err := json.Unmarshal(b, &w); err != nil {
@@ -62,8 +62,8 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// encode writes v as one line of JSON. Unlike json.Marshal it leaves '<', '>' and
-// '&' as they are: this is read by people and jq, not by browsers.
+// encode returns v as one line of JSON. Unlike json.Marshal, it does not escape '<', '>' and '&',
+// because people and jq read the output, and not browsers.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -74,7 +74,7 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// jsonLines writes an object a line, for programs.
+// jsonLines writes one object per line, for programs.
 type jsonLines struct {
 	opts Options
 
@@ -96,8 +96,8 @@ func (j *jsonLines) On(e Event) {
 		return
 	}
 	e = j.opts.stamped(e)
-	// All events are passed on, the stale ones too: what to make of them is the
-	// reader's affair.
+	// All events are passed on, including outdated ones, because the reader decides what to do
+	// with them.
 	if s, _ := j.steps.apply(e); s != nil && s.finished() {
 		e.Elapsed = s.took
 	}

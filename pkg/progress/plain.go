@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	slowAfter   = 5 * time.Second  // a step that runs longer says what it waits for
-	newsEvery   = 10 * time.Second // then at most so often what it waits for now
-	repeatEvery = 30 * time.Second // and so often the same again, as a sign of life
+	slowAfter   = 5 * time.Second  // when a running step first reports what it waits for
+	newsEvery   = 10 * time.Second // the minimum time between two reports if the detail has changed
+	repeatEvery = 30 * time.Second // the time after which the same detail is reported again, as a sign of life
 )
 
 // plain writes lines, for logs.
@@ -29,7 +29,7 @@ type plain struct {
 	closed bool
 }
 
-// telling is the last "still waiting" of a step.
+// telling is the last "still waiting" line of a step.
 type telling struct {
 	at     time.Time
 	detail string
@@ -61,7 +61,7 @@ func (p *plain) On(e Event) {
 	}
 }
 
-// changeText is what to say of a step that has just come into its state.
+// changeText returns the text for a new state of a step.
 func changeText(s *step) string {
 	switch s.state {
 	case Running:
@@ -90,7 +90,7 @@ func withDetail(text, detail string) string {
 	return text + ": " + detail
 }
 
-// say writes a line about s. The further lines of a long error stand below, indented.
+// say writes a line about s. The other lines of a long error follow, indented.
 func (p *plain) say(at time.Time, s *step, text string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[%5s] %s: ", seconds(max(0, at.Sub(p.steps.first))), s.name)
@@ -104,8 +104,7 @@ func (p *plain) say(at time.Time, s *step, text string) {
 	p.out.write([]byte(b.String()))
 }
 
-// tellSlow says of each slow step what it waits for. It returns whether any step is
-// running.
+// tellSlow writes for each slow step what it waits for. It reports whether any step is running.
 func (p *plain) tellSlow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

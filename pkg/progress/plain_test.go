@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// inMode runs f with a Renderer in a bubble of its own time, closes it, and compares
-// all that it wrote with want.
+// inMode runs f with a Renderer in a synctest bubble, closes the Renderer, and compares its output
+// with want.
 func inMode(t *testing.T, mode, want string, f func(Renderer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

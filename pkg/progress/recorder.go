@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// Tee returns a Func that gives each event to all of fs, in their order. A nil Func
-// is left out; of none the result does nothing. It is as safe for concurrent use as
-// fs are.
+// Tee returns a Func that passes each event to all of fs, in their order. It skips nil Funcs. It
+// is safe for concurrent use if fs are.
 func Tee(fs ...Func) Func {
 	fs = slices.DeleteFunc(slices.Clone(fs), func(f Func) bool { return f == nil })
 	return func(e Event) {
@@ -18,17 +17,17 @@ func Tee(fs ...Func) Func {
 	}
 }
 
-// A Recorder keeps the events that pass through it, for Table and CriticalPath. The
-// zero value is ready to use, from many goroutines at once. Do not copy it.
+// A Recorder keeps the events that it receives, for Table and CriticalPath. The zero value is
+// ready to use. It is safe for concurrent use, and must not be copied.
 type Recorder struct {
-	// Next is given each event after it was kept. Nil gives it to nobody.
+	// Next receives each event after it was recorded. If nil, nothing does.
 	Next Func
 
 	mu     sync.Mutex
 	events []Event
 }
 
-// On keeps e and gives it to Next. An event without a time gets the present one.
+// On records e and passes it to Next. An event without a time gets the current time.
 func (r *Recorder) On(e Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
@@ -41,8 +40,8 @@ func (r *Recorder) On(e Event) {
 	}
 }
 
-// Events returns a copy of what was kept, in the order in which it came. It is nil
-// when nothing came.
+// Events returns a copy of the recorded events, in the order of their arrival, or nil if there are
+// none.
 func (r *Recorder) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,52 +10,51 @@ import (
 	"golang.org/x/term"
 )
 
-// A Renderer shows events to people or programs. All its methods may be called from
-// many goroutines at once; after Close none of them writes anything.
+// A Renderer shows events to people or programs. All its methods are safe for concurrent use.
+// After Close, no method writes anything.
 type Renderer interface {
 	// On shows one event. It is a Func.
 	On(Event)
-	// Write shows the lines of others, such as traces, between the events, never
-	// within a line or a board. A line without its end is held back until the end
-	// comes, or Close, so writers that share a Renderer write whole lines. After
-	// Close its error is os.ErrClosed.
+	// Write shows lines of other sources, such as traces, between the events, and never within a
+	// line or a board. It holds back an incomplete line until the rest of the line arrives, or
+	// Close is called. So writers that share a Renderer must write whole lines. After Close, the
+	// error is os.ErrClosed.
 	io.Writer
-	// Close shows what is still to be shown, leaves the last state on the screen and
-	// puts the cursor back. Call it in any event: until then a terminal's cursor may
-	// be hidden. It returns the first error of writing; a second call only returns
-	// that error again.
+	// Close shows what is still to be shown, leaves the last state on the screen, and shows the
+	// cursor again. It must be called in any case, because a terminal's cursor may be hidden until
+	// then. It returns the first error of writing. A second call only returns that error again.
 	Close() error
 }
 
-// Modes are the modes that New knows, to be read by people.
+// Modes lists the modes of New, as text for people.
 const Modes = "auto, tty, plain or json"
 
-// Options say what New and Table cannot see for themselves. The zero value asks the
-// process's environment and the output.
+// Options are what New and Table cannot find out. With the zero value, they use the environment of
+// the process and the output.
 type Options struct {
-	// Size returns the terminal's columns and rows, asked before every drawing. Nil
-	// asks the output. What is not positive counts as 80 columns or 24 rows.
+	// Size returns the columns and rows of the terminal. It is called before every drawing. If
+	// nil, the size is that of the output. Values that are not positive mean 80 columns or 24
+	// rows.
 	Size func() (columns, rows int)
-	// NoColor leaves out colours, as a non-empty NO_COLOR in the environment does
-	// (https://no-color.org). Only mode tty has any.
+	// NoColor disables colors, like a non-empty environment variable NO_COLOR
+	// (https://no-color.org). Only mode tty uses colors.
 	NoColor bool
-	// Getenv reads an environment variable: TERM, NO_COLOR, and LC_ALL, LC_CTYPE and
-	// LANG, of which the first that is set says whether symbols may be beyond ASCII.
-	// Nil is os.Getenv.
+	// Getenv returns an environment variable. TERM and NO_COLOR are read, and LC_ALL, LC_CTYPE and
+	// LANG. The first of these three that is set decides whether symbols outside ASCII are used.
+	// If nil, os.Getenv is used.
 	Getenv func(string) string
-	// Now is the present time. Nil is time.Now.
+	// Now returns the current time. If nil, time.Now is used.
 	Now func() time.Time
 }
 
 // New returns the Renderer of a mode, which writes to out:
 //
-//   - "tty" is a board that is redrawn in place,
-//   - "plain" is a line when a step starts, is ready or fails, and now and then one
-//     that says what a slow step waits for,
-//   - "json" is an object a line (Event.MarshalJSON),
-//   - "auto" or "" is tty if out is a terminal and TERM is not "dumb", else plain.
+//   - "tty" is a board that is redrawn in place.
+//   - "plain" is a line when a step starts, is ready or fails, and from time to time a line with what a slow step waits for.
+//   - "json" is one object per line (Event.MarshalJSON).
+//   - "auto" or "" is tty if out is a terminal and TERM is not "dumb", and otherwise plain.
 //
-// Another mode is an error.
+// Any other mode is an error.
 func New(mode string, out io.Writer, opts Options) (Renderer, error) {
 	opts = opts.filled(out)
 	switch mode {
@@ -74,7 +73,7 @@ func New(mode string, out io.Writer, opts Options) (Renderer, error) {
 	return nil, fmt.Errorf("unknown progress mode %q: choose %s", mode, Modes)
 }
 
-// filled returns o with nothing nil in it.
+// filled returns o with the defaults of all functions that are nil.
 func (o Options) filled(out io.Writer) Options {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
@@ -88,8 +87,8 @@ func (o Options) filled(out io.Writer) Options {
 	return o
 }
 
-// size is Size with the sizes that it does not know filled in: those of the VT100,
-// which all assume.
+// size returns Size, with unknown values replaced by the size of the VT100, which all programs
+// assume.
 func (o Options) size() (columns, rows int) {
 	columns, rows = o.Size()
 	if columns <= 0 {
@@ -101,8 +100,8 @@ func (o Options) size() (columns, rows int) {
 	return columns, rows
 }
 
-// ascii says whether the locale has no UTF-8. The order of the variables is POSIX's
-// (XBD, 8.2 Internationalization Variables).
+// ascii reports whether the locale has no UTF-8. The order of the variables is that of POSIX (XBD,
+// 8.2 Internationalization Variables).
 func (o Options) ascii() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := o.Getenv(name); v != "" {
@@ -126,7 +125,7 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// sizeOf asks the terminal behind out; there being none, it returns zeros.
+// sizeOf returns the size of the terminal behind out, or zeros if out is not a terminal.
 func sizeOf(out io.Writer) (columns, rows int) {
 	f, ok := out.(interface{ Fd() uintptr })
 	if !ok {

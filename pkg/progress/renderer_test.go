@@ -157,7 +157,7 @@ func TestRenderersStopAtTheFirstError(t *testing.T) {
 	}
 }
 
-// counting is an output that takes nothing and counts the attempts.
+// counting is an output that fails and counts the attempts.
 type counting struct{ writes int }
 
 func (c *counting) Write([]byte) (int, error) {
@@ -183,7 +183,7 @@ func TestRenderersAreSafeForConcurrentUse(t *testing.T) {
 						fmt.Fprintln(r, "a whole line")
 						r.On(Event{Step: fmt.Sprint(i), State: Done})
 					}
-					_ = r.Close() // the others go on
+					_ = r.Close() // the other renderers write on
 				})
 			}
 			wg.Wait()

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// screen is a small terminal: it interprets what a board is drawn with and fails the
-// test on anything else.
+// screen is a small terminal. It interprets the sequences of a board, and fails the test on any
+// other sequence.
 type screen struct {
 	t *testing.T
 
 	mu            sync.Mutex
 	columns, rows int
-	cells         [][]string // a cell is its characters, "" where a wide one goes on
+	cells         [][]string // a cell is its characters, or "" for the second half of a wide one
 	x, y          int
-	full          bool // the last cell of the line is written, the next character wraps
-	hidden        bool // the cursor
+	full          bool // the last cell of the line is written, so the next character wraps
+	hidden        bool // whether the cursor is hidden
 	scrolled      []string
 	writes        int
 }
@@ -137,7 +137,7 @@ func (s *screen) newline() {
 	}
 }
 
-// resize wraps the lines anew, as most terminals do. The cursor is on an empty line.
+// resize wraps the lines again, as most terminals do. The cursor must be on an empty line.
 func (s *screen) resize(columns, rows int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,14 +153,14 @@ func (s *screen) resize(columns, rows int) {
 	}
 }
 
-// state returns how often was written and whether the cursor is hidden.
+// state returns the number of writes, and whether the cursor is hidden.
 func (s *screen) state() (writes int, hidden bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.writes, s.hidden
 }
 
-// lines are what stands on the screen, without the empty lines at its end.
+// lines returns the content of the screen, without the empty lines at its end.
 func (s *screen) lines() string {
 	var b strings.Builder
 	for _, line := range s.cells {
@@ -169,7 +169,7 @@ func (s *screen) lines() string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// all is what has scrolled away and what stands on the screen.
+// all returns the lines that have scrolled away and the content of the screen.
 func (s *screen) all() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

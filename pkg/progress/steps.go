@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// step is what the events have said of one step so far.
+// step is the state of one step, according to the events so far.
 type step struct {
 	name, short  string
 	needs        []string
 	state        State
 	detail       string
-	begun, ended time.Time // zero when it did not
+	begun, ended time.Time // zero if it did not begin or end
 	took         time.Duration
 }
 
-// over says whether nothing more is to come of s.
+// over reports whether the step is done, failed or skipped.
 func (s *step) over() bool {
 	return s.state == Done || s.state == Failed || s.state == Skipped
 }
 
-// finished says whether s ran to its end, be it a good one or a bad one.
+// finished reports whether the step ran and ended, with or without an error.
 func (s *step) finished() bool { return s.state == Done || s.state == Failed }
 
-// elapsed is how long s ran, or has been running at now.
+// elapsed returns how long the step ran, or how long a running step has been running at now.
 func (s *step) elapsed(now time.Time) time.Duration {
 	if s.state == Running {
 		return max(0, now.Sub(s.begun))
@@ -31,7 +31,7 @@ func (s *step) elapsed(now time.Time) time.Duration {
 	return s.took
 }
 
-// steps are all the steps heard of, in the order in which they were first named.
+// steps are all known steps, in the order of their first events.
 type steps struct {
 	list        []*step
 	first, last time.Time // of all events
@@ -46,9 +46,9 @@ func (t *steps) named(name string) *step {
 	return t.list[i]
 }
 
-// apply takes in one event, which has a time. It returns its step and the state
-// that the step had before, or nil when the event is older than the step's end: the
-// goroutine that watches a step may still have had a word to say.
+// apply applies one event, which must have a time. It returns the step and its state before. If
+// the event is older than the end of the step, it returns nil, because the goroutine that watches
+// a step may emit a late event.
 func (t *steps) apply(e Event) (*step, State) {
 	s := t.named(e.Step)
 	if s == nil {
@@ -80,7 +80,8 @@ func (t *steps) span(at time.Time) {
 	}
 }
 
-// keepTime notes when s began and ended, the event's own Elapsed before all else.
+// keepTime sets when s began and ended. The event's own Elapsed takes precedence over the times of
+// events.
 func (s *step) keepTime(e Event, before State) {
 	if e.State == Running && before != Running {
 		s.begun, s.ended, s.took = e.Time, time.Time{}, 0
@@ -102,8 +103,8 @@ func (s *step) keepTime(e Event, before State) {
 	}
 }
 
-// open returns the names of those of s's needs for which keep holds. A need that is
-// no step is left out.
+// open returns the names of those needs of s whose state keep accepts. It omits needs that are not
+// steps.
 func (t *steps) open(s *step, keep func(State) bool) []string {
 	var names []string
 	for _, n := range s.needs {
@@ -125,13 +126,13 @@ func (t *steps) count(state State) int {
 	return n
 }
 
-// allOver says whether nothing more is to come of any step.
+// allOver reports whether all steps are done, failed or skipped.
 func (t *steps) allOver() bool {
 	return !slices.ContainsFunc(t.list, func(s *step) bool { return !s.over() })
 }
 
-// total is the time from the first event to the last one, or to now while something
-// is still to come.
+// total returns the time from the first event to the last one, or to now while steps are pending
+// or running.
 func (t *steps) total(now time.Time) time.Duration {
 	if t.allOver() {
 		now = t.last
@@ -139,8 +140,8 @@ func (t *steps) total(now time.Time) time.Duration {
 	return max(0, now.Sub(t.first))
 }
 
-// critical returns the steps that decided how long it all took, from first to last:
-// the one that ended last, before it that of its needs that ended last, and so on.
+// critical returns the steps that determine the total time, from first to last: the step that
+// ended last, before it the one of its needs that ended last, and so on.
 func (t *steps) critical() []*step {
 	var path []*step
 	for s := latest(t.list); s != nil && !slices.Contains(path, s); {
@@ -157,8 +158,9 @@ func (t *steps) critical() []*step {
 	return path
 }
 
-// latest returns the step that ran to its end last, of equals the one listed last,
-// since steps are told in their order. It is nil when none did.
+// latest returns the finished step that ended last. If several ended at the same time, it returns
+// the one that is listed last, because steps are announced in their order. It returns nil if no
+// step has finished.
 func latest(list []*step) *step {
 	var last *step
 	for _, s := range list {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stream is where a renderer writes. It keeps the first error, after which it writes
-// nothing more: a closed pipe will not open again.
+// stream is the output of a renderer. It keeps the first error and then writes nothing more,
+// because a closed pipe never opens again.
 type stream struct {
 	out io.Writer
 	err error
@@ -20,10 +20,10 @@ func (s *stream) write(p []byte) {
 	}
 }
 
-// lineBuffer makes whole lines of what is written in pieces.
+// lineBuffer joins pieces of output to whole lines.
 type lineBuffer struct{ held []byte }
 
-// add returns the lines that p completes, without their ends.
+// add returns the lines that p completes, without their line ends.
 func (l *lineBuffer) add(p []byte) []string {
 	l.held = append(l.held, p...)
 	end := bytes.LastIndexByte(l.held, '\n')
@@ -35,7 +35,7 @@ func (l *lineBuffer) add(p []byte) []string {
 	return lines
 }
 
-// rest returns the line that was begun and not ended, if there is one.
+// rest returns the incomplete line, if there is one.
 func (l *lineBuffer) rest() []string {
 	if len(l.held) == 0 {
 		return nil
@@ -45,14 +45,13 @@ func (l *lineBuffer) rest() []string {
 	return []string{line}
 }
 
-// pacer calls a function at a steady pace while there is something to do, and costs
-// nothing otherwise.
+// pacer calls a function at regular intervals while there is something to do. Otherwise it sleeps.
 type pacer struct {
 	wake, quit, done chan struct{}
 }
 
-// newPacer starts a pacer that sleeps until it is woken. Then it calls f after every
-// interval until f returns false, and sleeps again.
+// newPacer starts a pacer that sleeps until poke wakes it. Then it calls f after every interval
+// until f returns false, and sleeps again.
 func newPacer(every time.Duration, f func() bool) *pacer {
 	p := &pacer{wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go func() {
@@ -63,7 +62,7 @@ func newPacer(every time.Duration, f func() bool) *pacer {
 	return p
 }
 
-// sleep returns true when the pacer is woken, false when it shall end.
+// sleep returns true when the pacer is woken, and false when it must end.
 func (p *pacer) sleep() bool {
 	select {
 	case <-p.quit:
@@ -73,7 +72,7 @@ func (p *pacer) sleep() bool {
 	}
 }
 
-// pace returns true when f has had enough, false when the pacer shall end.
+// pace returns true when f returns false, and false when the pacer must end.
 func (p *pacer) pace(every time.Duration, f func() bool) bool {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -92,12 +91,12 @@ func (p *pacer) pace(every time.Duration, f func() bool) bool {
 func (p *pacer) poke() {
 	select {
 	case p.wake <- struct{}{}:
-	default: // it is awake, or about to be
+	default: // it is awake, or will be soon
 	}
 }
 
-// stop ends the pacer once and waits for the call of f that may be under way, so the
-// caller holds no lock that f takes.
+// stop ends the pacer and waits for a call of f in progress, so the caller must not hold a lock
+// that f takes. It must be called only once.
 func (p *pacer) stop() {
 	close(p.quit)
 	<-p.done

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// CriticalPath returns the names of the steps that decided how long it all took, in
-// the order in which they ran: the one that ended last, before it the one of its
-// needs that ended last, and so on. It is nil when no step ended.
+// CriticalPath returns the names of the steps that determine the total time, in the order in which
+// they ran: the step that ended last, before it the one of its needs that ended last, and so on.
+// It returns nil if no step has ended.
 func CriticalPath(events []Event) []string {
 	var names []string
 	for _, s := range replay(events).critical() {
@@ -28,11 +28,11 @@ func replay(events []Event) *steps {
 	return t
 }
 
-// Table writes to w where the time went: a line for each step, sorted by its start,
-// with its start, how long it took and its place on a time line; those of the
-// critical path have a star. The events are a Recorder's: all have a time. Without
-// any it writes nothing. Of opts it uses Size (the columns), Getenv (the locale) and
-// Now (for steps that still run). The error is that of writing.
+// Table writes a table of the steps and their times to w: a line for each step, sorted by start,
+// with its start, its duration and a bar on a time line. A star marks the steps of the critical
+// path. All events must have a time, as those of a Recorder have. Without events, it writes
+// nothing. Of opts, it uses Size (the columns), Getenv (the locale) and Now (for steps that still
+// run). The error is that of writing.
 func Table(w io.Writer, events []Event, opts Options) error {
 	t := replay(events)
 	if len(t.list) == 0 {
@@ -54,7 +54,7 @@ func Table(w io.Writer, events []Event, opts Options) error {
 	return err
 }
 
-// table is what the lines of a table share.
+// table is what the lines of a table have in common.
 type table struct {
 	symbols
 	first    time.Time
@@ -62,10 +62,10 @@ type table struct {
 	total    time.Duration
 	critical []*step
 	name     int // cells of the first column
-	bar      int // cells of the last one
+	bar      int // cells of the last column
 }
 
-const numberCells = 2 + 6 // of a column with a time: a gap, then "12m34s"
+const numberCells = 2 + 6 // cells of a column with a time: a gap, then "12m34s"
 
 func newTable(t *steps, columns int, opts Options) *table {
 	now := opts.Now()
@@ -78,7 +78,8 @@ func newTable(t *steps, columns int, opts Options) *table {
 	return tab
 }
 
-// tableTotal is total, but steps that never began do not make the time go on.
+// tableTotal returns the total time. Unlike total, it does not continue to now for steps that
+// never began.
 func (t *steps) tableTotal(now time.Time) time.Duration {
 	if t.count(Running) > 0 {
 		return max(0, now.Sub(t.first))
@@ -86,7 +87,7 @@ func (t *steps) tableTotal(now time.Time) time.Duration {
 	return t.last.Sub(t.first)
 }
 
-// byStart returns the steps in the order of their starts, at the end those without.
+// byStart returns the steps in the order of their starts, and at the end those that never began.
 func byStart(list []*step) []*step {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *step) int {
@@ -99,7 +100,7 @@ func byStart(list []*step) []*step {
 	return list
 }
 
-// label is the first column: the star, the name, and how it ended if not well.
+// label returns the first column: the star, the name, and the state if it is not Done.
 func (t *table) label(s *step) string {
 	star := "  "
 	if slices.Contains(t.critical, s) {
@@ -121,7 +122,7 @@ func (t *table) step(b *strings.Builder, s *step) {
 	t.put(b, t.label(s), seconds(start), seconds(took), t.timeline(start, took))
 }
 
-// timeline is the step's bar, at least one cell long.
+// timeline returns the bar of a step, which is at least one cell long.
 func (t *table) timeline(start, took time.Duration) string {
 	if t.total <= 0 {
 		return t.symbols.bar

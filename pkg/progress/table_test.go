@@ -166,7 +166,7 @@ func TestCriticalPath(t *testing.T) {
 
 var errDisk = errors.New("no space left on device")
 
-// failing is an output that takes nothing.
+// failing is an output that fails.
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errDisk }

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// seconds writes d for people: "3.2s", and from 100 seconds on "1m43s".
+// seconds formats d for people: "3.2s", and from 100 seconds on "1m43s".
 func seconds(d time.Duration) string {
 	d = d.Round(100 * time.Millisecond)
 	if d < 100*time.Second {
@@ -17,9 +17,9 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%dm%02ds", s/60, s%60)
 }
 
-// clean makes one line of s without control characters: what a step says may come
-// from a program's output, which must not move the cursor. Lines are joined by "; ".
-// With ascii, all that a terminal without UTF-8 cannot show becomes '?'.
+// clean converts s to one line without control characters, because a detail may be a program's
+// output, which must not move the cursor. "; " joins the lines. If ascii is set, '?' replaces all
+// characters that a terminal without UTF-8 cannot show.
 func clean(s string, ascii bool) string {
 	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, line := range lines {
@@ -28,7 +28,7 @@ func clean(s string, ascii bool) string {
 	return strings.Join(lines, "; ")
 }
 
-// printable replaces the control characters of s by spaces.
+// printable replaces the control characters of s with spaces.
 func printable(s string, ascii bool) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -41,8 +41,8 @@ func printable(s string, ascii bool) string {
 	}, s)
 }
 
-// wide are the scripts whose characters take two cells, as in Unicode Standard Annex
-// 11 (East Asian Width), with the emoji; coarse, but a board holds names and errors.
+// wide lists the scripts whose characters take two cells, as in Unicode Standard Annex 11 (East
+// Asian Width), and the emoji. The list is coarse, but a board shows only names and errors.
 var wide = []*unicode.RangeTable{
 	unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana,
 	{
@@ -51,14 +51,14 @@ var wide = []*unicode.RangeTable{
 	},
 }
 
-// runeCells is the number of a terminal's cells that r takes.
+// runeCells returns the number of cells that r takes on a terminal.
 func runeCells(r rune) int {
 	switch {
 	case r < 0x300:
 		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		return 0
-	case r >= 0xff61 && r <= 0xffdc: // halfwidth forms
+	case r >= 0xff61 && r <= 0xffdc: // half-width forms
 		return 1
 	case unicode.In(r, wide...):
 		return 2
@@ -66,7 +66,7 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// cells is the number of a terminal's cells that s takes.
+// cells returns the number of cells that s takes on a terminal.
 func cells(s string) int {
 	n := 0
 	for _, r := range s {
@@ -75,7 +75,7 @@ func cells(s string) int {
 	return n
 }
 
-// cut shortens s to at most width cells, the last of which then are more ("…").
+// cut shortens s to at most width cells. If it shortens s, the result ends with more ("…").
 func cut(s string, width int, more string) string {
 	if cells(s) <= width {
 		return s
@@ -92,7 +92,7 @@ func cut(s string, width int, more string) string {
 	return s
 }
 
-// pad cuts s to width cells or fills it up with spaces to them.
+// pad returns s with exactly width cells: cut, or filled with spaces.
 func pad(s string, width int, more string) string {
 	s = cut(s, width, more)
 	return s + strings.Repeat(" ", max(0, width-cells(s)))

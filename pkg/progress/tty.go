@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// frameEvery is the pace of the board: a terminal over ssh follows ten a second.
+// frameEvery is the time between two frames of the board. Ten frames a second are not too many for
+// a terminal over SSH.
 const frameEvery = 100 * time.Millisecond
 
-// The control sequences used (ECMA-48; the cursor's visibility is DEC's DECTCEM).
+// The control sequences (ECMA-48; DECTCEM of DEC for the visibility of the cursor).
 const (
 	cursorUp   = "\x1b[%dA"
 	clearRight = "\x1b[K"
@@ -24,7 +25,7 @@ const (
 	showCursor = "\x1b[?25h"
 )
 
-// tty redraws a board in place. Only its pacer and Close write.
+// tty redraws a board in place. Only its pacer and Close write to the output.
 type tty struct {
 	opts    Options
 	symbols symbols
@@ -35,9 +36,9 @@ type tty struct {
 	out    stream
 	steps  steps
 	lines  lineBuffer
-	above  []string // lines of others that stand above the board from the next drawing on
+	above  []string // lines of other sources, which the next drawing puts above the board
 	drawn  []row    // the board on the screen; the cursor is on the line below it
-	hidden bool     // the cursor
+	hidden bool     // whether the cursor is hidden
 	frame  int
 	pacer  *pacer
 	closed bool
@@ -72,7 +73,7 @@ func (t *tty) Write(b []byte) (int, error) {
 	return len(b), t.out.err
 }
 
-// tick draws the next frame. It returns whether another one will differ.
+// tick draws the next frame. It reports whether the next frame will differ.
 func (t *tty) tick() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,8 +96,8 @@ func (t *tty) Close() error {
 	return t.out.err
 }
 
-// draw brings the screen up to date by one write, none if it is. The final board is
-// drawn whole: it may scroll, since nobody will have to find its first line again.
+// draw updates the screen with one write, or with none if nothing has changed. It draws the final
+// board as a whole. That board may scroll, because its first line is never needed again.
 func (t *tty) draw(final bool) {
 	columns, height := t.opts.size()
 	if height < 2 && !final {
@@ -115,8 +116,7 @@ func (t *tty) draw(final bool) {
 	t.above, t.drawn = nil, rows
 }
 
-// repaint returns what puts the lines above and the rows in the place of the board
-// that is drawn.
+// repaint returns the output that replaces the drawn board with the lines above it and the rows.
 func (t *tty) repaint(rows []row, columns int, final bool) []byte {
 	var b bytes.Buffer
 	if !t.hidden && !final && len(rows) > 0 {
@@ -127,7 +127,8 @@ func (t *tty) repaint(rows []row, columns int, final bool) []byte {
 		up := fmt.Sprintf("\r"+cursorUp, n)
 		b.WriteString(up)
 		if len(t.above) > 0 {
-			// Line by line: clearing all of the screen at once makes tmux keep it.
+			// Line by line, because tmux keeps the content of the screen if it is cleared in one
+			// step.
 			b.WriteString(strings.Repeat(clearRight+"\r\n", n) + up)
 		}
 	}
@@ -147,8 +148,8 @@ func (t *tty) repaint(rows []row, columns int, final bool) []byte {
 	return b.Bytes()
 }
 
-// linesOf is the number of lines that the rows take on a terminal with so many
-// columns: one that was made narrower since has wrapped the longer ones.
+// linesOf returns the number of lines that the rows take on a terminal with this number of
+// columns. A terminal that has become narrower has wrapped longer rows.
 func linesOf(rows []row, columns int) int {
 	n := 0
 	for _, r := range rows {
@@ -157,11 +158,11 @@ func linesOf(rows []row, columns int) int {
 	return n
 }
 
-// sgr matches the sequences that only change colours.
+// sgr matches the sequences that only change colors.
 var sgr = regexp.MustCompile(`\x1b\[[0-9;:]*m`)
 
-// traceLine returns a line of somebody else's without what would move the cursor. Its
-// colours and tabs stay.
+// traceLine returns a line of another source without anything that moves the cursor. It keeps
+// colors and tabs.
 func traceLine(line string) string {
 	var b strings.Builder
 	at := 0

@@ -21,7 +21,7 @@ func env(pairs ...string) func(string) string {
 	}
 }
 
-// onScreen runs f with a board on a screen, in a bubble of its own time.
+// onScreen runs f with a board on a screen, in a synctest bubble.
 func onScreen(t *testing.T, columns, rows int, getenv func(string) string, f func(*testing.T, *screen, Renderer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -63,7 +63,7 @@ func announce(on Func) {
 	}
 }
 
-// forget drops what has scrolled away: a terminal that is made lower scrolls.
+// forget drops the lines that have scrolled away, because a terminal that becomes lower scrolls.
 func forget(s *screen) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,7 +263,7 @@ func TestTTYSurvivesResize(t *testing.T) {
 · kube-controller-manager         waits for nodes, etcd
   0 of 3 ready after 0.3s
 `)
-		s.resize(80, 1) // no room for a board and the cursor: it rests
+		s.resize(80, 1) // no room for a board and the cursor, so it is not drawn
 		time.Sleep(time.Second)
 		s.resize(80, 4)
 		forget(s)
