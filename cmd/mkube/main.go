@@ -12,11 +12,11 @@ import (
 
 func main() {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	// The first signal cleans up; a second one ends the process at once.
+	// The first signal starts the cleanup. A second one ends the process immediately.
 	context.AfterFunc(ctx, stop)
 	os.Exit(int(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)))
 }

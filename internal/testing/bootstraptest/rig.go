@@ -1,5 +1,5 @@
-// Package bootstraptest has a host for tests that create clusters: a fake provider whose nodes come up, and a
-// kubeconfig.
+// Package bootstraptest provides a host for tests that create clusters: a fake provider whose
+// nodes come up, and a kubeconfig.
 package bootstraptest
 
 import (
@@ -26,22 +26,22 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// A Rig is a host: a provider whose nodes come up by themselves, and a kubeconfig.
+// A Rig is a host: a provider whose nodes come up without further help, and a kubeconfig.
 type Rig struct {
 	*fake.Provider
 	API        *componenttest.API
 	Kubeconfig string
 	Recorder   progress.Recorder
 
-	// Broken answers for a command in place of the nodes; nil is none. Set before
-	// Create.
+	// Broken answers a command in place of the nodes. If nil, nodes answer all commands. It must
+	// be set before Create.
 	Broken func(args []string) (stdout string, code int, handled bool)
 
-	// On is called with every event, if set. Set before Create.
+	// On receives every event. If nil, nobody does. It must be set before Create.
 	On progress.Func
 
 	mu     sync.Mutex
-	served map[string]string // host:port by node
+	served map[string]string // host:port by the name of the node
 }
 
 // EntryOfOthers is a kubeconfig that the user has already.
@@ -59,13 +59,13 @@ users:
   user: {token: secret}
 `
 
-// rbac is of the rules that lie in a node image what is enough to see them created.
+// rbac contains a few of the rules in a node image: enough to check that they are created.
 const rbac = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"system:kube-scheduler"}}
 {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"system:kube-scheduler"},` +
 	`"roleRef":{"name":"system:kube-scheduler"},"subjects":[{"kind":"User","name":"system:kube-scheduler"}]}
 `
 
-// New returns a rig whose kubeconfig has an entry of somebody else.
+// New returns a rig whose kubeconfig has an entry of another program.
 func New(t *testing.T) *Rig {
 	t.Helper()
 	r := &Rig{Provider: new(fake.Provider), API: new(componenttest.API), served: map[string]string{}}
@@ -86,7 +86,7 @@ func New(t *testing.T) *Rig {
 	return r
 }
 
-// serve starts a node's API server, once its files say with which certificate.
+// serve starts the API server of a node, as soon as the node has the files with its certificate.
 func (r *Rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
 	if port != names.APIServerPort {
 		return "", fmt.Errorf("port %d is not published", port)
@@ -108,7 +108,7 @@ func (r *Rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
 	for i, name := range []string{"apiserver.crt", "apiserver.key", "ca.crt"} {
 		f, ok := server.File("/etc/kubernetes/pki/" + name)
 		if !ok {
-			return "127.0.0.1:1", nil // published, and nobody listens yet
+			return "127.0.0.1:1", nil // published, but nothing listens yet
 		}
 		files[i] = f.Data
 	}
@@ -117,7 +117,7 @@ func (r *Rig) serve(t *testing.T, n *fake.Node, port int) (string, error) {
 	return endpoint, err
 }
 
-// planeOf is the control plane that serves at a node: a load balancer leads to the
+// planeOf returns the control plane that serves at a node. Behind a load balancer, that is the
 // first one.
 func (r *Rig) planeOf(n *fake.Node) (*fake.Node, error) {
 	if n.Role() != config.LoadBalancer {
@@ -137,8 +137,8 @@ const (
 	Deployments = "/apis/apps/v1/namespaces/kube-system/deployments"
 )
 
-// wellCluster is what the API shows of a cluster of any size that is well. The pods
-// of a component are there once its manifest lies on the node.
+// wellCluster makes the API show a healthy cluster of any size. The pods of a component exist as
+// soon as its manifest is on the node.
 func (r *Rig) wellCluster() {
 	r.API.Object(Account, `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`)
 	r.API.Handle("/", func(w http.ResponseWriter, req *http.Request) {
@@ -156,7 +156,7 @@ func (r *Rig) wellCluster() {
 	})
 }
 
-// manifestOf says whether the manifest of a static pod lies on its node.
+// manifestOf reports whether the manifest of a static pod is on its node.
 func (r *Rig) manifestOf(pod string) bool {
 	clusters, err := r.Clusters(context.Background())
 	if err != nil {
@@ -177,14 +177,14 @@ func (r *Rig) manifestOf(pod string) bool {
 	return false
 }
 
-// CreateCluster creates a cluster whose entry goes into the rig's kubeconfig.
+// CreateCluster creates a cluster, and adds its entry to the rig's kubeconfig.
 func (r *Rig) CreateCluster(ctx context.Context, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
 	o.Kubeconfig, o.On = []string{r.Kubeconfig}, progress.Tee(r.Recorder.On, r.On)
 	return bootstrap.Create(ctx, r, cfg.Default(), o)
 }
 
-// UntilStuck is a context whose time is up as soon as a component says what it waits
-// for and all before it are done; "" is none, which never is.
+// UntilStuck returns a context that ends as soon as a component has reported what it waits for and
+// all components before it are done. If component is "", it does not end.
 func (r *Rig) UntilStuck(t *testing.T, component string) context.Context {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	t.Cleanup(func() { cancel(nil) })
@@ -209,7 +209,7 @@ func (r *Rig) UntilStuck(t *testing.T, component string) context.Context {
 	return ctx
 }
 
-// WantNothing wants the host to be as it was.
+// WantNothing checks that no cluster is left and that the kubeconfig is as before.
 func (r *Rig) WantNothing(t *testing.T) {
 	t.Helper()
 	if clusters, err := r.Clusters(context.Background()); len(clusters) != 0 || err != nil {
@@ -221,7 +221,7 @@ func (r *Rig) WantNothing(t *testing.T) {
 	}
 }
 
-// Ends are the steps with how each stood last.
+// Ends returns the last state of each step.
 func (r *Rig) Ends() map[string]progress.State {
 	m := map[string]progress.State{}
 	for _, e := range r.Recorder.Events() {
@@ -230,7 +230,7 @@ func (r *Rig) Ends() map[string]progress.State {
 	return m
 }
 
-// Names returns the names of the cluster's nodes, without the cluster's.
+// Names returns the names of the cluster's nodes, without the cluster's name.
 func (r *Rig) Names(t *testing.T) string {
 	t.Helper()
 	nodes, err := r.Nodes(context.Background(), "mkube")
@@ -244,7 +244,7 @@ func (r *Rig) Names(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
-// File returns the content of a file on a node, which is named without the cluster.
+// File returns the content of a file on a node. node is the name without the cluster's.
 func (r *Rig) File(t *testing.T, node, path string) string {
 	t.Helper()
 	nodes, err := r.Nodes(context.Background(), "mkube")
@@ -260,10 +260,10 @@ func (r *Rig) File(t *testing.T, node, path string) string {
 	return ""
 }
 
-// reissued are certificates and keys, which are made again whenever a file is written.
+// reissued matches certificates and keys, which differ whenever a file is written.
 var reissued = regexp.MustCompile(`(?s)(client-(certificate|key)-data: \S+|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----.*?-----END (CERTIFICATE|EC PRIVATE KEY)-----)`)
 
-// EveryFile is every file of every node but for certificates, by "node:path".
+// EveryFile returns every file of every node by "node:path", without certificates and keys.
 func (r *Rig) EveryFile(t *testing.T) map[string]string {
 	t.Helper()
 	nodes, err := r.Nodes(context.Background(), "mkube")
@@ -273,7 +273,7 @@ func (r *Rig) EveryFile(t *testing.T) map[string]string {
 	all := map[string]string{}
 	for _, n := range nodes {
 		for path, f := range n.(*fake.Node).Files() {
-			if !f.Mode.IsDir() && path != "/run/mkube.lock" { // that names its last holder
+			if !f.Mode.IsDir() && path != "/run/mkube.lock" { // it names its last holder
 				all[n.Name()+":"+path] = fmt.Sprintf("%o %s", f.Mode.Perm(), reissued.ReplaceAll(f.Data, []byte("...")))
 			}
 		}
@@ -281,7 +281,8 @@ func (r *Rig) EveryFile(t *testing.T) map[string]string {
 	return all
 }
 
-// WantStaticPods compares a node's static pods; and every node has what a node needs.
+// WantStaticPods checks the names of a node's static pods, and that the node has the files that
+// every node needs.
 func WantStaticPods(t *testing.T, n *fake.Node, want string) {
 	t.Helper()
 	var manifests []string

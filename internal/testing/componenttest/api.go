@@ -24,12 +24,12 @@ import (
 // ReadyPod is a pod that is Ready.
 const ReadyPod = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"pod"},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}`
 
-// API is as much of an API server as mkube asks for: health endpoints that are
-// well, objects by their path, and what a test puts in place of them. An object
-// that is posted is kept, and refused when it is there already; one that is applied
-// is kept in any case. The zero value has no objects. Its methods may be called at once from many goroutines.
+// API is the part of an API server that mkube uses: health endpoints, objects by their path, and
+// handlers of a test. It stores an object that is posted, unless it exists already. It stores an
+// object that is applied in any case. The zero value has no objects. Its methods are safe for
+// concurrent use.
 type API struct {
-	// Cluster is the cluster whose API this is, where NewAPI made it.
+	// Cluster is the cluster of this API, if NewAPI or NewAPIOf created it.
 	Cluster *cluster.Cluster
 
 	mu       sync.Mutex
@@ -39,13 +39,13 @@ type API struct {
 	applied  []string
 }
 
-// NewAPI is the API of a new cluster: Cluster.API reaches it.
+// NewAPI returns the API of a new cluster, which Cluster.API reaches.
 func NewAPI(t *testing.T, cfg config.Cluster) *API {
 	t.Helper()
 	return NewAPIOf(t, cfg, new(fake.Provider))
 }
 
-// NewAPIOf is NewAPI with the nodes of a provider, whose Published it sets.
+// NewAPIOf is NewAPI with the nodes of a provider. It sets Published of the provider.
 func NewAPIOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *API {
 	t.Helper()
 	a := new(API)
@@ -66,13 +66,13 @@ func NewAPIOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *API {
 	return a
 }
 
-// Probed is a provider of nodes whose health endpoints answer well while code is 0.
+// Probed returns a provider of nodes whose health endpoints are healthy while code is 0.
 func Probed(code *int) *fake.Provider {
 	return &fake.Provider{Answer: func(args []string) (string, int, bool) { return "", *code, args[0] == "mkube-probe" }}
 }
 
-// Serve serves the API, with a certificate, to who has a client certificate of an
-// authority, and returns its host:port. It ends with the test.
+// Serve serves the API with a certificate, to clients with a certificate of an authority, and
+// returns its host:port. The server stops at the end of the test.
 func (a *API) Serve(t *testing.T, cert, key, clientCA []byte) (string, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
@@ -91,14 +91,14 @@ func (a *API) Serve(t *testing.T, cert, key, clientCA []byte) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// Object puts an object, as JSON, at a path.
+// Object stores an object, as JSON, at a path.
 func (a *API) Object(path, object string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.put(path, object)
 }
 
-// put keeps an object. The caller holds mu.
+// put stores an object. The caller must hold mu.
 func (a *API) put(path, object string) {
 	if a.objects == nil {
 		a.objects = map[string]string{}
@@ -106,8 +106,8 @@ func (a *API) put(path, object string) {
 	a.objects[path] = object
 }
 
-// Handle puts a function in place of all that would be at a path; that of "/" is
-// asked for every path without one.
+// Handle sets a function that answers all requests for a path, instead of the objects. The
+// function of "/" answers for every path without one.
 func (a *API) Handle(path string, f http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,28 +117,28 @@ func (a *API) Handle(path string, f http.HandlerFunc) {
 	a.handlers[path] = f
 }
 
-// Created are the paths of the objects that were posted, in order.
+// Created returns the paths of the objects that were posted, in order.
 func (a *API) Created() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.created)
 }
 
-// At is the object at a path as JSON, "" for none.
+// At returns the object at a path as JSON, or "".
 func (a *API) At(path string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.objects[path]
 }
 
-// Applied are the paths of the objects that were applied, in order.
+// Applied returns the paths of the objects that were applied, in order.
 func (a *API) Applied() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.applied)
 }
 
-// ServeHTTP answers as an API server.
+// ServeHTTP answers as an API server does.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	handler := a.handlers[r.URL.Path]
@@ -153,7 +153,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Default(w, r)
 }
 
-// Default answers from the objects, whatever was given to Handle.
+// Default answers from the objects, and ignores the functions of Handle.
 func (a *API) Default(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	object, found := a.objects[r.URL.Path]
@@ -174,7 +174,7 @@ func (a *API) Default(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// apply keeps what was applied in place of what was there.
+// apply replaces the object with the one that was applied.
 func (a *API) apply(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -199,7 +199,7 @@ func (a *API) post(w http.ResponseWriter, r *http.Request) {
 	at := path.Join(r.URL.Path, object.Metadata.Name)
 	a.mu.Lock()
 	_, found := a.objects[at]
-	if !found { // decided and kept under one lock: clients create several at the same time
+	if !found { // checked and stored under one lock, because clients create several at the same time
 		a.created = append(a.created, at)
 		a.put(at, string(body))
 	}

@@ -1,8 +1,9 @@
-// Package componenttest is what the tests of components share: a cluster whose
-// certificates are the same text each time, golden files, and the rules that every
-// static pod and every lesson keeps. The tests are pkg/component/NAME_test.go, one
-// package: a package for each component would be a binary for each, and to link
-// client-go into it takes longer than the test.
+// Package componenttest contains what the tests of components share: a cluster whose certificates
+// are the same text each time, golden files, and the rules for static pods and lessons.
+//
+// The tests are pkg/component/NAME_test.go, in one package. With a package for each component,
+// there would be a binary for each. Linking client-go into each of them would take longer than the
+// test.
 package componenttest
 
 import (
@@ -17,7 +18,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Cluster is a cluster of fake nodes with new keys. The configuration is defaulted.
+// Cluster returns a cluster of fake nodes with new keys. It sets the defaults of the
+// configuration.
 func Cluster(t *testing.T, cfg config.Cluster) *cluster.Cluster {
 	t.Helper()
 	return ClusterOf(t, cfg, new(fake.Provider))
@@ -39,8 +41,8 @@ func ClusterOf(t *testing.T, cfg config.Cluster, p *fake.Provider) *cluster.Clus
 	return cluster.New(cfg, nodes, keys)
 }
 
-// files are a component's files on a node, then its manifest and its objects, rendered twice for
-// a new cluster and by a clock that stands still: at the midnight UTC that began
+// files returns the files of a component on a node, then its manifest and its objects. It renders
+// them twice for a new cluster, with a fake clock that starts at midnight UTC at the beginning of
 // the year 2000.
 func files(t *testing.T, c component.Component, cfg config.Cluster, node int) []provider.File {
 	t.Helper()
@@ -48,7 +50,7 @@ func files(t *testing.T, c component.Component, cfg config.Cluster, node int) []
 	synctest.Test(t, func(t *testing.T) {
 		cl := Cluster(t, cfg)
 		list = render(t, c, cl, cl.Nodes[node])
-		time.Sleep(time.Hour) // of the standing clock: what is rendered later is the same
+		time.Sleep(time.Hour) // on the fake clock; the files do not depend on the time
 		wantSame(t, list, render(t, c, cl, cl.Nodes[node]))
 	})
 	return list

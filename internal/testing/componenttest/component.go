@@ -11,15 +11,14 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// Lesson bounds.
+// Limits for the words of a lesson.
 const fewestWords, mostWords = 120, 200
 
-// headings are a lesson's, after its first.
+// headings are the headings of a lesson after its title.
 var headings = []string{"## What it is for", "## What it talks to", "## See it", "## What breaks without it"}
 
-// Described tests what every component says of itself: a name, what it does in one
-// line, why it has its flags, what its ports are for, and its lesson, which has the shape of all
-// lessons.
+// Described checks the description of a component: its name, its one-line description, the reasons
+// of its flags, the purpose of its ports, and the form of its lesson.
 func Described(t *testing.T, c component.Component) {
 	t.Helper()
 	if c.Name == "" || c.Short == "" || len(c.Short) > 100 || strings.Contains(c.Short, "\n") || strings.HasSuffix(c.Short, ".") {
@@ -43,7 +42,8 @@ func Described(t *testing.T, c component.Component) {
 	}
 }
 
-// folder is a component's: the test's own or one in it, whichever has its lesson.
+// folder returns the folder of a component. It is the one with the component's lesson: the folder
+// of the test or a folder in it.
 func folder(t *testing.T, c component.Component) string {
 	t.Helper()
 	lessons := []string{"lesson.md"}
@@ -63,7 +63,7 @@ func folder(t *testing.T, c component.Component) string {
 	return ""
 }
 
-// command is a line of a lesson's See it.
+// command matches a line in the section "See it" of a lesson.
 var command = regexp.MustCompile(`(?m)^    ((?:mkube|kubectl) .+)$`)
 
 func lessonMistakes(name, lesson string) []string {
@@ -97,8 +97,7 @@ func lessonMistakes(name, lesson string) []string {
 	return mistakes
 }
 
-// Flags tests that each of a component's flags has a name of its own and a reason
-// of one sentence.
+// Flags checks that each flag of a component has a unique name, and a reason of one sentence.
 func Flags(t *testing.T, flags []component.Flag) {
 	t.Helper()
 	seen := map[string]bool{}

@@ -2,9 +2,9 @@ package componenttest
 
 import "strings"
 
-// diff is what turns one text into another: each line that goes, after "- ", and
-// each that comes, after "+ ", in their order. Of lines that stay none is shown. Golden files
-// hold this text, so it must never change: the output of cmp.Diff is not stable by intention.
+// diff returns the changes from one text to another: removed lines with "- " and added lines with
+// "+ ", in order, without the common lines. Golden files contain this text, so its format must
+// never change. The output of cmp.Diff is deliberately unstable.
 func diff(from, to string) string {
 	a, b := strings.SplitAfter(from, "\n"), strings.SplitAfter(to, "\n")
 	common := commonLines(a, b)
@@ -30,8 +30,8 @@ func diff(from, to string) string {
 	return out.String()
 }
 
-// commonLines says of each pair of suffixes how many lines they share in order: the
-// length of their longest common subsequence.
+// commonLines returns for each pair of suffixes the length of their longest common subsequence of
+// lines.
 func commonLines(a, b []string) [][]int {
 	table := make([][]int, len(a)+1)
 	for i := range table {

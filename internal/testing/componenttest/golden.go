@@ -17,21 +17,20 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// A Variant is a configuration that changes a component's files.
+// A Variant is a configuration that changes the files of a component.
 type Variant struct {
-	// Name is the golden file's, without .golden.
+	// Name is the name of the golden file, without .golden.
 	Name string
-	// Config is defaulted.
+	// Config is the configuration. Golden sets its defaults.
 	Config config.Cluster
-	// Node is the node whose files are compared, by its number in Config.
+	// Node is the index in Config of the node whose files are compared.
 	Node int
 }
 
-// Golden compares a component's files with testdata/default.golden in its folder for
-// a default cluster, and for each variant with testdata/NAME.golden, which shows only
-// what the variant changes: a file's lines that go and come, a new file as it is. The
-// test's flag -update writes the golden files instead. Certificates are shown as what
-// they say, keys not at all.
+// Golden compares the files of a component with golden files in its folder. For a default cluster,
+// that is testdata/default.golden. For each variant, it is testdata/NAME.golden, with only the
+// differences: removed and added lines, and whole new files. With the flag -update of the test, it
+// writes the golden files instead. It shows certificates as their description, and no keys.
 func Golden(t *testing.T, c component.Component, variants ...Variant) {
 	t.Helper()
 	dir := filepath.Join(folder(t, c), "testdata")
@@ -47,7 +46,7 @@ func Golden(t *testing.T, c component.Component, variants ...Variant) {
 	wantNoOther(t, dir, variants)
 }
 
-// changes are the sections that others have in place of base's.
+// changes returns the differences between the sections in base and in others.
 func changes(base, others []string) []string {
 	var changed []string
 	for _, s := range others {
@@ -69,7 +68,7 @@ func changes(base, others []string) []string {
 	return changed
 }
 
-// Sections are files as text: a line with path and mode, then the content.
+// Sections returns files as text: a line with path and mode, then the content.
 func Sections(t *testing.T, files []provider.File) []string {
 	t.Helper()
 	var list []string
@@ -109,7 +108,7 @@ func compare(t *testing.T, dir, name string, sections []string) {
 	}
 }
 
-// wantNoOther finds golden files that no variant has any more.
+// wantNoOther checks that every golden file belongs to a variant.
 func wantNoOther(t *testing.T, dir string, variants []Variant) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.golden"))

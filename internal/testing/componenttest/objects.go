@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// Created are the paths of the objects that a component creates, asked to twice: the
-// second time all is there.
+// Created returns the paths of the objects that a component creates. It creates them twice,
+// because the second time all of them exist.
 func Created(t *testing.T, c component.Component) []string {
 	t.Helper()
 	api := NewAPI(t, config.Cluster{})
@@ -29,10 +29,10 @@ func Created(t *testing.T, c component.Component) []string {
 	return api.Created()
 }
 
-// Objects reads the objects of a default cluster into what kinds has for each kind,
-// a pointer, of which an object may not have a field that its type does not know,
-// and returns the objects' kinds in order. It wants every object's kind to be there, and every
-// kind to have an object. Of several of a kind the last one stays.
+// Objects decodes the objects of a default cluster, and returns their kinds in order. kinds
+// contains a pointer for each kind. An object must not have a field that the type does not know.
+// Every object must have its kind in kinds, and every kind an object. If there are several objects
+// of a kind, the last one is kept.
 func Objects(t *testing.T, objects func(*cluster.Cluster) ([]byte, error), kinds map[string]any) (order []string) {
 	t.Helper()
 	data, err := objects(Cluster(t, config.Cluster{}))

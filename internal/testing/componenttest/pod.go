@@ -15,8 +15,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// StaticPod tests that a component's manifest, for a default cluster, is a Pod with
-// no field that Kubernetes does not know, and keeps the rules of mkube's static pods.
+// StaticPod checks the manifest of a component for a default cluster: it is a Pod without unknown
+// fields, and follows the rules for mkube's static pods.
 func StaticPod(t *testing.T, c component.Component) {
 	t.Helper()
 	c.Objects = nil
@@ -37,7 +37,7 @@ func StaticPod(t *testing.T, c component.Component) {
 	}
 }
 
-// podMistakes are the rules that a static pod breaks.
+// podMistakes returns the rules that a static pod breaks.
 func podMistakes(name string, pod corev1.Pod) []string {
 	var mistakes []string
 	want := func(ok bool, rule string) {
@@ -51,7 +51,7 @@ func podMistakes(name string, pod corev1.Pod) []string {
 	want(slices.Contains([]string{"control-plane", "node"}, pod.Labels["tier"]), "the label tier is neither control-plane nor node")
 	want(pod.Spec.HostNetwork, "the pod is not on the node's network, which is there before any CNI")
 	want(pod.Spec.PriorityClassName == "system-node-critical", "the priority class is not system-node-critical")
-	// The kubelet reads a static pod without the admission that would look this up.
+	// The kubelet reads a static pod without the admission plugin that would set the priority.
 	want(pod.Spec.Priority != nil && *pod.Spec.Priority == 2000001000, "the priority is not that of system-node-critical")
 	if len(pod.Spec.Containers) != 1 {
 		return append(mistakes, "the pod has not one container")
@@ -65,8 +65,8 @@ func podMistakes(name string, pod corev1.Pod) []string {
 	return append(mistakes, probeMistakes(c)...)
 }
 
-// probeMistakes wants the three probes, the first of them often: no second of a
-// start is lost by not asking.
+// probeMistakes returns the rules that the three probes break. The first one must be frequent, so
+// that it delays no start by a second.
 func probeMistakes(c corev1.Container) []string {
 	var mistakes []string
 	for kind, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe, "readiness": c.ReadinessProbe} {
@@ -81,8 +81,8 @@ func probeMistakes(c corev1.Container) []string {
 	return mistakes
 }
 
-// volumeMistakes wants each mount to have its volume and each volume its mount, and
-// a file or folder to lie on the node where a volume will not make it.
+// volumeMistakes returns the rules that volumes break. Each mount must have its volume, and each
+// volume its mount. A file or folder must be on the node if its volume does not create it.
 func volumeMistakes(pod corev1.Pod, files []provider.File) []string {
 	var mistakes []string
 	unused := map[string]corev1.Volume{}

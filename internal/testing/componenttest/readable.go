@@ -11,12 +11,12 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// embedded is a line of a kubeconfig, a Secret or an APIService that holds a file.
+// embedded matches a line of a kubeconfig, a Secret or an APIService that contains a file.
 var embedded = regexp.MustCompile(`(?m)^( *)([a-z-]+-data|tls\.(?:crt|key)|caBundle): (\S+)$`)
 
-// Readable is a file with what differs each time put in words: a certificate as
-// pki.Describe has it, "<private key>" and "<public key>"; in a kubeconfig
-// or an object too. It is an error if a certificate cannot be read.
+// Readable returns a file with stable text in place of what differs each time. A certificate
+// becomes its description by pki.Describe, and a key becomes "<private key>" or "<public key>",
+// also in a kubeconfig or an object. If a certificate cannot be read, it returns an error.
 func Readable(data []byte) (string, error) {
 	var failed error
 	text := embedded.ReplaceAllFunc(data, func(line []byte) []byte {
@@ -40,7 +40,7 @@ func Readable(data []byte) (string, error) {
 	return shown, err
 }
 
-// blocks puts each block of PEM in words; a file without any is returned as it is.
+// blocks replaces each block of PEM with its description. It returns a file without PEM unchanged.
 func blocks(data []byte) (string, error) {
 	if !bytes.HasPrefix(data, []byte("-----BEGIN ")) {
 		return string(data), nil

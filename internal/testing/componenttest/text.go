@@ -7,7 +7,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Message is an error's text, "" for nil.
+// Message returns the text of an error, or "" for nil.
 func Message(err error) string {
 	if err == nil {
 		return ""
@@ -15,7 +15,7 @@ func Message(err error) string {
 	return err.Error()
 }
 
-// Data is the content of one of the files.
+// Data returns the content of one of the files.
 func Data(t *testing.T, files []provider.File, path string) []byte {
 	t.Helper()
 	for _, f := range files {
@@ -27,8 +27,8 @@ func Data(t *testing.T, files []provider.File, path string) []byte {
 	return nil
 }
 
-// Field is what a certificate among the files says of itself, in the words of
-// pki.Describe: its "IP", for one.
+// Field returns a field of the description of a certificate among the files (see pki.Describe),
+// such as "IP".
 func Field(t *testing.T, files []provider.File, path, name string) string {
 	t.Helper()
 	text, err := Readable(Data(t, files, path))

@@ -15,7 +15,7 @@ var (
 	_ provider.Starter = (*Provider)(nil)
 )
 
-// Add makes one more node of a cluster.
+// Add creates one more node of a cluster.
 func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
 	if err := p.begin(ctx, Call{Method: "Add", Cluster: cfg.Name, Node: cfg.NodeNames()[i]}); err != nil {
 		return err
@@ -34,7 +34,8 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 	return p.begin(ctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})
 }
 
-// reserveNode takes a place of a cluster: two at once do not get the same.
+// reserveNode reserves an index of a cluster, so that two calls at the same time do not get the
+// same one.
 func (p *Provider) reserveNode(cfg config.Cluster, i int, creation string) (*Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +51,7 @@ func (p *Provider) reserveNode(cfg config.Cluster, i int, creation string) (*Nod
 	return n, nil
 }
 
-// Remove takes a node away. It answers no more.
+// Remove removes a node. After that, the node does not answer.
 func (p *Provider) Remove(ctx context.Context, name, node string) error {
 	if err := p.begin(ctx, Call{Method: "Remove", Cluster: name, Node: node}); err != nil {
 		return err
@@ -70,12 +71,12 @@ func (p *Provider) Remove(ctx context.Context, name, node string) error {
 	return nil
 }
 
-// Stop stops a cluster's nodes: they run no commands until Start. Their files stay.
+// Stop stops the nodes of a cluster. They run no commands until Start, but keep their files.
 func (p *Provider) Stop(ctx context.Context, name string) error {
 	return p.power(ctx, Call{Method: "Stop", Cluster: name}, false)
 }
 
-// Start starts nodes of a cluster, for no names all of it.
+// Start starts the named nodes of a cluster, or all its nodes if there are no names.
 func (p *Provider) Start(ctx context.Context, name string, nodes ...string) error {
 	return p.power(ctx, Call{Method: "Start", Cluster: name}, true, nodes...)
 }

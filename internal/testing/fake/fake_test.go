@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// TestProvider runs what every provider must pass.
+// TestProvider runs the test that every provider must pass.
 func TestProvider(t *testing.T) {
 	t.Parallel()
 	providertest.Run(t, &fake.Provider{Programs: fake.HostPrograms()}, "an image")
@@ -111,7 +111,7 @@ func TestTarWantsRootAsOwner(t *testing.T) {
 	}
 }
 
-// header is an archive of an empty file with an owner.
+// header returns an archive with one empty file of an owner.
 func header(uid int) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -14,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// writeFiles writes files on the node as a provider does, from an archive.
+// writeFiles writes files on the node from an archive, as a provider does.
 func (n *Node) writeFiles(files []provider.File) error {
 	var archive bytes.Buffer
 	if err := provider.Archive(&archive, files); err != nil {
@@ -23,8 +23,8 @@ func (n *Node) writeFiles(files []provider.File) error {
 	return n.unpack(&archive)
 }
 
-// tarProgram is tar as mkube calls it: it unpacks its input at the root, or packs
-// files of the root.
+// tarProgram implements tar as mkube runs it: it unpacks its input at the root, or packs files of
+// the root.
 func tarProgram(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	if args := cmd.Args; len(args) > 5 && slices.Equal(args[1:5], []string{"-C", "/", "-cf", "-"}) {
 		return n.pack(cmd.Stdout, cmd.Stderr, args[5:])
@@ -41,8 +41,7 @@ func tarProgram(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	return 0, nil
 }
 
-// pack writes files, and folders with what is in them, named from the root, as an
-// archive.
+// pack writes files, and folders with their content, as an archive. Their names begin at the root.
 func (n *Node) pack(stdout, stderr io.Writer, names []string) (int, error) {
 	w := tar.NewWriter(stdout)
 	files := n.Files()
@@ -72,7 +71,7 @@ func (n *Node) pack(stdout, stderr io.Writer, names []string) (int, error) {
 	return 0, w.Close()
 }
 
-// remove is rm -f, and rm -rf.
+// remove implements rm -f and rm -rf.
 func remove(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -86,8 +85,8 @@ func remove(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	return 0, nil
 }
 
-// unpack adds an archive's entries to the node. An entry that another user than
-// root would own is an error: no file of a node has one.
+// unpack adds the entries of an archive to the node. Every entry must be owned by root, because
+// every file of a node is.
 func (n *Node) unpack(archive io.Reader) error {
 	reader := tar.NewReader(archive)
 	for {
@@ -109,7 +108,7 @@ func (n *Node) unpack(archive io.Reader) error {
 	}
 }
 
-// add keeps the mode of a folder that is there, as --no-overwrite-dir does.
+// add keeps the mode of an existing folder, as --no-overwrite-dir does.
 func (n *Node) add(f provider.File) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -119,8 +118,7 @@ func (n *Node) add(f provider.File) {
 	n.files[f.Path] = f
 }
 
-// cat writes the node's files to the command's output, or its input when it is
-// given no file.
+// cat writes files of the node to the output of the command. Without a file, it writes the input.
 func cat(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	if len(cmd.Args) == 1 {
 		_, err := io.Copy(cmd.Stdout, cmd.Stdin)

@@ -12,9 +12,9 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// HostPrograms are programs of this host, for nodes that must run what package
-// providertest asks of them: with the files of a node only stat and mkube-test, a script
-// of the seed's, have to do. The caller may change the map.
+// HostPrograms returns programs of this host, for nodes that must run the commands of
+// providertest. Only stat and mkube-test, which is a script of the seed, use the files of the
+// node. The caller may change the map.
 func HostPrograms() map[string]Program {
 	return map[string]Program{
 		"grep": onHost, "head": onHost, "printf": onHost, "sh": onHost, "sleep": onHost, "true": onHost,
@@ -22,7 +22,8 @@ func HostPrograms() map[string]Program {
 	}
 }
 
-// onHost runs a command on the host. A cancelled one is killed with its process group.
+// onHost runs a command on the host. If ctx is canceled, it kills the process group of the
+// command.
 func onHost(ctx context.Context, _ *Node, cmd provider.Cmd) (int, error) {
 	over := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -31,6 +32,7 @@ func onHost(ctx context.Context, _ *Node, cmd provider.Cmd) (int, error) {
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Env = append(os.Environ(), cmd.Env...)
 	c.WaitDelay = time.Second
+	// A child in another process group may keep the output open. Run does not wait longer for it.
 	killGroup(c)
 	err := runOnHost(c, cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
@@ -42,13 +44,13 @@ func onHost(ctx context.Context, _ *Node, cmd provider.Cmd) (int, error) {
 	return 0, errors.Join(over.Err(), err)
 }
 
-// runOnHost runs a command between its streams, or on a terminal.
+// runOnHost runs a command with its streams, or on a terminal.
 func runOnHost(c *exec.Cmd, cmd provider.Cmd) error {
 	if cmd.TTY {
 		return onTerminal(c, cmd.Stdin, cmd.Stdout)
 	}
 	c.Stdout, c.Stderr = cmd.Stdout, cmd.Stderr
-	// The command's end does not wait for that of its input.
+	// With this pipe, the end of the command does not wait for the end of its input.
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		return err
@@ -57,14 +59,14 @@ func runOnHost(c *exec.Cmd, cmd provider.Cmd) error {
 		return err
 	}
 	go func() {
-		// An error here is that of a command that ended without reading on.
+		// Errors are ignored: they mean that the command has ended without reading on.
 		_, _ = io.Copy(stdin, cmd.Stdin)
 		_ = stdin.Close()
 	}()
 	return c.Wait()
 }
 
-// script runs a file of the node's in the host's shell.
+// script runs a file of the node in the shell of the host.
 func script(ctx context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	f, ok := n.File(cmd.Args[0])
 	if !ok || f.Mode.Perm()&0o111 == 0 {
@@ -74,8 +76,8 @@ func script(ctx context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	return onHost(ctx, n, cmd)
 }
 
-// stat is stat -c "%a %u:%g %F" of one of the node's files, and of the /tmp that every
-// node has.
+// stat implements stat -c "%a %u:%g %F" for a file of the node, and for /tmp, which every node
+// has.
 func stat(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	path := cmd.Args[len(cmd.Args)-1]
 	f, ok := n.File(path)

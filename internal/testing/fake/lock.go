@@ -10,8 +10,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// flock is flock(1) as mkube calls it: with true it looks whether somebody holds the
-// lock, and with mkube's own script it holds the lock until its input ends.
+// flock implements flock(1) as mkube runs it. With true, it checks whether the lock is held. With
+// mkube's own script, it holds the lock until its input ends.
 func flock(ctx context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	const busy, creating = 75, "/etc/mkube/creating"
 	i := slices.IndexFunc(cmd.Args, func(a string) bool { return a == "true" || a == "sh" })
@@ -38,7 +38,7 @@ func flock(ctx context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_, _ = io.Copy(io.Discard, cmd.Stdin) // its end is what counts
+		_, _ = io.Copy(io.Discard, cmd.Stdin) // only the end of the input matters
 	}()
 	select {
 	case <-over:
@@ -50,7 +50,7 @@ func flock(ctx context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	}
 }
 
-// lock takes the node's lock; where it may wait, for a second.
+// lock takes the lock of the node. If wait is set, it waits for up to a second.
 func (n *Node) lock(ctx context.Context, wait bool) bool {
 	select {
 	case n.locked <- struct{}{}:

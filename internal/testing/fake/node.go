@@ -24,8 +24,7 @@ type Node struct {
 	ips           []netip.Addr
 	versions      provider.Versions
 	creation      string
-	// locked has room for one holder of the node's lock; gone is closed when the node is
-	// removed.
+	// locked has room for one holder of the lock. gone is closed when the node is removed.
 	locked chan struct{}
 	gone   chan struct{}
 
@@ -37,23 +36,23 @@ type Node struct {
 
 var _ provider.Node = (*Node)(nil)
 
-// Name is as config.Cluster.NodeNames has it.
+// Name returns the name, see config.Cluster.NodeNames.
 func (n *Node) Name() string { return n.name }
 
-// Role is the node's in the configuration.
+// Role returns the role from the configuration.
 func (n *Node) Role() config.Role { return n.role }
 
-// IP is the node's address. Nothing listens there.
+// IP returns the first address. Nothing listens there.
 func (n *Node) IP() netip.Addr { return n.ips[0] }
 
-// IPs are the node's addresses.
+// IPs returns the addresses.
 func (n *Node) IPs() []netip.Addr { return slices.Clone(n.ips) }
 
-// Versions are the provider's.
+// Versions returns the versions of the provider.
 func (n *Node) Versions() provider.Versions { return n.versions }
 
-// Run runs tar, cat, rm and flock, one of the provider's programs, or asks the provider's
-// Answer.
+// Run runs tar, cat, rm, flock, or one of the provider's programs. For any other command, it calls
+// the provider's Answer.
 func (n *Node) Run(ctx context.Context, cmd provider.Cmd) error {
 	if err := n.begin(ctx, Call{Method: "Run", Args: cmd.Args}); err != nil {
 		return err
@@ -95,7 +94,7 @@ func (n *Node) program(args []string) Program {
 	return answer
 }
 
-// answer runs what the provider's Answer knows.
+// answer runs a command that the provider's Answer handles.
 func answer(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	if n.provider.Answer != nil {
 		if stdout, code, handled := n.provider.Answer(cmd.Args); handled {
@@ -107,7 +106,7 @@ func answer(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	return 127, nil
 }
 
-// Endpoint is what the provider's Published says.
+// Endpoint returns the result of the provider's Published.
 func (n *Node) Endpoint(ctx context.Context, port int) (string, error) {
 	if err := n.begin(ctx, Call{Method: "Endpoint"}); err != nil {
 		return "", err
@@ -158,15 +157,15 @@ func (n *Node) remove() {
 	n.removed = true
 }
 
-// Files are the node's files and folders by absolute path; a folder has its type in
-// its mode and no data. The map is the caller's, the data is not to be changed.
+// Files returns the files and folders of the node by absolute path. A folder has its type in its
+// mode, and no data. The caller may change the map, but not the data.
 func (n *Node) Files() map[string]provider.File {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return maps.Clone(n.files)
 }
 
-// File is one of the node's files; ok is false when there is none.
+// File returns one of the node's files. ok is false if it does not exist.
 func (n *Node) File(path string) (f provider.File, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,6 +1,5 @@
-// Package fake makes nodes in memory, for tests. They keep the files that are
-// written to them, run the few commands that a test gives them, and can be made to
-// fail or hang wherever a test wants them to.
+// Package fake provides nodes in memory, for tests. They keep the files that are written to them,
+// and run the few commands that a test defines. A test can make them fail or hang at any call.
 package fake
 
 import (
@@ -17,33 +16,33 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Versions are those of a fake node's image where Provider.Versions is not set.
+// Versions are the versions of a fake node's image if Provider.Versions is not set.
 var Versions = provider.Versions{
 	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
 }
 
-// A Program runs a command on a node and returns its exit code. The command's
-// Stdin, Stdout and Stderr are never nil. An error is one of the node, not of the
-// command: its Run returns it as it is.
+// A Program runs a command on a node and returns its exit code. The command's Stdin, Stdout and
+// Stderr are never nil. An error is an error of the node, and not of the command. Node.Run returns
+// it unchanged.
 type Program func(ctx context.Context, n *Node, cmd provider.Cmd) (code int, err error)
 
-// Provider makes nodes in memory. The zero value is ready to use. Its fields must
-// not change while a method runs; its methods, and those of its nodes, may be called
-// at once from many goroutines. Do not copy it.
+// Provider creates nodes in memory. The zero value is ready to use. Its fields must not change
+// while a method runs. Its methods and those of its nodes are safe for concurrent use. It must not
+// be copied.
 type Provider struct {
-	// Versions are those of every node's image. The zero value means Versions.
+	// Versions are the versions of every node's image. If zero, they are the package's Versions.
 	Versions provider.Versions
-	// Programs are what nodes can run, by name, beside tar and cat.
+	// Programs are the programs of the nodes by name, in addition to the built-in ones.
 	Programs map[string]Program
-	// Answer answers for commands that are no program. A command that it does not
-	// handle ends with exit code 127, as in a shell. Nil handles none.
+	// Answer answers commands that are not programs. A command that it does not handle ends with
+	// exit code 127, as in a shell. If nil, it handles no command.
 	Answer func(args []string) (stdout string, code int, handled bool)
-	// Before is called when a call begins. An error of it is the call's; it may also
-	// block until ctx ends. Nil lets every call pass.
+	// Before is called at the beginning of each call. Its error becomes the error of the call. It
+	// may block until ctx ends. If nil, every call proceeds.
 	Before func(ctx context.Context, call Call) error
-	// Problems are what Check finds.
+	// Problems is the result of Check.
 	Problems []provider.Problem
-	// Published is the host:port of a node's port. Nil means the node's own address.
+	// Published returns the host:port of a node's port. If nil, it is the node's own address.
 	Published func(n *Node, port int) (string, error)
 
 	mu       sync.Mutex
@@ -53,29 +52,29 @@ type Provider struct {
 
 type cluster struct {
 	name string
-	// subnet is the third byte of its nodes' addresses.
+	// subnet is the third byte of the addresses of its nodes.
 	subnet byte
 	nodes  []*Node
-	// creation is that of Create.
+	// creation is the creation that Create got.
 	creation string
 }
 
 // A Call is one call of a method of a provider or of a node.
 type Call struct {
-	// N counts the calls of a provider and its nodes from 1.
+	// N is the number of the call, counted from 1 for a provider and its nodes.
 	N int
-	// Method is Check, Create, Nodes, Delete, Clusters, Add, Remove, Stop, Start, Run,
-	// Endpoint or Logs; or Boot, once for each node within Create or Add, when its files are in place.
+	// Method is Check, Create, Nodes, Delete, Clusters, Add, Remove, Stop, Start, Run, Endpoint or
+	// Logs. Boot is a call within Create or Add, once for each node when its files are in place.
 	Method string
-	// Cluster is empty for Clusters; Node is empty for what is the provider's.
+	// Cluster is empty for Clusters. Node is empty for calls of the provider.
 	Cluster, Node string
-	// Args are a Run's, or the names of the nodes of a Check.
+	// Args are the arguments of Run, or the names of the nodes for Check.
 	Args []string
 }
 
 var _ provider.Provider = (*Provider)(nil)
 
-// begin records a call and lets the test interfere.
+// begin records a call and calls Before.
 func (p *Provider) begin(ctx context.Context, c Call) error {
 	p.mu.Lock()
 	c.N = len(p.calls) + 1
@@ -91,21 +90,21 @@ func (p *Provider) begin(ctx context.Context, c Call) error {
 	return p.Before(ctx, c)
 }
 
-// Calls are the calls so far, in the order in which they began.
+// Calls returns the calls so far, in the order in which they began.
 func (p *Provider) Calls() []Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
 }
 
-// Check finds the problems that a test wants; an error of Before is one that refuses.
+// Check returns Problems. An error of Before becomes a problem that is an error.
 func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Problem {
 	err := p.begin(ctx, Call{Method: "Check", Cluster: cfg.Name, Args: cfg.NodeNames()})
 	return append(slices.Clone(p.Problems), provider.Refuse(provider.CheckProvider, err)...)
 }
 
-// Create makes nodes with the addresses from 10.89.0.2 on, or fd89::2 where pods have
-// such; those of a second cluster begin at 10.89.1.2 and fd89::1:0:2.
+// Create creates nodes with addresses from 10.89.0.2 on, or from fd89::2 on if the pods have IPv6
+// addresses. The addresses of a second cluster begin at 10.89.1.2 and fd89::1:0:2.
 func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
 	if err := p.begin(ctx, Call{Method: "Create", Cluster: cfg.Name}); err != nil {
 		return nil, err
@@ -131,7 +130,7 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 	return asNodes(made), g.Wait()
 }
 
-// reserve takes a cluster's name and addresses; its nodes are not listed yet.
+// reserve reserves the name and the addresses of a cluster. Its nodes are not listed yet.
 func (p *Provider) reserve(cfg config.Cluster, creation string) ([]*Node, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,7 +146,8 @@ func (p *Provider) reserve(cfg config.Cluster, creation string) ([]*Node, error)
 	return nodes, nil
 }
 
-// addresses are the i-th node's: of the families of the pod subnets, in their order.
+// addresses returns the addresses of the i-th node, in the families and the order of the pod
+// subnets.
 func addresses(cfg config.Cluster, i int, subnet byte) []netip.Addr {
 	four := netip.AddrFrom4([4]byte{10, 89, subnet, byte(2 + i)})
 	var list []netip.Addr
@@ -176,7 +176,7 @@ func (p *Provider) newNode(cfg config.Cluster, i int, subnet byte, creation stri
 	}
 }
 
-// freeSubnet is the first that no cluster is in. The caller holds the lock.
+// freeSubnet returns the first subnet that no cluster uses. The caller must hold the lock.
 func (p *Provider) freeSubnet() byte {
 	var i byte
 	for slices.ContainsFunc(p.clusters, func(c *cluster) bool { return c.subnet == i }) {
@@ -193,7 +193,7 @@ func (p *Provider) list(name string, nodes []*Node) {
 	}
 }
 
-// find is a cluster, nil if there is none of that name. The caller holds the lock.
+// find returns the cluster of that name, or nil. The caller must hold the lock.
 func (p *Provider) find(name string) *cluster {
 	for _, c := range p.clusters {
 		if c.name == name {
@@ -203,7 +203,7 @@ func (p *Provider) find(name string) *cluster {
 	return nil
 }
 
-// Nodes lists a cluster's nodes, control planes first.
+// Nodes lists the nodes of a cluster, control planes first.
 func (p *Provider) Nodes(ctx context.Context, name string) ([]provider.Node, error) {
 	if err := p.begin(ctx, Call{Method: "Nodes", Cluster: name}); err != nil {
 		return nil, err
@@ -229,7 +229,8 @@ func asNodes(list []*Node) []provider.Node {
 	return nodes
 }
 
-// Delete deletes a cluster, or what a creation has made of it. Its nodes answer no more.
+// Delete deletes a cluster, or what a creation has created of it. After that, the nodes do not
+// answer.
 func (p *Provider) Delete(ctx context.Context, name, creation string) error {
 	if err := p.begin(ctx, Call{Method: "Delete", Cluster: name}); err != nil {
 		return err
@@ -254,7 +255,7 @@ func (p *Provider) Delete(ctx context.Context, name, creation string) error {
 	return nil
 }
 
-// Clusters lists the names of the clusters, sorted: also of those that have no node.
+// Clusters lists the names of the clusters, sorted, including those without nodes.
 func (p *Provider) Clusters(ctx context.Context) ([]string, error) {
 	if err := p.begin(ctx, Call{Method: "Clusters"}); err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// Scripted is a node without a provider, whose commands are a function. What it lacks of a
-// node panics.
+// Scripted is a node without a provider. A function runs its commands. Methods that it does not
+// implement panic.
 type Scripted struct {
 	provider.Node
 	NodeName string
@@ -24,7 +24,7 @@ func (n Scripted) Name() string { return n.NodeName }
 // Role returns NodeRole.
 func (n Scripted) Role() config.Role { return n.NodeRole }
 
-// IP returns the first address of a usual network.
+// IP returns the first address of the default network.
 func (n Scripted) IP() netip.Addr { return netip.MustParseAddr("10.89.0.2") }
 
 // Run calls RunFunc.

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killGroup makes a command the leader of a process group, which is killed with it.
+// killGroup makes a command the leader of a process group. When the command is canceled, the whole
+// group is killed.
 func killGroup(c *exec.Cmd) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 }
 
-// onTerminal runs a command on a terminal of its own, see pty(7).
+// onTerminal runs a command on its own terminal, see pty(7).
 func onTerminal(c *exec.Cmd, in io.Reader, out io.Writer) error {
 	master, slave, err := openTerminal()
 	if err != nil {
@@ -24,16 +25,16 @@ func onTerminal(c *exec.Cmd, in io.Reader, out io.Writer) error {
 	}
 	defer master.Close()
 	c.Stdin, c.Stdout, c.Stderr = slave, slave, slave
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // a session leads its process group
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // the leader of a session also leads its process group
 	err = c.Start()
 	slave.Close()
 	if err != nil {
 		return err
 	}
-	go func() { _, _ = io.Copy(master, in) }() // a terminal's input has no end
+	go func() { _, _ = io.Copy(master, in) }() // the input of a terminal has no end
 	read := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(out, master) // EIO is its end
+		_, _ = io.Copy(out, master) // a terminal ends with EIO
 		close(read)
 	}()
 	err = c.Wait()

@@ -11,7 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// changes are the steps of a provider that can change a cluster, on the first one.
+// changes returns the steps for a provider that can change a cluster. They use the first cluster.
 func (s *suite) changes(c provider.Changer) []step {
 	with := func(test func(*testing.T, provider.Changer)) func(*testing.T) {
 		return func(t *testing.T) { test(t, c) }
@@ -26,7 +26,7 @@ func (s *suite) changes(c provider.Changer) []step {
 	}
 }
 
-// three is the first cluster with one more worker.
+// three returns the first cluster with one more worker.
 func (s *suite) three() config.Cluster {
 	return s.config(first, config.Worker, config.ControlPlane, config.Worker)
 }
@@ -93,7 +93,8 @@ func (s *suite) addAgain(t *testing.T, c provider.Changer) {
 	wantName(t, s.wantNodes(t, first, threeNames...)...)
 }
 
-// removeForeign may be an error or do nothing.
+// removeForeign ignores the errors, because Remove of a node of another cluster may return one or
+// do nothing.
 func (s *suite) removeForeign(t *testing.T, c provider.Changer) {
 	for _, name := range []string{second + "-control-plane", prefix + "-control-plane", first, "", first + "-worker3"} {
 		_ = c.Remove(within(t), first, name)
@@ -106,7 +107,7 @@ func (s *suite) removeForeign(t *testing.T, c provider.Changer) {
 	s.wantNodes(t, prefix, prefix+"-control-plane")
 }
 
-// deleteAdded deletes what Add made by its creation.
+// deleteAdded deletes what Add created, by its creation.
 func (s *suite) deleteAdded(t *testing.T, _ provider.Changer) {
 	if s.added == "" {
 		t.Fatal("no Add has succeeded")
@@ -132,7 +133,7 @@ func (s *suite) remove(t *testing.T, c provider.Changer) {
 	}
 }
 
-// called is a node of the first cluster.
+// called returns a node of the first cluster.
 func (s *suite) called(t *testing.T, name string) provider.Node {
 	t.Helper()
 	nodes, err := s.provider.Nodes(within(t), first)
@@ -145,8 +146,8 @@ func (s *suite) called(t *testing.T, name string) provider.Node {
 	return nil
 }
 
-// power are the steps of a provider that can stop and start nodes, on the second cluster,
-// which has one.
+// power returns the steps for a provider that can stop and start nodes. They use the second
+// cluster, which has one node.
 func (s *suite) power(stopper provider.Stopper, starter provider.Starter) []step {
 	return []step{
 		{"Stop keeps a cluster's nodes and their addresses, and Start boots them", func(t *testing.T) { s.stopAndStart(t, stopper, starter) }},

@@ -13,10 +13,10 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// terminal wants a command to have a terminal for everything.
+// terminal checks that a command has a terminal for all its streams.
 func terminal(t *testing.T, n provider.Node) {
 	var stdout, stderr bytes.Buffer
-	in, typed := io.Pipe() // a terminal's input does not end
+	in, typed := io.Pipe() // the input of a terminal does not end
 	defer typed.Close()
 	go func() { _, _ = io.WriteString(typed, "typed\n") }()
 	script := `[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && read -r line && echo "got $line" && echo to stderr >&2 && exit 7`
@@ -34,7 +34,7 @@ func terminal(t *testing.T, n provider.Node) {
 	}
 }
 
-// guarded wants a guarded command to be like any other.
+// guarded checks that a guarded command behaves like any other.
 func guarded(t *testing.T, n provider.Node) {
 	args := []string{"sh", "-c", `cat; printf %s "$1"; echo why >&2; exit 42`, "sh", "a 'b'\n"}
 	out, err := outputOf(within(t), n, provider.Cmd{Args: args, Stdin: strings.NewReader("in\x00\xff\n"), Guarded: true})
@@ -47,15 +47,15 @@ func guarded(t *testing.T, n provider.Node) {
 	}
 }
 
-// errFull is an error of who reads a command's output.
+// errFull is the error of a writer that receives a command's output.
 var errFull = errors.New("the disk is full")
 
-// brokenWriter fails as soon as it is written to.
+// brokenWriter fails at the first write.
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errFull }
 
-// ended ends commands in every way, each with a child and one in a session of its own.
+// ended ends commands in every way. Each command has a child, and a process in another session.
 func ended(t *testing.T, n provider.Node) {
 	stdin := func() io.Reader { r, _ := io.Pipe(); return r }
 	for _, tt := range []struct {
@@ -90,7 +90,7 @@ func ended(t *testing.T, n provider.Node) {
 	}
 }
 
-// marked are the processes of a node that have a variable.
+// marked returns the processes of a node with an environment variable.
 func marked(t *testing.T, n provider.Node, variable string) string {
 	t.Helper()
 	out, err := provider.Output(within(t), n, "sh", "-c", `grep -lsxz "$1" /proc/[0-9]*/environ; :`, "sh", variable)
@@ -100,7 +100,7 @@ func marked(t *testing.T, n provider.Node, variable string) string {
 	return string(out)
 }
 
-// eventually asks until the answer is yes, for ten seconds at most.
+// eventually repeats a check until it succeeds, for at most ten seconds.
 func eventually(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ask(); time.Sleep(20 * time.Millisecond) {

@@ -1,5 +1,5 @@
-// Package providertest is the test that every provider must pass: what the doc
-// comments of package provider promise, each promise a subtest.
+// Package providertest is the test that every provider must pass. It checks the contracts in the
+// doc comments of package provider, one subtest each.
 package providertest
 
 import (
@@ -17,44 +17,43 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// The clusters of the test. The second sorts before the first, and its name begins
-// like the first's: that must not be enough to be taken for its part.
+// The clusters of the test. The second one sorts before the first. The name of the third begins
+// like that of the first, which must not make it a part of the first.
 const (
 	first  = "tests-b"
 	second = "tests-a"
 	prefix = "tests-b-more"
 )
 
-// creation is that of all clusters of the test.
+// creation is the creation of all clusters of the test.
 const creation = "mkube providertest"
 
-// limit is how long one step of the test may take: an emulated machine boots in a minute
-// or two.
+// limit is the time limit of one step of the test. An emulated machine takes a minute or two to
+// boot.
 const limit = 5 * time.Minute
 
-// Run tests a provider. It makes the clusters tests-a, tests-b and tests-b-more of
-// an image, whose nodes must be able to run awk, cat, env, grep, head, printf, rm, sh, sleep and
-// stat, and deletes them again. What a provider can do beyond the interface Provider is
-// tested where provider.As finds it.
+// Run tests a provider. It creates the clusters tests-a, tests-b and tests-b-more of an image, and
+// deletes them again. The nodes must be able to run awk, cat, env, grep, head, printf, rm, sh,
+// sleep and stat. Run also tests the optional interfaces that provider.As finds.
 func Run(t *testing.T, p provider.Provider, image string) {
 	s := &suite{provider: p, image: image}
 	t.Cleanup(func() { s.deleteAll(t) })
 	s.deleteAll(t)
 	for _, step := range s.steps() {
 		if !t.Run(step.name, step.run) && s.made == nil {
-			return // nothing that follows would say more
+			return // all following steps would fail, too
 		}
 	}
 }
 
-// step is a promise of a provider's, and its test.
+// step is a contract of a provider, and its test.
 type step struct {
 	name string
 	run  func(t *testing.T)
 }
 
-// steps are those that the provider must pass. They share clusters: a virtual machine
-// takes long to boot.
+// steps returns the steps that the provider must pass. They share clusters, because a virtual
+// machine takes long to boot.
 func (s *suite) steps() []step {
 	list := []step{
 		{"no cluster is no error", s.noCluster},
@@ -91,14 +90,14 @@ type suite struct {
 	image    string
 	// made are the nodes of the first cluster as Create returned them.
 	made []provider.Node
-	// known is what the seed was told of them.
+	// known is what the seed learned of them.
 	known []provider.Node
 	// added is the creation of the node that was added.
 	added string
 }
 
-// nodeFiles are the files that the seed gives to every node, and how stat shows
-// them: mode, owner and type.
+// nodeFiles are the files that the seed writes to every node, with the output of stat: mode, owner
+// and type.
 var nodeFiles = []struct {
 	provider.File
 	stat string
@@ -117,7 +116,7 @@ func (s *suite) config(name string, roles ...config.Role) config.Cluster {
 	return cfg.Default()
 }
 
-// two is the first cluster: its worker is listed before its control plane.
+// two returns the first cluster. Its worker is listed before its control plane.
 func (s *suite) two() config.Cluster { return s.config(first, config.Worker, config.ControlPlane) }
 
 func (s *suite) deleteAll(t *testing.T) {
@@ -130,12 +129,12 @@ func (s *suite) deleteAll(t *testing.T) {
 	}
 }
 
-// createNodes is Create as most steps call it.
+// createNodes calls Create with the arguments of most steps.
 func (s *suite) createNodes(t *testing.T, cfg config.Cluster, seed provider.Seed) ([]provider.Node, error) {
 	return s.provider.Create(within(t), cfg, creation, seed)
 }
 
-// deleteMade deletes what a creation made.
+// deleteMade deletes what a creation created.
 func (s *suite) deleteMade(t *testing.T, cluster, creation string) {
 	t.Helper()
 	if err := s.provider.Delete(within(t), cluster, creation); err != nil {
@@ -209,7 +208,7 @@ func (s *suite) create(t *testing.T) {
 	}
 }
 
-// seed gives nodeFiles to every node, and each its own name.
+// seed returns nodeFiles for every node, and a file with its own name.
 func seed(nodes []provider.Node) map[string][]provider.File {
 	files := map[string][]provider.File{}
 	for _, n := range nodes {
@@ -277,7 +276,7 @@ func (s *suite) logs(t *testing.T) {
 	}
 }
 
-// createTwice makes the second cluster.
+// createTwice creates the second cluster.
 func (s *suite) createTwice(t *testing.T) {
 	cfg := s.config(second, config.ControlPlane)
 	won, _, lost := oneWins(t, "Create", func(creation string) ([]provider.Node, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// run tests what Node.Run promises, on the first cluster.
+// run tests the contract of Node.Run on the first cluster.
 func (s *suite) run(t *testing.T) {
 	n := s.made[0]
 	for _, test := range []struct {
@@ -164,7 +164,7 @@ func (s *suite) writeFiles(t *testing.T) {
 	}
 	changed := provider.File{Path: "/etc/mkube-test", Data: []byte("changed\n"), Mode: 0o640}
 	added := provider.File{Path: "/etc/kubernetes-test/a/b", Data: bytes.Repeat([]byte("x"), 100_000), Mode: 0o600}
-	// A folder in memory: what copies from outside does not reach it.
+	// A folder in memory, which a copy from outside of the node does not reach.
 	inRun := provider.File{Path: "/run/mkube-test/file", Data: []byte("run\n")}
 	if err := provider.WriteFiles(within(t), n, []provider.File{changed, added, inRun}); err != nil {
 		t.Fatal(err)

@@ -18,14 +18,14 @@ var errSeed = errors.New("the seed has run dry")
 
 func noSeed([]provider.Node) (map[string][]provider.File, error) { return nil, nil }
 
-// within is a context for one step.
+// within returns a context for one step.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// wantClusters compares the clusters of this test: the host may have others.
+// wantClusters checks the clusters of this test. The host may have others.
 func (s *suite) wantClusters(t *testing.T, want ...string) {
 	t.Helper()
 	got, err := s.provider.Clusters(within(t))
@@ -43,7 +43,8 @@ func (s *suite) wantClusters(t *testing.T, want ...string) {
 	}
 }
 
-// wantNodes wants control planes first, and otherwise any order; want is sorted.
+// wantNodes checks the nodes of a cluster. want is sorted. Control planes must come first, and the
+// order is otherwise free.
 func (s *suite) wantNodes(t *testing.T, cluster string, want ...string) []provider.Node {
 	t.Helper()
 	nodes, err := s.provider.Nodes(within(t), cluster)
@@ -74,7 +75,7 @@ func names(nodes []provider.Node) []string {
 	return list
 }
 
-// facts are what a node knows of itself, by name.
+// facts returns what a node knows of itself, by name.
 func facts(nodes []provider.Node) map[string][]any {
 	m := map[string][]any{}
 	for _, n := range nodes {
@@ -83,8 +84,8 @@ func facts(nodes []provider.Node) map[string][]any {
 	return m
 }
 
-// wantAddresses wants each node to have its own address of each family that the
-// configuration asks for, the preferred one first.
+// wantAddresses checks that each node has its own address of each family in the configuration, the
+// preferred family first.
 func wantAddresses(t *testing.T, cfg config.Cluster, nodes []provider.Node) {
 	t.Helper()
 	owners := map[netip.Addr]string{}
@@ -106,7 +107,7 @@ func wantAddresses(t *testing.T, cfg config.Cluster, nodes []provider.Node) {
 	}
 }
 
-// named is a seed that gives each node its own name.
+// named is a seed that writes to each node its own name.
 func named(nodes []provider.Node) (map[string][]provider.File, error) {
 	files := map[string][]provider.File{}
 	for _, n := range nodes {
@@ -115,7 +116,7 @@ func named(nodes []provider.Node) (map[string][]provider.File, error) {
 	return files, nil
 }
 
-// wantName wants nodes to run, and to have what named or seed gave them.
+// wantName checks that nodes run and have the file of named or seed.
 func wantName(t *testing.T, nodes ...provider.Node) {
 	t.Helper()
 	for _, n := range nodes {
@@ -125,8 +126,8 @@ func wantName(t *testing.T, nodes ...provider.Node) {
 	}
 }
 
-// oneWins makes a call twice at once, each time as another creation: one succeeds, and what
-// it returned is returned, with the two creations; the other fails with ErrExists.
+// oneWins makes a call twice at the same time, each with its own creation. One must succeed and
+// the other must fail with ErrExists. It returns the result of the first and the two creations.
 func oneWins[T any](t *testing.T, what string, call func(creation string) (T, error)) (result T, won, lost string) {
 	t.Helper()
 	creations := []string{creation + " one", creation + " two"}
@@ -144,7 +145,7 @@ func oneWins[T any](t *testing.T, what string, call func(creation string) (T, er
 	return results[winner], creations[winner], creations[1-winner]
 }
 
-// wantFile compares a file of a node, and what stat says of it.
+// wantFile checks the content of a file of a node, and the output of stat.
 func wantFile(t *testing.T, n provider.Node, f provider.File, stat string) {
 	t.Helper()
 	data, err := provider.Output(within(t), n, "cat", f.Path)
