@@ -12,7 +12,7 @@ import (
 const (
 	slowAfter   = 5 * time.Second  // when a running step first reports what it waits for
 	newsEvery   = 10 * time.Second // the minimum time between two reports if the detail has changed
-	repeatEvery = 30 * time.Second // the time after which the same detail is reported again, as a sign of life
+	repeatEvery = 30 * time.Second // the time after which it repeats the same detail, as a sign of life
 )
 
 // plain writes lines, for logs.

@@ -50,7 +50,8 @@ type Options struct {
 // New returns the Renderer of a mode, which writes to out:
 //
 //   - "tty" is a board that is redrawn in place.
-//   - "plain" is a line when a step starts, is ready or fails, and from time to time a line with what a slow step waits for.
+//   - "plain" is a line when a step starts, is ready or fails, and from time to time a line with
+//     what a slow step waits for.
 //   - "json" is one object per line (Event.MarshalJSON).
 //   - "auto" or "" is tty if out is a terminal and TERM is not "dumb", and otherwise plain.
 //

@@ -204,10 +204,11 @@ func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) 
 	})
 }
 
-// plain returns the content of an archive. It unpacks an archive that gzip (RFC 1952) compressed.
+// plain returns the uncompressed content of an archive, which may be compressed by gzip (RFC
+// 1952).
 func plain(archive io.Reader) (io.Reader, error) {
-	// Peek fails if the archive is shorter: then it has no magic number.
 	buffered := bufio.NewReader(archive)
+	// Peek fails if the archive is shorter: then it has no magic number.
 	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
 		return buffered, nil
 	}
