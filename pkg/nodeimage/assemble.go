@@ -114,7 +114,7 @@ func (b *builder) withLayers(ctx context.Context, base string, outputs map[strin
 
 // gather writes two folders of files that no part contains. bin has the runc of the base, which
 // runs several times for each container. data has the RBAC rules that the release's API server
-// creates for its components (see node-image/kubernetes/rbac.go).
+// grants to its components (see node-image/kubernetes/rbac.go).
 func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string) error {
 	if err := r.extract(runcPath, filepath.Join(dir, "bin", "runc")); err != nil {
 		return err

@@ -31,8 +31,8 @@ func onHost(ctx context.Context, _ *Node, cmd provider.Cmd) (int, error) {
 	cmd.Stdout, cmd.Stderr = provider.EndingOn(cmd.Stdout, cancel), provider.EndingOn(cmd.Stderr, cancel)
 	c := exec.CommandContext(ctx, cmd.Args[0], cmd.Args[1:]...)
 	c.Env = append(os.Environ(), cmd.Env...)
-	c.WaitDelay = time.Second
 	// A child in another process group may keep the output open. Run does not wait longer for it.
+	c.WaitDelay = time.Second
 	killGroup(c)
 	err := runOnHost(c, cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {

@@ -25,7 +25,7 @@ func onTerminal(c *exec.Cmd, in io.Reader, out io.Writer) error {
 	}
 	defer master.Close()
 	c.Stdin, c.Stdout, c.Stderr = slave, slave, slave
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // the leader of a session also leads its process group
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // a session leader also leads its process group
 	err = c.Start()
 	slave.Close()
 	if err != nil {
