@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestMetricsServer makes a cluster with the addon and uses what it is there for.
+// TestMetricsServer creates a cluster with the addon and uses the addon.
 func TestMetricsServer(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-metrics", "", "--workers", "1", "--addon", "metrics-server")

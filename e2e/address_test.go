@@ -12,7 +12,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// lanAddress is this machine's address towards others. Nothing is sent.
+// lanAddress returns the address of this machine that other machines see. The connection sends
+// nothing.
 func lanAddress(t *testing.T) string {
 	t.Helper()
 	conn, err := net.Dial("udp4", "198.51.100.1:9")
@@ -27,8 +28,8 @@ func lanAddress(t *testing.T) string {
 	return host
 }
 
-// TestAPIServerOnAllAddresses: behind a load balancer, and by every address that the
-// certificate is for.
+// TestAPIServerOnAllAddresses checks an API server behind a load balancer, by every address in the
+// certificate.
 func TestAPIServerOnAllAddresses(t *testing.T) {
 	t.Parallel()
 	lan := lanAddress(t)
@@ -52,7 +53,7 @@ networking: {apiServerAddress: 0.0.0.0, apiServerCertSANs: [%s, api.example.com]
 	}
 }
 
-// replaced puts one text in the place of another in a file.
+// replaced replaces one text in a file with another.
 func replaced(t *testing.T, file, before, after string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -67,8 +68,8 @@ func replaced(t *testing.T, file, before, after string) {
 	}
 }
 
-// TestPublishedPorts: one number on an address of each family, and ports that nobody
-// chose, which stay over a restart.
+// TestPublishedPorts checks one port number on an address of each family, and ports that the
+// engine chose, which must stay after a restart.
 func TestPublishedPorts(t *testing.T) {
 	t.Parallel()
 	port := freeOnBoth(t)
@@ -100,7 +101,7 @@ networking: {apiServerAddress: "::"}
 	})
 }
 
-// freeOnBoth is a port that nothing listens on, on neither loopback.
+// freeOnBoth returns a port on which nothing listens, on the loopback of either family.
 func freeOnBoth(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "[::]:0")
@@ -115,8 +116,8 @@ func freeOnBoth(t *testing.T) string {
 	return port
 }
 
-// TestAPIServerOnAnAddressOfTheHost: at the address of the network that this machine is
-// in, all that a user does works.
+// TestAPIServerOnAnAddressOfTheHost checks that everything works if the API server is published at
+// the address of this machine on its network.
 func TestAPIServerOnAnAddressOfTheHost(t *testing.T) {
 	t.Parallel()
 	lan := lanAddress(t)

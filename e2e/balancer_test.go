@@ -133,13 +133,13 @@ func startsAnew(t *testing.T, c cluster, address string) {
 	}
 }
 
-// visitor makes a connection for each request: rules for new ones do not hold for those
-// that there are.
+// visitor returns a client with a connection for each request, because new rules do not apply to
+// existing connections.
 func visitor(patience time.Duration) *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// visit asks the web server at an address, from the host.
+// visit requests the web page at an address, from the host.
 func visit(address string) (ok bool, answer string) {
 	response, err := visitor(2 * time.Second).Get("http://" + net.JoinHostPort(address, "80"))
 	if err != nil {
@@ -150,7 +150,7 @@ func visit(address string) (ok bool, answer string) {
 	return err == nil && strings.Contains(string(body), "Welcome to nginx!"), fmt.Sprint(response.Status, string(body), err)
 }
 
-// answers reports whether an address answers at once.
+// answers reports whether an address answers within 300 ms.
 func answers(address string) bool {
 	response, err := visitor(300 * time.Millisecond).Get("http://" + address)
 	if err != nil {
@@ -192,7 +192,7 @@ nodes:
   name: e2e-brain
 `
 
-// TestNoCloudControllerManager makes a cluster without, whose node has a name of its own.
+// TestNoCloudControllerManager creates a cluster without it, whose node has a custom name.
 func TestNoCloudControllerManager(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-no-cloud", noCloud)
@@ -205,7 +205,7 @@ func TestNoCloudControllerManager(t *testing.T) {
 	yourOwn(t, c)
 }
 
-// address waits until a Service has one.
+// address waits until a Service has an address, and returns it.
 func (c cluster) address(t *testing.T, namespace, service string) string {
 	t.Helper()
 	address := ""
@@ -216,7 +216,7 @@ func (c cluster) address(t *testing.T, namespace, service string) string {
 	return address
 }
 
-// holders are those of nodes that have an address on their interface.
+// holders returns those of some nodes that have an address on their interface.
 func (c cluster) holders(t *testing.T, address string, nodes ...string) []string {
 	t.Helper()
 	var holders []string
@@ -232,7 +232,7 @@ func (c cluster) holders(t *testing.T, address string, nodes ...string) []string
 	return holders
 }
 
-// subnets are those of a cluster's network.
+// subnets returns the subnets of a cluster's network.
 func subnets(t *testing.T, c cluster) []netip.Prefix {
 	t.Helper()
 	found, err := daemon.NetworkInspect(t.Context(), "mkube-"+c.name, network.InspectOptions{})
@@ -252,13 +252,13 @@ func withLastByte(a netip.Addr, last byte) string {
 	return netip.AddrFrom4(b).String()
 }
 
-// resolve asks the DNS server at an address for the API server's name.
+// resolve requests the API server's name from the DNS server at an address.
 func resolve(t *testing.T, protocol, address string) (ok bool, answer string) {
 	t.Helper()
 	return resolveWithin(t, 3*time.Second, protocol, address)
 }
 
-// resolvesSoon reports whether it answers at once by UDP.
+// resolvesSoon reports whether the DNS server answers by UDP within 300 ms.
 func resolvesSoon(t *testing.T, address string) bool {
 	t.Helper()
 	ok, _ := resolveWithin(t, 300*time.Millisecond, "udp", address)

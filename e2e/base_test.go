@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestABaseImageInsteadOfMmdebstrap builds the node image upon an image of the
-// daemon's: here a bare Debian that the test makes, where others pull one.
+// TestABaseImageInsteadOfMmdebstrap builds the node image on an image of the daemon. It is a
+// minimal Debian that the test builds. Users would pull one.
 func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
 	t.Parallel()
 	const debian, node = "mkube/e2e-debian:test", "mkube/e2e-based:test"
@@ -28,7 +28,7 @@ func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
 	}
 }
 
-// bareDebian makes the smallest Debian that has apt.
+// bareDebian builds the smallest Debian image that has apt.
 func bareDebian(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "debian.tar")

@@ -21,12 +21,12 @@ import (
 // nodeImage is the image of all nodes of these tests.
 const nodeImage = "mkube/node:v1.37.2"
 
-// box is a container of the node image that does not boot: what a script of the image
-// decides can be seen there, with other programs in place of those that it runs.
+// box is a container of the node image that does not boot. It shows what a script of the image
+// does, with other programs in place of those that the script runs.
 type box struct{ id string }
 
-// newBox makes a box, which goes with the test. It may do to itself what a node may. Its
-// cgroups are an empty folder.
+// newBox creates a box, which is removed at the end of the test. It has the privileges of a node.
+// Its cgroups are an empty folder.
 func newBox(t *testing.T, change ...func(*container.HostConfig)) box {
 	t.Helper()
 	host := &container.HostConfig{
@@ -77,7 +77,7 @@ func (b box) sh(t *testing.T, script string) result {
 	return result{stdout: stdout.String(), stderr: stderr.String(), code: ended.ExitCode}
 }
 
-// must runs a script that must succeed, and returns what it prints.
+// must runs a script that must succeed, and returns its output.
 func (b box) must(t *testing.T, script string) string {
 	t.Helper()
 	r := b.sh(t, script)
@@ -87,7 +87,7 @@ func (b box) must(t *testing.T, script string) string {
 	return r.stdout
 }
 
-// write puts files into the box, by their paths; a program's begins with #!.
+// write writes files to the box, by their paths. A file that begins with #! becomes a program.
 func (b box) write(t *testing.T, files map[string]string) {
 	t.Helper()
 	var list []provider.File
@@ -105,10 +105,10 @@ func (b box) write(t *testing.T, files map[string]string) {
 	b.must(t, "set -e\n"+script.String())
 }
 
-// calls is where a fake program of a box notes how it is called.
+// calls is the file in which fake programs of a box record their calls.
 const calls = "/calls"
 
-// fake puts programs into the box that note how they are called, and then run a script.
+// fake writes programs to the box that record their calls and then run a script.
 func (b box) fake(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	files := map[string]string{}
@@ -121,13 +121,13 @@ func (b box) fake(t *testing.T, scripts map[string]string) {
 	b.write(t, files)
 }
 
-// called is how fake programs were called since the last time.
+// called returns the calls of fake programs since the last call of called.
 func (b box) called(t *testing.T) string {
 	t.Helper()
 	return b.must(t, "touch "+calls+"; cat "+calls+"; : >"+calls)
 }
 
-// ofVMs puts a script that is for virtual machines only into the box.
+// ofVMs writes a script that is only for virtual machines to the box.
 func (b box) ofVMs(t *testing.T, script string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../node-image/vm", script))

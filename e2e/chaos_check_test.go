@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// check wants both clusters to be whole within the limit, with all objects that they
-// were given, and gives each another one.
+// check checks that both clusters are whole within the limit and have all objects. It then creates
+// one more object in each.
 func (c *chaos) check(t *testing.T) {
 	t.Helper()
 	c.stored++
@@ -18,7 +18,7 @@ func (c *chaos) check(t *testing.T) {
 		if got := c.containers(t, name); !slices.Equal(got, nodesOf(name)) {
 			t.Errorf("%s has the nodes %v", name, got)
 		}
-		// Of a cluster that runs, start only makes sure that every component is ready.
+		// If a cluster runs, start only checks that every component is ready.
 		mkube(t, "start", "cluster", "--name", name, "--progress", "plain", "--wait", c.limit)
 		cl := cluster{name}
 		eventually(t, name+" stores an object", func() (bool, string) {
@@ -38,7 +38,7 @@ func (c *chaos) check(t *testing.T) {
 	c.nothing(t)
 }
 
-// nothing wants nothing to be left of the cluster that was created for a round.
+// nothing checks that nothing is left of the cluster that a round created.
 func (c *chaos) nothing(t *testing.T) {
 	t.Helper()
 	if left := labelled(t, c.client, newName); len(left) > 0 {
@@ -46,7 +46,7 @@ func (c *chaos) nothing(t *testing.T) {
 	}
 }
 
-// containers are the names of a cluster's nodes, sorted, and running those that run.
+// containers returns the names of a cluster's nodes, sorted. running returns only those that run.
 func (c *chaos) containers(t *testing.T, name string) []string {
 	return containersOf(t, c.client, name, true)
 }

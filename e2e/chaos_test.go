@@ -23,41 +23,43 @@ var (
 	seed   = flag.Uint64("seed", 0, "what the rounds are chosen by; 0 chooses one")
 )
 
-// The clusters that live through all rounds, and the one that is created and killed.
+// The clusters that exist in all rounds, and the one that is created and killed.
 const (
 	oneName   = "chaos-one"
 	threeName = "chaos-three"
 	newName   = "chaos-new"
 )
 
-// chaos is an engine of its own, with two clusters whose commands and engine are killed.
+// chaos is a separate engine with two clusters. The rounds kill commands and the engine.
 type chaos struct {
 	*remoteEngine
 	rand *rand.Rand
-	// whole is the test of all rounds: what a round starts for the next ones ends with it.
+	// whole is the test of all rounds. A program that a round starts for later rounds ends with
+	// it.
 	whole *testing.T
-	// stored is how many objects both clusters were given.
+	// stored is the number of objects that were created in each cluster.
 	stored int
-	// limit is how long a cluster may take to be whole again, as --wait takes it.
+	// limit is the time limit until a cluster is whole again, as the value of --wait.
 	limit string
 }
 
-// wholeLimit is how long a cluster may take to be whole again: a minute, or as long as six
-// creates take where that is more, on a machine on which a create takes longer than 10 s.
+// wholeLimit returns the time limit until a cluster is whole again. It is a minute, or the time of
+// six creates, which is longer on a machine where a create takes more than 10 s.
 func wholeLimit(create time.Duration) time.Duration {
 	return max(time.Minute, 6*create).Round(time.Second)
 }
 
-// TestChaos: whatever is killed, and at whatever moment, a cluster that was whole is whole
-// again within a minute (wholeLimit), no object is lost, and what was half-made leaves nothing.
+// TestChaos kills commands and the engine at random moments. A whole cluster must be whole again
+// within the limit (see wholeLimit), no object may be lost, and nothing may be left of what was
+// half created.
 func TestChaos(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("%d rounds, -seed %d", *rounds, *seed)
 	c := newChaos(t)
-	// Without the end that other tests' clusters have: the engine, which is started again in
-	// rounds, would have ended before them. All that it has goes with it.
+	// These clusters are not deleted at the end, unlike those of other tests: the engine, which
+	// rounds start again, would have ended before. Everything in the engine is deleted with it.
 	start := time.Now()
 	mkube(t, "create", "cluster", "--name", oneName, "--progress", "plain")
 	create := time.Since(start)
@@ -66,7 +68,7 @@ func TestChaos(t *testing.T) {
 	mkube(t, "create", "cluster", "--name", threeName, "--control-planes", "3", "--progress", "plain")
 	c.check(t)
 	actions := c.actions()
-	// All in turn, in an order of chance: no kind of round is left to luck.
+	// All kinds of rounds are used in turn, in a random order, so that none is left out.
 	order := c.rand.Perm(len(actions))
 	for i := range *rounds {
 		a := actions[order[i%len(order)]]
@@ -76,7 +78,7 @@ func TestChaos(t *testing.T) {
 			a.do(t)
 			c.check(t)
 		}) {
-			return // what follows would be about the same
+			return // the following rounds would fail in the same way
 		}
 		fmt.Fprintf(os.Stderr, "chaos %s: well after %.1f s\n", name, time.Since(start).Seconds())
 	}
@@ -87,8 +89,8 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// newChaos starts the engine. mkube runs in its network namespace, where the engine's
-// published ports are.
+// newChaos starts the engine. mkube runs in its network namespace, because the published ports are
+// there.
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -143,12 +145,12 @@ func (c *chaos) actions() []action {
 	)
 }
 
-// moment is a time of chance, at most that long.
+// moment returns a random time of at least 50 ms and less than longest plus 50 ms.
 func (c *chaos) moment(longest time.Duration) time.Duration {
 	return 50*time.Millisecond + time.Duration(c.rand.Int64N(int64(longest)))
 }
 
-// killed runs mkube and kills it at a moment of chance, unless it has ended before.
+// killed runs mkube and kills it at a random moment, unless it has ended before.
 func (c *chaos) killed(t *testing.T, longest time.Duration, args ...string) {
 	t.Helper()
 	after := c.moment(longest)
@@ -158,15 +160,15 @@ func (c *chaos) killed(t *testing.T, longest time.Duration, args ...string) {
 	t.Logf("mkube %s: %d, killed after %s at the latest", strings.Join(args, " "), r.code, after.Round(time.Millisecond))
 }
 
-// createKilled: delete deletes whatever a create was making.
+// createKilled checks that delete deletes everything that a killed create left.
 func (c *chaos) createKilled(t *testing.T) {
 	c.killed(t, 10*time.Second, "create", "cluster", "--name", newName, "--progress", "plain")
-	settled(t, c.client, "postNetworkCreate") // delete would find nothing before
+	settled(t, c.client, "postNetworkCreate") // before that, delete would find nothing
 	remove(t, newName)
 	c.nothing(t)
 }
 
-// both runs two commands at once and returns what they left.
+// both runs two commands at the same time and returns their results.
 func both(t *testing.T, first, second []string) [2]result {
 	var results [2]result
 	var wait sync.WaitGroup
@@ -177,7 +179,8 @@ func both(t *testing.T, first, second []string) [2]result {
 	return results
 }
 
-// twoCreates: one gets the name and is whole, the other is told.
+// twoCreates checks that one create gets the name and its cluster is whole, and that the other one
+// fails with a message.
 func (c *chaos) twoCreates(t *testing.T) {
 	args := []string{"create", "cluster", "--name", newName, "--progress", "plain"}
 	r := both(t, args, args)
@@ -191,7 +194,7 @@ func (c *chaos) twoCreates(t *testing.T) {
 	c.nothing(t)
 }
 
-// createBesideKilled: a create that is killed takes nothing of the other's with it.
+// createBesideKilled checks that a killed create does not harm another create of the same name.
 func (c *chaos) createBesideKilled(t *testing.T) {
 	var other result
 	var wait sync.WaitGroup
@@ -210,7 +213,7 @@ func (c *chaos) createBesideKilled(t *testing.T) {
 	c.nothing(t)
 }
 
-// addKilled: the next add works, whatever the one that was killed has left.
+// addKilled checks that an add works after a killed add, whatever that left.
 func (c *chaos) addKilled(t *testing.T, name string) {
 	args := []string{"add", "node", "--name", name, "--progress", "plain"}
 	if name == threeName && c.rand.IntN(2) == 0 {
@@ -223,7 +226,7 @@ func (c *chaos) addKilled(t *testing.T, name string) {
 	c.forget(t, name)
 }
 
-// deleteKilled: the next delete finishes what the one that was killed has begun.
+// deleteKilled checks that a delete finishes what a killed delete began.
 func (c *chaos) deleteKilled(t *testing.T, name string) {
 	role := "worker"
 	if name == threeName && c.rand.IntN(2) == 0 {
@@ -237,7 +240,8 @@ func (c *chaos) deleteKilled(t *testing.T, name string) {
 	}
 }
 
-// twoAdds: at least one adds a node, and the other does so too or says who is at work.
+// twoAdds checks that at least one of two adds adds a node, and that the other one also does, or
+// names the holder of the lock.
 func (c *chaos) twoAdds(t *testing.T, name string) {
 	args := []string{"add", "node", "--name", name, "--progress", "plain"}
 	r := both(t, args, args)
@@ -259,7 +263,7 @@ func (c *chaos) forget(t *testing.T, name string) {
 	}
 }
 
-// nodesOf are the nodes that a cluster of the test has between rounds.
+// nodesOf returns the nodes that a cluster of the test has between rounds.
 func nodesOf(name string) []string {
 	if name == oneName {
 		return []string{oneName + "-control-plane"}
@@ -269,7 +273,7 @@ func nodesOf(name string) []string {
 	}
 }
 
-// powerKilled: start brings back what a stop or a start that was killed has left.
+// powerKilled checks that start recovers from a killed stop or start.
 func (c *chaos) powerKilled(t *testing.T, name, verb string) {
 	if verb == "start" {
 		mkube(t, "stop", "cluster", "--name", name)
@@ -282,7 +286,8 @@ func (c *chaos) powerKilled(t *testing.T, name, verb string) {
 	mkube(t, "start", "cluster", "--name", name, "--progress", "plain", "--wait", c.limit)
 }
 
-// startBesideStop: afterwards all nodes run, or none does.
+// startBesideStop checks that after a start and a stop at the same time, all nodes run or none
+// does.
 func (c *chaos) startBesideStop(t *testing.T, name string) {
 	r := both(t, []string{"stop", "cluster", "--name", name}, []string{"start", "cluster", "--name", name, "--progress", "plain", "--wait", c.limit})
 	for i := range r {
@@ -296,13 +301,13 @@ func (c *chaos) startBesideStop(t *testing.T, name string) {
 	mkube(t, "start", "cluster", "--name", name, "--progress", "plain", "--wait", c.limit)
 }
 
-// engineKilled: nobody has to start the clusters again, and each is whole within the limit.
-// A command that was at work at that moment may fail.
+// engineKilled checks that after the engine was killed, each cluster is whole within the limit
+// without mkube start. A command that is in progress at that moment may fail.
 func (c *chaos) engineKilled(t *testing.T, atWork []string) {
 	var wait sync.WaitGroup
 	if atWork != nil {
 		wait.Go(func() { t.Log(try(t, "", atWork...).code) })
-		time.Sleep(c.moment(5 * time.Second)) // the moment of chance
+		time.Sleep(c.moment(5 * time.Second)) // the random moment
 	}
 	c.docker.kill()
 	if c.rand.IntN(2) == 0 {
@@ -318,10 +323,10 @@ func (c *chaos) engineKilled(t *testing.T, atWork []string) {
 	}
 }
 
-// kill ends the program at once, as a power failure does.
+// kill ends the program immediately, like a power failure.
 func (p *program) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.wait() // it says that it was killed
+	_ = p.cmd.Process.Kill() // an error means that it has ended already
+	_ = p.wait()             // the error reports that it was killed
 }
 
 // killContainerd kills the engine's containerd, which outlives the engine.
@@ -339,7 +344,7 @@ func (c *chaos) killContainerd(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Errorf("killing containerd: %v", err)
 	}
-	// Until somebody has reaped it, the engine would take the process for one that runs.
+	// Until the process is reaped, the engine would assume that it runs.
 	if err := os.Remove(file); err != nil {
 		t.Error(err)
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/mkube/mkube/pkg/nodeimage"
 )
 
-// tools builds the programs that a module of workloads/ pins, unless the cache has them,
-// and returns the folder that they are in. The first build of kueue or of Prometheus
-// takes minutes. Tests that run at once build one after the other.
+// tools builds the programs that a module of workloads/ pins, unless they are in the cache, and
+// returns their folder. The first build of kueue or of Prometheus takes minutes. Tests that run at
+// the same time build one after the other.
 func tools(t *testing.T, module, tags string) string {
 	t.Helper()
 	building.Lock()
@@ -40,8 +40,7 @@ func tools(t *testing.T, module, tags string) string {
 	return dir
 }
 
-// sources returns the folder with the sources of a module that a module of workloads/
-// requires.
+// sources returns the folder with the sources of a module that a module of workloads/ requires.
 func sources(t *testing.T, module, required string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", required)
@@ -58,8 +57,8 @@ func sources(t *testing.T, module, required string) string {
 	return downloaded.Dir
 }
 
-// loadProgram makes an image of nothing but a static program, which is called path in
-// it, and loads it into a cluster. The image is named mkube/e2e-NAME:test.
+// loadProgram builds an image that contains only a static program at path, and loads it into a
+// cluster. The name of the image is mkube/e2e-NAME:test.
 func loadProgram(t *testing.T, c cluster, name, program, path string) {
 	t.Helper()
 	rootfs := filepath.Join(t.TempDir(), name+".tar")
@@ -88,7 +87,7 @@ func archiveProgram(file, program, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	w := tar.NewWriter(to)
-	// Programs of some pods write below /tmp, if only while they start.
+	// Programs of some pods write below /tmp, at least while they start.
 	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
 		return err
 	}
@@ -107,7 +106,7 @@ type charts struct {
 	env  []string
 }
 
-// useCharts gets helm ready: it reads a kubeconfig of its own, and nothing of the user's.
+// useCharts prepares helm with a separate kubeconfig, so that it does not use the user's files.
 func useCharts(t *testing.T, c cluster, helm string) charts {
 	t.Helper()
 	dir := t.TempDir()
@@ -129,7 +128,7 @@ func (h charts) run(t *testing.T, args ...string) {
 	}
 }
 
-// install installs a chart into a new namespace and waits until what it brings is ready.
+// install installs a chart into a new namespace and waits until its objects are ready.
 func (h charts) install(t *testing.T, c cluster, release, chart string, values ...string) {
 	t.Helper()
 	args := []string{"install", release, chart, "--namespace", release, "--create-namespace", "--wait", "--timeout", "3m"}
@@ -144,7 +143,7 @@ func (h charts) install(t *testing.T, c cluster, release, chart string, values .
 	h.run(t, args...)
 }
 
-// noneLeft wants no object of some kinds to have a word in its name.
+// noneLeft checks that no object of some kinds has a word in its name.
 func noneLeft(t *testing.T, c cluster, word, kinds string) {
 	t.Helper()
 	for line := range strings.Lines(c.kubectl(t, "get", kinds, "-A", "-o", "name")) {
@@ -154,7 +153,7 @@ func noneLeft(t *testing.T, c cluster, word, kinds string) {
 	}
 }
 
-// podsAndLogs is what the pods of a namespace are and have logged.
+// podsAndLogs returns the description and the logs of the pods of a namespace.
 func podsAndLogs(t *testing.T, c cluster, namespace string) string {
 	var words strings.Builder
 	for _, args := range [][]string{
@@ -162,7 +161,7 @@ func podsAndLogs(t *testing.T, c cluster, namespace string) string {
 		{"logs", "--selector", "!none", "--all-containers", "--prefix", "--tail", "30"},
 	} {
 		args = append([]string{"kubectl", "--name", c.name, "--", "--namespace", namespace}, args...)
-		// The test's own context is over by now.
+		// The context of the test has ended already.
 		words.WriteString(tryContext(t, context.Background(), "", args...).String())
 	}
 	return words.String()

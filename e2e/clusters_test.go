@@ -106,7 +106,7 @@ func loadArchive(t *testing.T, c cluster) {
 	loads(string(data), "-")
 }
 
-// exportKubeconfig writes a cluster's entry to a file that there is not, and uses it.
+// exportKubeconfig writes a cluster's entry to a file that does not exist, and uses it.
 func exportKubeconfig(t *testing.T, c cluster) {
 	file := filepath.Join(t.TempDir(), "new", "config")
 	mkube(t, "export", "kubeconfig", "--name", c.name, "--kubeconfig", file)

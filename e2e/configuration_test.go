@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestAConfigurationHolds makes one cluster of most fields and looks for each.
+// TestAConfigurationHolds creates one cluster with most fields of a configuration, and checks the
+// effect of each.
 func TestAConfigurationHolds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

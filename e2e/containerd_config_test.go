@@ -10,9 +10,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// TestContainerdFieldsAreKnown: each field that a node's containerd has may be patched. Its
-// default configuration is a patch without mistakes, but for the two values that a node
-// relies on.
+// TestContainerdFieldsAreKnown checks that every field of a node's containerd can be patched. Its
+// default configuration is a valid patch, except for the two values that a node relies on.
 func TestContainerdFieldsAreKnown(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("docker", "run", "--rm", "--entrypoint", "containerd", "mkube/node:v1.37.2", "config", "default").Output()

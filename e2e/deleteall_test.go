@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// TestDeleteAll deletes all clusters of an engine: of what this machine's has, only those
-// of the test are shown to mkube.
+// TestDeleteAll deletes all clusters of an engine. mkube uses an engine that shows only the test's
+// clusters of this machine.
 func TestDeleteAll(t *testing.T) {
 	t.Parallel()
 	const prefix = "e2e-all-"
@@ -43,8 +43,8 @@ func TestDeleteAll(t *testing.T) {
 	}
 }
 
-// showing is the socket of an engine that is this machine's, but lists only what is of
-// clusters whose names begin so.
+// showing returns the socket of a proxy of this machine's engine. The proxy lists only objects of
+// clusters whose names begin with a prefix.
 func showing(t *testing.T, prefix string) string {
 	t.Helper()
 	dial := daemon.Dialer()
@@ -66,7 +66,7 @@ func showing(t *testing.T, prefix string) string {
 	return socket
 }
 
-// hide takes out of a list what is not of such clusters.
+// hide removes the objects of other clusters from a list.
 func hide(r *http.Response, prefix string) error {
 	path := r.Request.URL.Path
 	if r.Request.Method != http.MethodGet || !slices.ContainsFunc([]string{"/containers/json", "/networks", "/volumes"}, func(end string) bool { return strings.HasSuffix(path, end) }) {

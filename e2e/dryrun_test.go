@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestDryRun pastes what create says that it would do into a shell: it makes the
-// cluster. It is alone: the addresses that were free when the lines were printed must be
-// so when they are run, and other tests make networks.
+// TestDryRun runs the output of create --dry-run in a shell, which creates the cluster. It does
+// not run in parallel with other tests, because they create networks: the addresses that were free
+// when the script was printed must still be free.
 func TestDryRun(t *testing.T) {
 	if _, err := exec.LookPath("docker"); err != nil {
 		t.Fatal("the shell lines are docker commands, which this machine does not have")

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e tests mkube as its users meet it: the built command, on real
-// clusters. Each check is a sentence.
+// Package e2e tests mkube as its users do: the built command, on real clusters. The name of each
+// check is a sentence.
 package e2e
 
 import (
@@ -31,7 +31,7 @@ var (
 	logsPath  = flag.String("logs", "../bin/logs", "the folder for the logs of failed tests' clusters")
 )
 
-// daemon is the Docker daemon, to see what mkube does to it.
+// daemon is the Docker daemon, to check what mkube does there.
 var daemon *client.Client
 
 func TestMain(m *testing.M) {
@@ -70,7 +70,7 @@ func run(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer restore()
-	// The user's kubeconfig is not the tests' to change.
+	// The tests must not change the user's kubeconfig.
 	dir, err := os.MkdirTemp("", "mkube-e2e-")
 	if err != nil {
 		return 1, err
@@ -82,8 +82,8 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// raise does what mkube's preflight tells users to do where a limit of the kernel is too low
-// for clusters of several nodes.
+// raise raises a limit of the kernel that is too low for clusters of several nodes, as mkube's
+// preflight check suggests to users.
 func raise(limit string, enough int) (restore func(), err error) {
 	file := filepath.Join("/proc/sys", limit)
 	before, err := os.ReadFile(file)
@@ -98,10 +98,10 @@ func raise(limit string, enough int) (restore func(), err error) {
 		name := strings.ReplaceAll(limit, "/", ".")
 		return nil, fmt.Errorf("%s is %d, and the tests need %d (%w); run: sudo sysctl %s=%d", name, n, enough, err, name, enough)
 	}
-	return func() { _ = os.WriteFile(file, before, 0o644) }, nil
+	return func() { _ = os.WriteFile(file, before, 0o644) }, nil // there is nothing else to try
 }
 
-// result is what a finished mkube left.
+// result is the result of an mkube that has ended.
 type result struct {
 	stdout, stderr string
 	code           int
@@ -112,12 +112,12 @@ func (r result) String() string {
 	return fmt.Sprintf("exit code %d after %s\nstdout:\n%s\nstderr:\n%s", r.code, r.took.Round(time.Millisecond), r.stdout, r.stderr)
 }
 
-// try runs mkube to its end, whatever that is.
+// try runs mkube until it ends, with any exit code.
 func try(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	failIfInterrupted(t)
 	r := tryContext(t, t.Context(), stdin, args...)
-	failIfInterrupted(t) // it got the same signal
+	failIfInterrupted(t) // mkube got the same signal
 	return r
 }
 
@@ -150,7 +150,7 @@ func mkube(t *testing.T, args ...string) string {
 // cluster is a running cluster of a test.
 type cluster struct{ name string }
 
-// create makes a cluster that goes with the test.
+// create creates a cluster that is deleted at the end of the test.
 func create(t *testing.T, name, config string, flags ...string) cluster {
 	t.Helper()
 	t.Cleanup(func() { remove(t, name) })
@@ -169,13 +169,13 @@ func remove(t *testing.T, name string) {
 		t.Logf("cluster %s is kept", name)
 		return
 	}
-	// The test's own context is over by now.
+	// The context of the test has ended already.
 	ctx := context.Background()
 	if t.Failed() && stopped.Err() == nil {
 		lastWords(t, ctx, name)
 	}
 	r := tryContext(t, ctx, "", "delete", "cluster", "--name", name)
-	if r.code == 130 { // Ctrl-C reached this command too
+	if r.code == 130 { // Ctrl-C reached this command, too
 		r = tryContext(t, ctx, "", "delete", "cluster", "--name", name)
 	}
 	if r.code != 0 {
@@ -189,7 +189,7 @@ func (c cluster) kubectl(t *testing.T, args ...string) string {
 	return c.apply(t, "", args...)
 }
 
-// apply is kubectl with something to read.
+// apply is kubectl with standard input.
 func (c cluster) apply(t *testing.T, stdin string, args ...string) string {
 	t.Helper()
 	r := try(t, stdin, append([]string{"kubectl", "--name", c.name, "--"}, args...)...)
@@ -205,8 +205,8 @@ func (c cluster) sh(t *testing.T, script string) result {
 	return try(t, "", "exec", c.name+"-control-plane", "--", "sh", "-c", script)
 }
 
-// eventually asks until it is told yes, for three minutes at most, of which a fast machine
-// needs seconds; the last answer explains a no.
+// eventually repeats a check until it succeeds, for at most three minutes. A fast machine needs
+// seconds. The last answer is part of the failure.
 func eventually(t *testing.T, what string, ask func() (ok bool, answer string)) {
 	t.Helper()
 	deadline := time.Now().Add(3 * time.Minute)

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// wants checks that a command failed with an exit code, saying all of some words.
+// wants checks that a command failed with an exit code and that its error contains all of some
+// words.
 func (r result) wants(t *testing.T, code int, words ...string) {
 	t.Helper()
 	if r.code != code {
@@ -41,7 +42,7 @@ func TestABrokenFlagOfKubeSchedulerIsReportedAtOnce(t *testing.T) {
 	}
 }
 
-// TestRetain: a cluster that does not come up stays, and can be looked into.
+// TestRetain checks that a cluster that does not come up stays, for inspection.
 func TestRetain(t *testing.T) {
 	t.Parallel()
 	const name = "e2e-retained"
@@ -104,7 +105,8 @@ func TestPreflightNamesWhatWillNotWork(t *testing.T) {
 	}
 }
 
-// TestAPodThatNeverRanIsExplained: nothing but the kubelet can say why there is no container.
+// TestAPodThatNeverRanIsExplained checks the error if there is no container, and only the kubelet
+// knows the reason.
 func TestAPodThatNeverRanIsExplained(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-never-ran", "", "--until", "kubelet")

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCommandsEndWithTheirClient ends mkube in every way while a command runs on a node:
-// nothing of the command is left there.
+// TestCommandsEndWithTheirClient ends mkube in every way while a command runs on a node, and
+// checks that nothing of the command is left there.
 func TestCommandsEndWithTheirClient(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-exec", "")
@@ -30,8 +30,8 @@ func TestCommandsEndWithTheirClient(t *testing.T) {
 	c.execResizes(t)
 }
 
-// execResizes wants a command's terminal to have the size of the user's, at the start and when
-// that changes.
+// execResizes checks that the terminal of a command has the size of the user's terminal, at the
+// start and after each change.
 func (c cluster) execResizes(t *testing.T) {
 	t.Helper()
 	r := beginOnTerminal(t, "exec", c.name+"-control-plane", "--", "sh", "-c", "while :; do stty size; sleep 0.2; done")
@@ -61,7 +61,7 @@ func setSize(t *testing.T, terminal *os.File, size unix.Winsize) {
 	}
 }
 
-// terminalText is all that was written to a terminal.
+// terminalText is everything that was written to a terminal.
 type terminalText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -79,7 +79,7 @@ func (s *terminalText) String() string {
 	return s.text.String()
 }
 
-// send is a way to end mkube: by a signal.
+// send returns a function that ends mkube with a signal.
 func send(s syscall.Signal) func(*testing.T, *running) {
 	return func(t *testing.T, r *running) {
 		if err := r.cmd.Process.Signal(s); err != nil {
@@ -94,8 +94,8 @@ func hangUp(_ *testing.T, r *running) { r.terminal.Close() }
 // closeOutput closes the other end of mkube's output, as head does.
 func closeOutput(_ *testing.T, r *running) { r.output.Close() }
 
-// A tree of processes, with one in a session of its own, and one that shells find hard to
-// end. All of them have %s in their command lines.
+// A tree of processes. One is in another session, and one is hard for a shell to end. All of them
+// have %s in their command lines.
 const tree = `setsid sh -c 'sleep %[1]s; :' & sh -c 'trap "" TERM; sleep %[1]s; :' & while :; do echo; sleep 0.%[1]s; done`
 
 func (c cluster) execEnds(t *testing.T) {
@@ -157,7 +157,8 @@ func (c cluster) kubectlEnds(t *testing.T) {
 	}
 }
 
-// execIsTransparent wants exec to carry bytes, exit codes and what goes on in the background.
+// execIsTransparent checks that exec passes on bytes, exit codes, and the output of background
+// processes.
 func (c cluster) execIsTransparent(t *testing.T) {
 	t.Helper()
 	node := c.name + "-control-plane"
@@ -187,17 +188,19 @@ func (c cluster) execIsTransparent(t *testing.T) {
 // marks counts the commands of the test.
 var marks = 30_000 + os.Getpid()%1000*20
 
-// newMark is a number that no other command of the test has: five digits, a port as well.
+// newMark returns a number that no other command of the test has. It has five digits, and is a
+// valid port.
 func newMark() string {
 	marks++
 	return fmt.Sprint(marks)
 }
 
-// wantGone ends mkube once its command runs, and wants both to be gone within five seconds.
+// wantGone ends mkube while its command runs, and checks that mkube has ended and that both are
+// gone within ten seconds.
 func (c cluster) wantGone(t *testing.T, r *running, mark string, end func(*testing.T, *running)) {
 	t.Helper()
 	there := func() (bool, string) {
-		// The brackets keep the search from finding itself, and its shell.
+		// The brackets exclude the search itself, and its shell.
 		r := c.sh(t, "ps -eo pid,args | grep -e '["+mark[:1]+"]"+mark[1:]+"'")
 		return r.stdout != "", r.stdout
 	}
@@ -207,7 +210,7 @@ func (c cluster) wantGone(t *testing.T, r *running, mark string, end func(*testi
 	select {
 	case <-r.ended:
 	case <-time.After(10 * time.Second):
-		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Process.Kill() // an error means that it has ended already
 		t.Errorf("mkube has not ended after 10 s")
 	}
 	eventually(t, "nothing of it is left", func() (bool, string) {
@@ -219,18 +222,18 @@ func (c cluster) wantGone(t *testing.T, r *running, mark string, end func(*testi
 	}
 }
 
-// running is an mkube that runs.
+// running is a running mkube.
 type running struct {
 	cmd *exec.Cmd
-	// output is the other end of its standard output, terminal that of its terminal.
+	// output is the other end of its standard output. terminal is the other end of its terminal.
 	output, terminal *os.File
-	screen           terminalText // of the terminal
+	screen           terminalText // the output on the terminal
 	ended            chan struct{}
 }
 
 func openInput() io.Reader { r, _ := io.Pipe(); return r }
 
-// begin runs mkube between pipes.
+// begin runs mkube with pipes.
 func begin(t *testing.T, stdin io.Reader, args ...string) *running {
 	t.Helper()
 	output, w, err := os.Pipe()
@@ -244,18 +247,18 @@ func begin(t *testing.T, stdin io.Reader, args ...string) *running {
 			t.Fatal(err)
 		}
 		go func() {
-			_, _ = io.Copy(in, stdin)
+			_, _ = io.Copy(in, stdin) // an error means that mkube has ended
 			in.Close()
 		}()
 	}
 	r.cmd.Stdout = w
 	r.start(t)
 	w.Close()
-	go func() { _, _ = io.Copy(io.Discard, output) }()
+	go func() { _, _ = io.Copy(io.Discard, output) }() // an error means that the test has closed the pipe
 	return r
 }
 
-// beginOnTerminal runs mkube on a terminal of its own.
+// beginOnTerminal runs mkube on its own terminal.
 func beginOnTerminal(t *testing.T, args ...string) *running {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -285,7 +288,7 @@ func beginOnTerminal(t *testing.T, args ...string) *running {
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	r.start(t)
 	user.Close()
-	go func() { _, _ = io.Copy(&r.screen, terminal) }()
+	go func() { _, _ = io.Copy(&r.screen, terminal) }() // a terminal ends with EIO
 	return r
 }
 
@@ -296,8 +299,8 @@ func (r *running) start(t *testing.T) {
 	}
 	r.ended = make(chan struct{})
 	go func() {
-		_ = r.cmd.Wait()
+		_ = r.cmd.Wait() // the test ends mkube, so any exit code is right
 		close(r.ended)
 	}()
-	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	t.Cleanup(func() { _ = r.cmd.Process.Kill() }) // an error means that it has ended already
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// stopped is done after Ctrl-C. Every test that runs then fails at its next step, and
-// deletes its clusters as at any other end.
+// stopped ends at Ctrl-C. Every running test then fails at its next step, and deletes its clusters
+// as usual.
 var stopped context.Context
 
 func failIfInterrupted(t *testing.T) {
@@ -23,8 +23,8 @@ func failIfInterrupted(t *testing.T) {
 	}
 }
 
-// lastWords logs the state of a failed test's cluster, which is about to be deleted, and
-// exports its logs. Of a cluster that mkube has deleted itself there is nothing to say.
+// lastWords logs the state of a failed test's cluster, which is about to be deleted, and exports
+// its logs. If mkube has deleted the cluster, it logs nothing.
 func lastWords(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	nodes, err := output(ctx, "get", "nodes", "--name", name, "-o", "name")
@@ -41,7 +41,7 @@ func lastWords(t *testing.T, ctx context.Context, name string) {
 	t.Logf("its logs: %s", words(ctx, "export", "logs", filepath.Join(*logsPath, name), "--name", name))
 }
 
-// words is what a command prints, or why it failed.
+// words returns the output of a command, or its error.
 func words(ctx context.Context, args ...string) string {
 	out, err := output(ctx, args...)
 	if err != nil {
@@ -50,7 +50,8 @@ func words(ctx context.Context, args ...string) string {
 	return out
 }
 
-// output is mkube's standard output. Unlike try it does not fail the test, which has failed.
+// output returns mkube's standard output. Unlike try, it does not fail the test, because the test
+// has failed already.
 func output(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -63,13 +64,14 @@ func output(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// tail is the last lines of a text.
+// tail returns the last lines of a text.
 func tail(text string, lines int) string {
 	all := strings.SplitAfter(text, "\n")
 	return strings.Join(all[max(0, len(all)-lines-1):], "")
 }
 
-// TestALimitThatCannotBeRaised tells the one command to run. Not even root may write this limit.
+// TestALimitThatCannotBeRaised checks that the error contains the command to run. Not even root
+// can write this limit.
 func TestALimitThatCannotBeRaised(t *testing.T) {
 	_, err := raise("kernel/cap_last_cap", 1024)
 	if err == nil || !strings.HasSuffix(err.Error(), "; run: sudo sysctl kernel.cap_last_cap=1024") {

@@ -30,8 +30,8 @@ func TestHighAvailability(t *testing.T) {
 	})
 }
 
-// ownKubectl runs the node image's kubectl on a control plane against the load
-// balancer, as the host does.
+// throughBalancer runs the node image's kubectl on a control plane, connected to the load
+// balancer, as the host is.
 func (c cluster) throughBalancer(t *testing.T, args ...string) result {
 	t.Helper()
 	config := mkube(t, "get", "kubeconfig", "--internal", "--name", c.name)
@@ -42,7 +42,7 @@ func killOne(t *testing.T, c cluster) {
 	if err := daemon.ContainerKill(t.Context(), c.name+"-control-plane", "KILL"); err != nil {
 		t.Fatal(err)
 	}
-	// etcd may have lost its leader, and clients the server that they were connected to.
+	// etcd may have lost its leader, and clients may have lost the server of their connection.
 	eventually(t, "a write through the load balancer succeeds", func() (bool, string) {
 		r := c.throughBalancer(t, "create", "configmap", "written-without-one")
 		return r.code == 0 || strings.Contains(r.stderr, "already exists"), r.String()
@@ -72,7 +72,7 @@ func comesBackInSync(t *testing.T, c cluster) {
 	members(t, c, 3)
 }
 
-// members wants etcd to have that many, all of them started and in sync.
+// members checks that etcd has that many members, all of them started and in sync.
 func members(t *testing.T, c cluster, want int) {
 	t.Helper()
 	const etcd = "curl --silent --max-time 5 --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/apiserver-etcd-client.crt --key /etc/kubernetes/pki/apiserver-etcd-client.key "

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// TestKubernetesIsOfItsOwnPins: what is added to the one binary raises no version that
-// Kubernetes' own go.mod names. Only what is linked counts: modules are listed too that
-// only the tests of some dependency want.
+// TestKubernetesIsOfItsOwnPins checks that the programs added to the one binary do not raise a
+// version in Kubernetes' own go.mod. It checks only packages that are linked, because go also
+// lists modules that only the tests of a dependency need.
 func TestKubernetesIsOfItsOwnPins(t *testing.T) {
 	t.Parallel()
 	list := func(args ...string) string {
@@ -58,7 +58,7 @@ func TestKubernetesIsOfItsOwnPins(t *testing.T) {
 	}
 }
 
-// importImage makes an image of a root file system's archive.
+// importImage creates an image from the archive of a root file system.
 func importImage(t *testing.T, name, file string, changes ...string) {
 	t.Helper()
 	f, err := os.Open(file)
@@ -77,7 +77,7 @@ func importImage(t *testing.T, name, file string, changes ...string) {
 }
 
 func removeImage(t *testing.T, name string) {
-	// The test's own context is over by now.
+	// The context of the test has ended already.
 	_, err := daemon.ImageRemove(context.Background(), name, image.RemoveOptions{Force: true, PruneChildren: true})
 	if err != nil && !errdefs.IsNotFound(err) {
 		t.Errorf("removing %s: %v", name, err)

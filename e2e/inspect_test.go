@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestAClusterIsSeenThrough runs what looks inside on one cluster; the certificates are
-// broken last.
+// TestAClusterIsSeenThrough runs the commands that inspect a cluster on one cluster. It breaks the
+// certificates last.
 func TestAClusterIsSeenThrough(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-inspect", "")
@@ -42,8 +42,8 @@ func (c cluster) owners(t *testing.T, pod string) {
 	try(t, "", "tree", "deployment/wbe", "--name", c.name).wants(t, 1, `did you mean "web"?`)
 }
 
-// traces wants the whole story of a pod that runs, in order, and the beginning of one
-// that cannot.
+// traces checks all steps of a pod that runs, in order, and the first steps of a pod that cannot
+// run.
 func (c cluster) traces(t *testing.T, pod string) {
 	t.Helper()
 	story := []string{
@@ -67,7 +67,7 @@ func (c cluster) traces(t *testing.T, pod string) {
 	})
 }
 
-// stored wants etcd's objects decoded: Kubernetes' own, and custom ones.
+// stored checks that objects in etcd are decoded: Kubernetes' own and custom ones.
 func (c cluster) stored(t *testing.T, pod string) {
 	t.Helper()
 	c.apply(t, manifest(t, "crd.yaml"), "apply", "-f", "-")
@@ -95,7 +95,7 @@ func (c cluster) stored(t *testing.T, pod string) {
 	try(t, "", "etcd", "get", "pods/default", "--name", c.name).wants(t, 1, "there is no key /registry/pods/default, but 2 that begin so")
 }
 
-// watched wants a change to be seen, and Ctrl-C to leave nothing behind in the node.
+// watched checks that a change is shown, and that Ctrl-C leaves nothing behind on the node.
 func (c cluster) watched(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), *mkubePath, "etcd", "watch", "configmaps/default/", "--name", c.name)
@@ -128,7 +128,7 @@ func (c cluster) watched(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.Copy(io.Discard, stdout)
+	_, _ = io.Copy(io.Discard, stdout) // Wait reports how it ended
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
 		t.Errorf("interrupted, it ends with %v", err)
 	}
@@ -138,8 +138,8 @@ func (c cluster) watched(t *testing.T) {
 	})
 }
 
-// certificates wants the tree of a cluster that is well, and what is wrong with one
-// whose API server is down for a certificate.
+// certificates checks the tree of a healthy cluster, and the warnings about a cluster whose API
+// server is down because of a certificate.
 func (c cluster) certificates(t *testing.T) {
 	t.Helper()
 	r := try(t, "", "pki", "--name", c.name)

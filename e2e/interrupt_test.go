@@ -14,8 +14,8 @@ import (
 	"github.com/docker/docker/api/types/image"
 )
 
-// interruptedRun starts mkube, waits until it prints a word, sends it a signal, and
-// returns its exit code and what it printed to standard error.
+// interruptedRun starts mkube, waits until it prints a word, and sends a signal. It returns
+// mkube's exit code and its output on standard error.
 func interruptedRun(t *testing.T, word string, signal syscall.Signal, args ...string) (code int, printed string) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
@@ -47,11 +47,12 @@ func interruptedRun(t *testing.T, word string, signal syscall.Signal, args ...st
 	if !strings.Contains(out.String(), word) {
 		t.Fatalf("mkube %q never printed %s:\n%s", args, word, out.String())
 	}
-	_ = cmd.Wait() // its exit code is looked at
+	_ = cmd.Wait() // the exit code is checked instead
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// knowledge is what the nodes of a cluster, the API and etcd know of its nodes.
+// knowledge returns everything that the nodes of a cluster, the API and etcd store about the
+// cluster's nodes.
 func (c cluster) knowledge(t *testing.T, nodes ...string) string {
 	t.Helper()
 	var all strings.Builder
@@ -90,13 +91,14 @@ func interruptedAdd(t *testing.T, c cluster, nodes ...string) {
 	}
 }
 
-// leftoversOf are those of one cluster.
+// leftoversOf returns the leftovers of one cluster.
 func leftoversOf(t *testing.T, name string) []string {
 	t.Helper()
 	return slices.DeleteFunc(leftovers(t), func(what string) bool { return !strings.Contains(what, name) })
 }
 
-// interruptedStage presses Ctrl-C while the next stage comes up: it can be tried again.
+// interruptedStage presses Ctrl-C while the next stage comes up, and checks that the stage can be
+// tried again.
 func interruptedStage(t *testing.T, c cluster) {
 	for _, component := range []string{"etcd", "kube-apiserver"} {
 		code, printed := interruptedRun(t, `"step":"`+component+`","state":"running"`, syscall.SIGINT, "stage", "next", "--name", c.name, "--progress", "json")
@@ -108,7 +110,7 @@ func interruptedStage(t *testing.T, c cluster) {
 	}
 }
 
-// TestCtrlCDuringBuild: neither an image nor a half of one in the cache is left.
+// TestCtrlCDuringBuild checks that neither an image nor an incomplete entry of the cache is left.
 func TestCtrlCDuringBuild(t *testing.T) {
 	t.Parallel()
 	const name = "mkube/e2e-unfinished:test"

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestKueue installs kueue by its own chart: its webhooks suspend jobs and refuse what is
-// wrong, its controllers let jobs run as nodes have room for them, and an API server of
-// its own says which jobs wait.
+// TestKueue installs kueue with its own chart. Its webhooks suspend jobs and refuse invalid ones,
+// its controllers let jobs run when the nodes have room, and its own API server lists the pending
+// jobs.
 func TestKueue(t *testing.T) {
 	t.Parallel()
 	helm, programs := filepath.Join(tools(t, "helm", ""), "helm"), tools(t, "kueue", "")
@@ -45,7 +45,7 @@ func TestKueue(t *testing.T) {
 	t.Run("it can be uninstalled", func(t *testing.T) { uninstallKueue(t, c, h) })
 }
 
-// queue runs three jobs where there is room for two.
+// queue runs three jobs with room for two.
 func queue(t *testing.T, c cluster) {
 	for _, name := range []string{"one", "two", "three"} {
 		job := strings.ReplaceAll(manifest(t, "kueue-job.yaml"), "NAME", name)
@@ -96,7 +96,7 @@ func admitted(t *testing.T, c cluster, job string) {
 	})
 }
 
-// condition is the status of a condition of a job's Workload.
+// condition returns the status of a condition of a job's Workload.
 func condition(t *testing.T, c cluster, job, condition string) string {
 	t.Helper()
 	return c.kubectl(t, "get", "workloads", "-o",
@@ -111,14 +111,14 @@ func ranOn(t *testing.T, c cluster, job string) string {
 	return c.kubectl(t, "get", "pods", "--selector=job-name="+job, "-o", "jsonpath={.items[*].spec.nodeName}")
 }
 
-// finish ends a job that runs.
+// finish ends a running job.
 func finish(t *testing.T, c cluster, job string) {
 	t.Helper()
 	c.kubectl(t, "exec", "job/"+job, "--", "sh", "-c", ": >/tmp/done")
 	c.kubectl(t, "wait", "--for=condition=Complete", "--timeout=180s", "job/"+job)
 }
 
-// pending are the workloads that kueue's API server says wait.
+// pending returns the pending workloads, according to kueue's API server.
 func pending(t *testing.T, c cluster) (names []string, answer string) {
 	t.Helper()
 	answer = c.kubectl(t, "get", "--raw", "/apis/visibility.kueue.x-k8s.io/v1beta2/clusterqueues/cluster/pendingworkloads")
@@ -134,7 +134,8 @@ func pending(t *testing.T, c cluster) (names []string, answer string) {
 	return names, answer
 }
 
-// uninstallKueue leaves a cluster in which jobs run as if there had never been a queue.
+// uninstallKueue uninstalls kueue, and checks that it leaves nothing and that a job runs as
+// without it.
 func uninstallKueue(t *testing.T, c cluster, h charts) {
 	c.kubectl(t, "delete", "jobs", "--all", "--timeout=180s")
 	c.kubectl(t, "delete", "--timeout=180s", "localqueue/local", "clusterqueue/cluster", "resourceflavor/first", "resourceflavor/second")

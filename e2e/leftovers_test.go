@@ -20,15 +20,15 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// mine reports whether something on the daemon is mkube's: it has the label that all
-// of mkube's things have, or at least a name of theirs. What else comes and goes on
-// the daemon is somebody else's.
+// mine reports whether an object of the daemon is mkube's: it has the label of all objects of
+// mkube, or such a name. Other programs may create and remove other objects.
 func mine(name string, labels map[string]string) bool {
 	_, labelled := labels["dev.mkube.cluster"]
 	return labelled || strings.Contains(name, "e2e-") || strings.Contains(name, "mkube")
 }
 
-// leftovers names all of mkube that the daemon and the kubeconfig hold.
+// leftovers returns the names of all objects and entries of mkube in the daemon and the
+// kubeconfig.
 func leftovers(t *testing.T) []string {
 	t.Helper()
 	ctx := context.Background()
@@ -79,7 +79,7 @@ func interrupted(t *testing.T, name, word string, signal syscall.Signal) (code i
 	return interruptedRun(t, word, signal, "create", "cluster", "--name", name, "--progress", "json")
 }
 
-// moments are words of create's JSON progress, from its first to its last second.
+// moments are words in create's JSON progress, from the beginning of a create to its end.
 var moments = map[string]string{
 	"while the nodes boot":       `"step":"nodes","state":"running"`,
 	"while etcd starts":          `"step":"etcd","state":"running"`,
@@ -117,8 +117,8 @@ func TestDeleteRepairsWhatAKilledCreateLeft(t *testing.T) {
 	}
 }
 
-// TestDeleteRepairsWhatTheEngineMakesLate kills a create while the engine makes its nodes, which
-// it goes on with.
+// TestDeleteRepairsWhatTheEngineMakesLate kills a create while the engine creates objects for it,
+// which the engine then finishes.
 func TestDeleteRepairsWhatTheEngineMakesLate(t *testing.T) {
 	const name = "e2e-late"
 	before := leftovers(t)
@@ -134,7 +134,7 @@ func TestDeleteRepairsWhatTheEngineMakesLate(t *testing.T) {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait() // it says that it was killed
+			_ = cmd.Wait() // the error reports that it was killed
 			remove(t, name)
 			settled(t, daemon, "postContainersCreate")
 			if after := leftovers(t); !slices.Equal(before, after) {
@@ -144,7 +144,7 @@ func TestDeleteRepairsWhatTheEngineMakesLate(t *testing.T) {
 	}
 }
 
-// labelled is what an engine has of a cluster, of all for "".
+// labelled returns the objects of a cluster in an engine, or of all clusters if name is "".
 func labelled(t *testing.T, engine *client.Client, name string) []string {
 	t.Helper()
 	label := "dev.mkube.cluster"
@@ -177,7 +177,7 @@ func labelled(t *testing.T, engine *client.Client, name string) []string {
 	return left
 }
 
-// soon waits for what is there for some hundredths of a second only.
+// soon waits for a state that lasts only some hundredths of a second.
 func soon(t *testing.T, what string, ask func() bool) {
 	t.Helper()
 	for start := time.Now(); !ask(); time.Sleep(5 * time.Millisecond) {
@@ -187,8 +187,8 @@ func soon(t *testing.T, what string, ask func() bool) {
 	}
 }
 
-// settled waits until a function of the engine that serves requests does not run: the engine
-// carries out the last requests of a command that was killed.
+// settled waits until the engine does not run a function that serves requests, because the engine
+// still carries out the last requests of a killed command.
 func settled(t *testing.T, engine *client.Client, handler string) {
 	t.Helper()
 	eventually(t, "no "+handler+" runs in the engine", func() (bool, string) {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// wantMachines skips a test of virtual machines unless somebody asked for it by VM=1, or it
-// runs as root in CI: it takes a hypervisor, which make machines installs (.ci/machines).
+// wantMachines skips a test of virtual machines, unless VM=1 is set or the test runs as root in
+// CI. The tests need a hypervisor, which make machines installs (.ci/machines).
 func wantMachines(t *testing.T) {
 	t.Helper()
 	const how = "run as root: make machines, or: VM=1 make test"
@@ -38,8 +38,8 @@ func wantMachines(t *testing.T) {
 	}
 }
 
-// startLibvirt runs libvirtd for the test, unless there is one. What it makes besides
-// machines is taken away when the test ends, and nothing of it runs on.
+// startLibvirt runs libvirtd for the test, unless it runs already. At the end of the test, it
+// removes everything that libvirtd created besides machines, and ends all its processes.
 func startLibvirt(t *testing.T, ctx context.Context) {
 	t.Helper()
 	home := t.TempDir()
@@ -52,7 +52,7 @@ func startLibvirt(t *testing.T, ctx context.Context) {
 	}
 	networks, pools := listed(t, ctx, "net-list"), listed(t, ctx, "pool-list")
 	t.Cleanup(func() {
-		// Vagrant's network for itself has a process of its own, which would outlive libvirtd.
+		// The network that Vagrant creates has its own process, which would outlive libvirtd.
 		ctx := context.Background()
 		for _, name := range without(listed(t, ctx, "net-list"), networks) {
 			virsh(t, ctx, "net-destroy", name)
@@ -70,7 +70,7 @@ func startLibvirt(t *testing.T, ctx context.Context) {
 	})
 }
 
-// deleteBoxes takes away what vagrant-libvirt keeps of the test's box.
+// deleteBoxes deletes the volumes of vagrant-libvirt for the test's box.
 func deleteBoxes(t *testing.T, ctx context.Context) {
 	for _, line := range strings.Split(virsh(t, ctx, "vol-list", "default"), "\n") {
 		if volume, _, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasPrefix(volume, strings.ReplaceAll(testBox, "/", "-VAGRANTSLASH-")) {
@@ -79,13 +79,14 @@ func deleteBoxes(t *testing.T, ctx context.Context) {
 	}
 }
 
-// runLibvirtd runs libvirtd on a host whose service manager does not.
+// runLibvirtd runs libvirtd on a host without a service manager for it.
 func runLibvirtd(t *testing.T, ctx context.Context, home string) {
 	t.Helper()
 	makeUser(t, ctx, "libvirt-qemu")
 	const driver = "/etc/libvirt/qemu.conf"
 	if _, err := os.Stat(driver); errors.Is(err, fs.ErrNotExist) {
-		// Machines as root: the test's own folders are nobody else's. And without virtlogd.
+		// Machines run as root, because only root may read the test's folders, and without
+		// virtlogd.
 		settings := "user = \"root\"\ngroup = \"root\"\nstdio_handler = \"file\"\ncgroup_controllers = [ ]\nsecurity_driver = \"none\"\n"
 		if err := os.WriteFile(driver, []byte(settings), 0o644); err != nil {
 			t.Fatal(err)
@@ -100,17 +101,17 @@ func runLibvirtd(t *testing.T, ctx context.Context, home string) {
 	if err := os.MkdirAll("/run/mkube", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// .ci/run ends it where this test could not.
+	// If the test is killed, .ci/run ends libvirtd.
 	daemon := exec.Command("libvirtd", "--config", settings, "--pid-file", "/run/mkube/libvirtd.pid")
 	daemon.Stdout, daemon.Stderr = log, log
-	daemon.WaitDelay = time.Second // what it has started may hold its output open
+	daemon.WaitDelay = time.Second // a process that it started may keep its output open
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = daemon.Process.Signal(syscall.SIGTERM)
-		_ = daemon.Wait()
+		_ = daemon.Process.Signal(syscall.SIGTERM) // an error means that it has ended already
+		_ = daemon.Wait()                          // the test ends it, so any exit code is right
 		if t.Failed() {
 			t.Logf("libvirtd said:\n%s", log)
 		}
@@ -121,8 +122,8 @@ func runLibvirtd(t *testing.T, ctx context.Context, home string) {
 	})
 }
 
-// makeUser makes a user whom libvirtd wants to be there, used or not. The package that
-// would make it wants a service manager.
+// makeUser creates a user that libvirtd requires, even if it does not use it. The package that
+// would create it requires a service manager.
 func makeUser(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	if exec.CommandContext(ctx, "getent", "passwd", name).Run() == nil {
@@ -148,19 +149,18 @@ func virsh(t *testing.T, ctx context.Context, args ...string) string {
 	return string(out)
 }
 
-// listed are the names of what there is of networks or pools.
+// listed returns the names of all networks or pools.
 func listed(t *testing.T, ctx context.Context, list string) []string {
 	t.Helper()
 	return strings.Fields(virsh(t, ctx, list, "--all", "--name"))
 }
 
-// without is what of a list is not in another.
+// without returns the elements of a list that are not in another.
 func without(list, other []string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { return slices.Contains(other, s) })
 }
 
-// makeBox makes the box of the machines, unless its inputs are as they were, and tells
-// Vagrant of it.
+// makeBox builds the box of the machines, unless its inputs are unchanged, and adds it to Vagrant.
 func makeBox(t *testing.T, ctx context.Context) {
 	t.Helper()
 	dir, err := os.UserCacheDir()

@@ -18,8 +18,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/vagrant"
 )
 
-// TestVagrantProvider passes real virtual machines through what every provider must pass.
-// It boots seven, one or two at a time.
+// TestVagrantProvider runs the test that every provider must pass on real virtual machines. It
+// boots seven, one or two at the same time.
 func TestVagrantProvider(t *testing.T) {
 	wantMachines(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
@@ -34,7 +34,7 @@ func TestVagrantProvider(t *testing.T) {
 	}
 }
 
-// small makes machines that have enough for a shell.
+// small creates machines that are only large enough for a shell.
 type small struct{ *vagrant.Provider }
 
 func (s small) Create(ctx context.Context, cfg config.Cluster, creation string, seed provider.Seed) ([]provider.Node, error) {
@@ -53,8 +53,8 @@ func shrunk(cfg config.Cluster) config.Cluster {
 	return cfg
 }
 
-// writeSmallBundle writes a bundle without Kubernetes: no promise of a provider is about
-// that, and a real one takes as long to unpack as a machine to boot.
+// writeSmallBundle writes a bundle without Kubernetes. The contract of a provider does not need
+// Kubernetes, and a real bundle takes as long to unpack as a machine takes to boot.
 func writeSmallBundle(t *testing.T) (file string) {
 	t.Helper()
 	info, err := json.Marshal(map[string]any{"inputs": "small", "versions": provider.Versions{

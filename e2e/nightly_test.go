@@ -2,6 +2,6 @@
 
 package e2e
 
-// nightly reports whether tests take the time for every case. Tests that are slow as a whole
+// nightly reports whether tests run every case, which takes longer. Tests that are slow as a whole
 // are in files with the same build tag.
 const nightly = true

@@ -14,7 +14,7 @@ type nodePod struct {
 	ips        []string
 }
 
-// everywhere runs a web server on every node and returns its pods, all Ready.
+// everywhere runs a web server on every node and returns its pods, all of them Ready.
 func everywhere(t *testing.T, c cluster) []nodePod {
 	t.Helper()
 	loadWeb(t, c)
@@ -30,13 +30,13 @@ func everywhere(t *testing.T, c cluster) []nodePod {
 	return pods
 }
 
-// fetch gets a URL from inside a pod.
+// fetch requests a URL from inside a pod.
 func (c cluster) fetch(t *testing.T, pod, url string) (bool, string) {
 	r := try(t, "", "kubectl", "--name", c.name, "--", "exec", pod, "--", "curl", "--silent", "--show-error", "--max-time", "3", url)
 	return strings.Contains(r.stdout, "Welcome to nginx!"), r.String()
 }
 
-// host is an address as a URL has it.
+// host returns an address in the form of a URL.
 func host(ip string) string {
 	if strings.Contains(ip, ":") {
 		return "[" + ip + "]"
@@ -44,7 +44,7 @@ func host(ip string) string {
 	return ip
 }
 
-// podsReachEachOther: from every pod to every other, by every address.
+// podsReachEachOther checks that every pod reaches every other pod by all its addresses.
 func podsReachEachOther(t *testing.T, c cluster, pods []nodePod) {
 	t.Helper()
 	for _, from := range pods {
@@ -80,7 +80,7 @@ func TestManyNodes(t *testing.T) {
 		address := c.kubectl(t, "get", "service", "everywhere", "-o", "jsonpath={.spec.clusterIP}")
 		for _, pod := range pods {
 			for _, url := range []string{"http://" + address, "http://everywhere.default.svc.cluster.local"} {
-				for range 6 { // three pods: one of them is the asking one
+				for range 6 { // there are three pods, and one of them sends the requests
 					if ok, answer := c.fetch(t, pod.name, url); !ok {
 						t.Fatalf("from %s: %s", pod.node, answer)
 					}

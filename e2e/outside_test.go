@@ -14,8 +14,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider/external"
 )
 
-// TestProviderFromOutside builds the example of docs/provider-protocol.md: it passes what
-// every provider must, and makes a cluster.
+// TestProviderFromOutside builds the example of docs/provider-protocol.md. It must pass the test
+// of every provider, and create a cluster.
 func TestProviderFromOutside(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -28,7 +28,7 @@ func TestProviderFromOutside(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
 	t.Run("it passes providertest", func(t *testing.T) {
-		// Without what a program may lack, which the example does.
+		// This hides the optional interfaces, which the example does not implement.
 		p := struct{ provider.Provider }{external.New(program, filepath.Join(dir, "clusters"))}
 		providertest.Run(t, p, "mkube/node:v1.37.2")
 	})

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// bridge is a pod network of one node.
+// bridge is the configuration of a pod network of one node.
 const bridge = `{"cniVersion": "1.0.0", "name": "mine", "plugins": [{"type": "bridge", "bridge": "mine0", "isGateway": true, "ipMasq": true,
 "ipam": {"type": "host-local", "ranges": [[{"subnet": "SUBNET"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}`
 
-// TestYourOwnPodNetwork: without mkube's network a create is not waited for, and its node
-// becomes Ready once it has another one.
+// TestYourOwnPodNetwork checks that create does not wait for a pod network if mkube's is disabled,
+// and that the node becomes Ready with another one.
 func TestYourOwnPodNetwork(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-mynetwork", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking: {disableDefaultCNI: true}\n", "--wait", "0")

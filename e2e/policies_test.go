@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// asker runs a pod of that name, with a label role=NAME, on a node.
+// asker runs a pod of that name on a node, with the label role=NAME.
 func asker(t *testing.T, c cluster, name, node string) {
 	t.Helper()
 	c.kubectl(t, "run", name, "--image=mkube/e2e-web:test", "--image-pull-policy=Never", "--labels=role="+name, "--overrides",
@@ -34,7 +34,7 @@ func policies(t *testing.T, c cluster, pods []nodePod) {
 		reach("stranger", pod, false)
 		reach("friend", pod, true)
 	}
-	// What the node itself asks, such as a probe, always passes.
+	// Requests of the node itself, such as a probe, always pass.
 	if r := try(t, "", "exec", pods[0].node, "--name", c.name, "--", "curl", "--silent", "--max-time", "3", "http://"+pods[0].ips[0]); r.code != 0 {
 		t.Errorf("a node does not reach its own pod: %s", r)
 	}

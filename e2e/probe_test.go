@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestProbe asks servers of this host, on whose network the box is.
+// TestProbe probes servers of this host. The box is on the network of the host.
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, onHost)
@@ -32,16 +32,16 @@ func TestProbe(t *testing.T) {
 		}
 	})
 	plain, secure := httptest.NewServer(handler), httptest.NewUnstartedServer(handler)
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // a look at whether anybody listens is no handshake
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // a check whether anything listens would be logged as a failed handshake
 	secure.StartTLS()
 	defer plain.Close()
 	defer secure.Close()
-	silent := answering(t, func(c net.Conn) { _ = c.Close() })
+	silent := answering(t, func(c net.Conn) { _ = c.Close() }) // the error does not matter to the client
 	deaf := answering(t, func(net.Conn) {})
 	for _, test := range []struct {
 		name, args, says string
 		code             int
-		took             time.Duration // at most, beside what it takes to run anything
+		took             time.Duration // at most, in addition to the time to run any program
 	}{
 		{"it is well", "http " + port(plain.URL) + " /well", "", 0, 0},
 		{"it is well, by TLS", "https " + port(secure.URL) + " /well", "", 0, 0},
@@ -66,10 +66,10 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// port is that of an URL.
+// port returns the port of a URL.
 func port(url string) string { return url[strings.LastIndex(url, ":")+1:] }
 
-// closedPort is one that nobody listens on.
+// closedPort returns a port on which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -80,7 +80,7 @@ func closedPort(t *testing.T) string {
 	return port(l.Addr().String())
 }
 
-// answering is the port of a server that does something with each connection.
+// answering returns the port of a server that calls f with each connection.
 func answering(t *testing.T, f func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func answering(t *testing.T, f func(net.Conn)) string {
 	return port(l.Addr().String())
 }
 
-// corefile is for a DNS server that knows a name of each family.
+// corefile is the configuration of a DNS server that knows a name of each address family.
 const corefile = `.:53 {
 	template ANY ANY broken.test {
 		rcode SERVFAIL
@@ -116,7 +116,7 @@ const corefile = `.:53 {
 }
 `
 
-// TestResolve asks the image's own CoreDNS.
+// TestResolve queries the image's own CoreDNS.
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
@@ -128,7 +128,7 @@ for i in $(seq 100); do ! grep -q CoreDNS- /coredns.log || exit 0; sleep 0.1; do
 		name, args, says string
 		code             int
 	}{
-		// A label of ten bytes has a newline before it.
+		// The length of a label of ten bytes is the byte of a newline.
 		{"a name with an address", "127.0.0.1 kubernetes.test", "", 0},
 		{"an IPv6 server is asked for an IPv6 address", "::1 six.test", "", 0},
 		{"a name with an address of the other family", "127.0.0.1 six.test", "no address: response code 0", 1},

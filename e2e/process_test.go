@@ -11,19 +11,19 @@ import (
 	"testing"
 )
 
-// ownProcess is the environment variable that names the test which a process is for.
+// ownProcess is the environment variable with the name of the test that a process is for.
 const ownProcess = "MKUBE_E2E_OWN_PROCESS"
 
-// inOwnProcess runs the calling test once more, in a process of its own beside other tests:
-// there it may set environment variables. It reports whether this is that process. In the
-// other, the test is over when it returns.
+// inOwnProcess runs the calling test again, in a separate process in parallel with other tests,
+// where it may set environment variables. It reports whether this is that process. In the other
+// process, the test has run when it returns.
 func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(ownProcess) == t.Name() {
 		return true
 	}
 	t.Parallel()
-	// Signals reach it with the group of this process, and it takes its clusters away itself.
+	// The process gets signals with the group of this process, and deletes its clusters itself.
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+regexp.QuoteMeta(t.Name())+"$", "-test.v",
 		"-mkube", *mkubePath, "-logs", *logsPath, "-keep="+strconv.FormatBool(*keep))
 	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())

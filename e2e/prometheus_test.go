@@ -15,12 +15,12 @@ import (
 // monitoring is the namespace of the test.
 const monitoring = "monitoring"
 
-// TestPrometheus installs prometheus-operator by helm and has it run a Prometheus on each
-// of two nodes, which watch the cluster and notice that a kubelet is gone.
+// TestPrometheus installs prometheus-operator with helm. It runs a Prometheus on each of two
+// nodes. Both watch the cluster and notice that a kubelet has stopped.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	helm, operator := filepath.Join(tools(t, "helm", ""), "helm"), tools(t, "operator", "")
-	// Of all its ways to discover targets it needs one.
+	// Prometheus needs only one of its ways to discover targets.
 	prometheus := tools(t, "prometheus", "remove_all_sd,enable_kubernetes_sd")
 	c := create(t, "e2e-prometheus", "", "--workers", "1")
 	loadProgram(t, c, "prometheus-operator", filepath.Join(operator, "operator"), "/bin/operator")
@@ -61,11 +61,11 @@ func TestPrometheus(t *testing.T) {
 	})
 }
 
-// nodes are the names of the cluster's two nodes.
+// nodes returns the names of the cluster's two nodes.
 func (c cluster) nodes() []string { return []string{c.name + "-control-plane", c.name + "-worker"} }
 
-// operatorChart is the chart of testdata with the files of the operator's own module: its
-// own chart moved to a repository that is no Go module.
+// operatorChart returns the chart of testdata with the files of the operator's own module. The
+// chart of the project moved to a repository that is not a Go module.
 func operatorChart(t *testing.T) string {
 	t.Helper()
 	module, chart := sources(t, "operator", "github.com/prometheus-operator/prometheus-operator"), t.TempDir()
@@ -79,14 +79,14 @@ func operatorChart(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	// Not a part of the installation, but an example of its use.
+	// This file is not part of the installation, but an example of its use.
 	if err := os.Remove(filepath.Join(chart, "manifests/prometheus/prometheus.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	return chart
 }
 
-// alert stops the kubelet of the worker for a while.
+// alert stops the kubelet of the worker until Prometheus reports it, and starts it again.
 func alert(t *testing.T, c cluster) {
 	const pod, firing = "prometheus-e2e-0", `ALERTS{alertname="KubeletDown",alertstate="firing"}`
 	worker := c.name + "-worker"
@@ -98,7 +98,7 @@ func alert(t *testing.T, c cluster) {
 	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "node/"+worker)
 }
 
-// sees asks a Prometheus until its answer has, in any order, those values of a label.
+// sees queries a Prometheus until the answer contains those values of a label, in any order.
 func (c cluster) sees(t *testing.T, pod, query, label string, want ...string) {
 	t.Helper()
 	path := "/api/v1/namespaces/" + monitoring + "/pods/" + pod + ":9090/proxy/api/v1/query?query=" + url.QueryEscape(query)

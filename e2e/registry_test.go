@@ -26,8 +26,8 @@ const (
 	registryPort  = "5000/tcp"
 )
 
-// TestALocalRegistry follows docs/local-registry.md: a pod runs an image that its
-// node fetched from a registry beside it, which outlives the cluster.
+// TestALocalRegistry follows docs/local-registry.md: a pod runs an image that its node pulled from
+// a registry on the nodes' network. The registry outlives the cluster.
 func TestALocalRegistry(t *testing.T) {
 	t.Parallel()
 	certs := t.TempDir()
@@ -50,7 +50,7 @@ nodes:
 	name := pushWeb(t, host)
 	c.kubectl(t, "run", "web", "--image", name, "--image-pull-policy", "Always")
 	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/web")
-	// Only a node names the registry that it means.
+	// Only a node names the registry in the query.
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)
 	}
@@ -61,7 +61,7 @@ nodes:
 	}
 }
 
-// runRegistry runs a registry on a cluster's network, and returns where the host
+// runRegistry runs a registry on a cluster's network, and returns the address at which the host
 // reaches it.
 func runRegistry(t *testing.T, c cluster) string {
 	t.Helper()
@@ -97,14 +97,14 @@ func runRegistry(t *testing.T, c cluster) string {
 }
 
 func removeContainer(t *testing.T, id string) {
-	// The test's own context is over by now.
+	// The context of the test has ended already.
 	err := daemon.ContainerRemove(context.Background(), id, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !errdefs.IsNotFound(err) {
 		t.Error(err)
 	}
 }
 
-// pushWeb pushes the web server's image as docker push does.
+// pushWeb pushes the web server's image, as docker push does.
 func pushWeb(t *testing.T, host string) (name string) {
 	t.Helper()
 	buildWeb(t)

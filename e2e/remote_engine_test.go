@@ -21,21 +21,21 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// remoteEngine is a second Docker engine, with a network namespace of its own: its
-// addresses, ports and firewall rules are not this machine's, which reaches it over a
-// pair of virtual links only.
+// remoteEngine is a second Docker engine with its own network namespace. Its addresses, ports and
+// firewall rules are not those of this machine, which reaches it only through a pair of virtual
+// links.
 type remoteEngine struct {
-	dir       string // on a disk: overlay2 does not work in a container's root
+	dir       string // on a disk, because overlay2 does not work in the root of a container
 	namespace string
-	// address and other are both the engine's.
+	// address and other are two addresses of the engine.
 	address, other string
-	// client is a way in that no test is about.
+	// client is a separate connection, which no test checks.
 	client *client.Client
 	docker *program
 }
 
-// startEngine starts the engine, with the node image, and what reaches it: TLS on port
-// 2376 and sshd on port 22. All of it ends with the test.
+// startEngine starts the engine, with the node image, TLS on port 2376 and sshd on port 22. All of
+// it ends with the test.
 func startEngine(t *testing.T) *remoteEngine {
 	t.Helper()
 	needPrograms(t, map[string]string{"sshd": "openssh-server", "ssh": "openssh-client"})
@@ -44,8 +44,8 @@ func startEngine(t *testing.T) *remoteEngine {
 	return e
 }
 
-// newEngine starts an engine with the node image, in a folder whose name begins with a
-// prefix, reached by TLS on port 2376 and by a socket in that folder.
+// newEngine starts an engine with the node image, in a folder whose name begins with a prefix. TLS
+// on port 2376 and a socket in that folder reach it.
 func newEngine(t *testing.T, prefix string) *remoteEngine {
 	t.Helper()
 	needPrograms(t, map[string]string{"nsenter": "util-linux", "ip": "iproute2"})
@@ -62,7 +62,7 @@ func newEngine(t *testing.T, prefix string) *remoteEngine {
 	return e
 }
 
-// needPrograms installs the Debian packages of programs that are not there.
+// needPrograms installs the Debian packages of programs that are missing.
 func needPrograms(t *testing.T, packages map[string]string) {
 	t.Helper()
 	var missing []string
@@ -83,7 +83,7 @@ func needPrograms(t *testing.T, packages map[string]string) {
 	}
 }
 
-// removeMounts removes a folder and what an engine may have left mounted in it.
+// removeMounts removes a folder, and the mounts in it that an engine may have left.
 func removeMounts(t *testing.T, dir string) {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -91,7 +91,7 @@ func removeMounts(t *testing.T, dir string) {
 	}
 	for line := range strings.Lines(string(mounts)) {
 		if path := strings.Fields(line)[1]; strings.HasPrefix(path, dir+"/") {
-			_ = syscall.Unmount(path, syscall.MNT_DETACH)
+			_ = syscall.Unmount(path, syscall.MNT_DETACH) // RemoveAll reports a mount that is left
 		}
 	}
 	if err := os.RemoveAll(dir); err != nil {
@@ -99,19 +99,20 @@ func removeMounts(t *testing.T, dir string) {
 	}
 }
 
-// makeNamespace gives the engine two addresses of a network that this process alone has.
+// makeNamespace creates the network namespace of the engine, with two addresses on a network that
+// only this process uses.
 func (e *remoteEngine) makeNamespace(t *testing.T) {
 	t.Helper()
 	id := os.Getpid()
 	e.namespace = fmt.Sprintf("mkube-e2e-%d", id)
-	// 198.18.0.0/15 is for tests of networks (RFC 2544); each process takes eight addresses.
+	// 198.18.0.0/15 is for tests of networks (RFC 2544). Each process uses eight of its addresses.
 	subnet := netip.AddrFrom4([4]byte{198, 18 + byte(id>>13&1), byte(id >> 5), byte(id<<3) & 0xf8})
 	here := subnet.Next()
 	address, other := here.Next(), here.Next().Next()
 	e.address, e.other = address.String(), other.String()
 	link := fmt.Sprintf("mkr%d", id)
 	t.Cleanup(func() {
-		// The other end of the link goes with the namespace, once no process is in it.
+		// The other end of the link is removed with the namespace, when no process is in it.
 		command(t, context.Background(), "ip", "link", "delete", link)
 		command(t, context.Background(), "ip", "netns", "delete", e.namespace)
 	})
@@ -138,37 +139,38 @@ func command(t *testing.T, ctx context.Context, name string, args ...string) {
 	}
 }
 
-// program is one that runs in the engine's network namespace.
+// program is a program in the engine's network namespace.
 type program struct {
 	cmd   *exec.Cmd
-	ended chan struct{} // closed at its end, by err
+	ended chan struct{} // closed at its end, after err is set
 	err   error
 }
 
-// wait waits for the program's end. It may be called again.
+// wait waits for the end of the program. It may be called several times.
 func (p *program) wait() error {
 	<-p.ended
 	return p.err
 }
 
-// stop asks the program to end and waits until it has.
+// stop sends SIGTERM to the program and waits until it has ended.
 func (p *program) stop() error {
-	// One that hangs is killed; what it leaves mounted, removeMounts takes away.
+	// A program that hangs is killed. removeMounts removes the mounts that it leaves.
 	kill := time.AfterFunc(30*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
+	// An error means that it has ended already.
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	return p.wait()
 }
 
-// run runs a program in the engine's network namespace, until the test ends at the
-// latest. The file system stays this machine's: "ip netns exec" would hide the cgroups.
+// run runs a program in the engine's network namespace, until the end of the test at the latest.
+// It does not use "ip netns exec", which would hide the cgroups of this machine.
 func (e *remoteEngine) run(t *testing.T, name string, args ...string) *program {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(e.dir, filepath.Base(name)+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close() // the program has its own
+	defer log.Close() // the program has its own copy
 	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + e.namespace, name}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -180,7 +182,7 @@ func (e *remoteEngine) run(t *testing.T, name string, args ...string) *program {
 		p.err = cmd.Wait()
 	}()
 	t.Cleanup(func() {
-		_ = p.stop()
+		_ = p.stop() // killed at the end of the test, so any error is right
 		if t.Failed() {
 			text, _ := os.ReadFile(log.Name())
 			t.Logf("the end of %s:\n%s", log.Name(), text[max(0, len(text)-2000):])
@@ -201,7 +203,7 @@ func (e *remoteEngine) file(t *testing.T, name string, data []byte) string {
 	return path
 }
 
-// startDocker starts the engine, which wants a certificate of its clients.
+// startDocker starts the engine, which requires a certificate of its clients.
 func (e *remoteEngine) startDocker(t *testing.T) {
 	t.Helper()
 	socket := "unix://" + filepath.Join(e.dir, "docker.sock")
@@ -218,7 +220,7 @@ func (e *remoteEngine) startDocker(t *testing.T) {
 	}
 	eventually(t, "the second engine answers", func() (bool, string) {
 		select {
-		case <-e.docker.ended: // its containerd needed longer to come back than it waits
+		case <-e.docker.ended: // its containerd came back too late for it
 			e.docker = launch() // as systemd does
 		default:
 		}
@@ -235,7 +237,7 @@ func (e *remoteEngine) restartDocker(t *testing.T) {
 	e.startDocker(t)
 }
 
-// makeCertificates makes an authority, the engine's certificate, and a folder for
+// makeCertificates creates an authority, the engine's certificate, and a folder for
 // DOCKER_CERT_PATH.
 func (e *remoteEngine) makeCertificates(t *testing.T) {
 	t.Helper()
@@ -256,8 +258,8 @@ func (e *remoteEngine) makeCertificates(t *testing.T) {
 	}
 }
 
-// startSSHD starts an sshd that lets in one key, with the engine of DOCKER_HOST, and puts
-// an ssh command on the PATH that knows the key and the alias "mkube-engine".
+// startSSHD starts an sshd that accepts one key, with the engine as its DOCKER_HOST. It adds an
+// ssh command to the PATH that knows the key and the alias "mkube-engine".
 func (e *remoteEngine) startSSHD(t *testing.T) {
 	t.Helper()
 	for _, key := range []string{"host-key", "user-key"} {
@@ -267,7 +269,7 @@ func (e *remoteEngine) startSSHD(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd insists on it
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd requires it
 		t.Fatal(err)
 	}
 	config := e.file(t, "sshd_config", fmt.Appendf(nil, `Port 22
@@ -306,7 +308,7 @@ Host *
 	t.Setenv("PATH", filepath.Dir(wrapper)+":"+os.Getenv("PATH"))
 }
 
-// loadNodeImage is "docker save | docker load".
+// loadNodeImage does the same as "docker save | docker load".
 func (e *remoteEngine) loadNodeImage(t *testing.T) {
 	t.Helper()
 	archive, err := daemon.ImageSave(t.Context(), []string{nodeImage})

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// remoteConfig asks for ports that nobody chooses, of both protocols.
+// remoteConfig requests free ports, of both protocols.
 const remoteConfig = `
 apiVersion: mkube.dev/v1alpha1
 kind: Cluster
@@ -34,8 +34,8 @@ nodes:
   - {containerPort: 53, protocol: UDP}
 `
 
-// TestRemoteEngine: an engine on another host works like a local one, whichever way the
-// docker command reaches it.
+// TestRemoteEngine checks that an engine on another host works like a local one, for each way of
+// the docker command to reach it.
 func TestRemoteEngine(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("remote engines are not tested: only root makes the network namespace of one")
@@ -44,7 +44,7 @@ func TestRemoteEngine(t *testing.T) {
 		return
 	}
 	e := startEngine(t)
-	whole := t // the engine that a subtest starts again is there for those that follow
+	whole := t // an engine that a subtest starts again must run for the subtests after it
 	e.importScratch(t)
 	t.Setenv("DOCKER_CONFIG", filepath.Join(e.dir, "config"))
 	t.Setenv("DOCKER_CONTEXT", "")
@@ -83,13 +83,13 @@ func TestRemoteEngine(t *testing.T) {
 		}
 		t.Setenv("DOCKER_CONTEXT", "ssh")
 		c := create(t, "e2e-remote-context", remoteConfig)
-		e.works(t, c, e.address) // which the alias stands for
+		e.works(t, c, e.address) // the address of the alias
 		t.Setenv("DOCKER_CONTEXT", "tls")
 		e.works(t, c, e.address)
 	})
 }
 
-// works is all that a user does with a cluster.
+// works does everything that a user does with a cluster.
 func (e *remoteEngine) works(t *testing.T, c cluster, host string) {
 	t.Helper()
 	node := c.name + "-control-plane"
@@ -121,7 +121,7 @@ func (e *remoteEngine) works(t *testing.T, c cluster, host string) {
 	}
 }
 
-// exported is the file of a kubeconfig that is made when the cluster is there.
+// exported returns the file of a kubeconfig that is exported from an existing cluster.
 func exported(t *testing.T, c cluster) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
@@ -129,10 +129,11 @@ func exported(t *testing.T, c cluster) string {
 	return file
 }
 
-// reachedAPI is where a kubeconfig's current context finds the API server.
+// reachedAPI is the address of the API server in the current context of a kubeconfig.
 type reachedAPI struct{ host, port, serverName string }
 
-// apiAt asks the API server as any client on this host with that kubeconfig.
+// apiAt reads the address from a kubeconfig, and requests something from the API server as any
+// client on this host would.
 func apiAt(t *testing.T, file string) reachedAPI {
 	t.Helper()
 	var config struct {
@@ -191,7 +192,7 @@ func apiAt(t *testing.T, file string) reachedAPI {
 	return reachedAPI{}
 }
 
-// portsStay looks at the ports of a cluster's node before and after a restart.
+// portsStay compares the ports of a cluster's node before and after a restart.
 func portsStay(t *testing.T, engine *client.Client, c cluster, what string, restart func()) {
 	t.Helper()
 	node := c.name + "-control-plane"
@@ -210,7 +211,7 @@ func portsStay(t *testing.T, engine *client.Client, c cluster, what string, rest
 	apiAt(t, exported(t, c))
 }
 
-// portsOf are the published ports of a running container.
+// portsOf returns the published ports of a running container.
 func portsOf(t *testing.T, engine *client.Client, name string) nat.PortMap {
 	t.Helper()
 	inspect, err := engine.ContainerInspect(t.Context(), name)
@@ -220,7 +221,8 @@ func portsOf(t *testing.T, engine *client.Client, name string) nat.PortMap {
 	return inspect.NetworkSettings.Ports
 }
 
-// refusesWhatIsOfThisMachine: a loopback and a relative path cannot be meant.
+// refusesWhatIsOfThisMachine checks that create refuses a loopback address and a relative path,
+// which would refer to this machine.
 func refusesWhatIsOfThisMachine(t *testing.T) {
 	t.Helper()
 	r := try(t, `
@@ -237,7 +239,7 @@ networking: {apiServerAddress: 127.0.0.1}
 
 const scratchImage = "mkube/e2e-remote:test"
 
-// importScratch makes an image of one file on the engine.
+// importScratch creates an image with one file on the engine.
 func (e *remoteEngine) importScratch(t *testing.T) {
 	t.Helper()
 	var archive bytes.Buffer

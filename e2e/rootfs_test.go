@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// booted is what mkube-node-init has made of a box: the flags that the kubelet is given,
-// how programs were called, and what is left in the box's folders.
+// booted runs mkube-node-init in a box. It returns the flags of the kubelet, and the calls of fake
+// programs. The folders of the box stay as mkube-node-init left them.
 func booted(t *testing.T, b box) (flags, called string) {
 	t.Helper()
 	if r := b.sh(t, "exec mkube-node-init"); r.code != 0 || !strings.Contains(r.stdout, "systemd is given --system, container=docker") {
@@ -20,7 +20,7 @@ func booted(t *testing.T, b box) (flags, called string) {
 	return strings.TrimSpace(strings.TrimPrefix(b.must(t, "cat /run/mkube/kubelet.env"), "NODE_FLAGS=")), b.called(t)
 }
 
-// initBox is a box for mkube-node-init with these files as its cgroups.
+// initBox returns a box for mkube-node-init with these files as its cgroups.
 func initBox(t *testing.T, cgroups map[string]string) box {
 	t.Helper()
 	b := newBox(t)
@@ -32,7 +32,7 @@ func initBox(t *testing.T, cgroups map[string]string) box {
 	return b
 }
 
-// reserved is what of a node's flags reserves CPU.
+// reserved returns the flag of a node that reserves CPU.
 func reserved(flags string) string {
 	for f := range strings.FieldsSeq(flags) {
 		if cpu, ok := strings.CutPrefix(f, "--kube-reserved=cpu="); ok {
@@ -49,7 +49,7 @@ func TestNodeInit(t *testing.T) {
 	for name, test := range map[string]struct {
 		cgroups  map[string]string
 		reserved string
-		memory   string // of the node in kB; "" is the host's
+		memory   string // memory of the node in kB; "" is that of the host
 		cpus     bool   // fewer than the host's
 	}{
 		"cgroup v2 without limits": {map[string]string{cgroup + "cgroup.controllers": "cpu memory", cgroup + "memory.max": "max", cgroup + "cpu.max": "max 100000"}, "", "", false},
@@ -83,15 +83,15 @@ func TestNodeInit(t *testing.T) {
 	}
 }
 
-// TestNodeInitMakesTheKubeletsCgroups: on cgroup v1, one in each hierarchy; on v2 the
-// kubelet's unit does it.
+// TestNodeInitMakesTheKubeletsCgroups checks that mkube-node-init creates one in each hierarchy of
+// cgroup v1. On v2, the unit of the kubelet creates it.
 func TestNodeInitMakesTheKubeletsCgroups(t *testing.T) {
 	t.Parallel()
 	t.Run("v1", func(t *testing.T) {
 		b := initBox(t, map[string]string{
 			cgroup + "cpuset/cpuset.cpus": "0-1", cgroup + "cpuset/cpuset.mems": "0", cgroup + "pids/pids.max": "max", cgroup + "unified/cgroup.procs": "",
 		})
-		for range 2 { // a node that starts again finds its work done
+		for range 2 { // a node that starts again finds the cgroups
 			booted(t, b)
 			want := "0-1\n0\n/sys/fs/cgroup/cpuset/kubelet\n/sys/fs/cgroup/pids/kubelet\n"
 			if got := b.must(t, "cd /sys/fs/cgroup; cat cpuset/kubelet/cpuset.cpus cpuset/kubelet/cpuset.mems; ls -d /sys/fs/cgroup/*/kubelet"); got != want {
@@ -105,7 +105,7 @@ func TestNodeInitMakesTheKubeletsCgroups(t *testing.T) {
 		if r := b.sh(t, "ls /sys/fs/cgroup/kubelet"); r.code == 0 {
 			t.Errorf("the kubelet's cgroup is made before systemd has moved out of the root: %s", r)
 		}
-		// In a folder of memory each line takes the place of the one before.
+		// In a folder in memory, each line replaces the one before.
 		got := b.must(t, "mkube-kubelet-cgroup && cat /sys/fs/cgroup/cgroup.subtree_control /sys/fs/cgroup/kubelet/cgroup.subtree_control")
 		if got != "+memory\n+memory\n" {
 			t.Errorf("the kubelet's cgroups are given %q", got)
@@ -117,8 +117,8 @@ func TestNodeInitMakesTheKubeletsCgroups(t *testing.T) {
 	})
 }
 
-// TestNodeInitWithoutSysResource: an engine that cannot grant it does not keep a node
-// from running.
+// TestNodeInitWithoutSysResource checks that a node runs even if the engine cannot grant
+// CAP_SYS_RESOURCE.
 func TestNodeInitWithoutSysResource(t *testing.T) {
 	t.Parallel()
 	b := initBox(t, map[string]string{cgroup + "cgroup.controllers": "cpu memory"})
@@ -133,7 +133,7 @@ func TestNodeInitWithoutSysResource(t *testing.T) {
 	if got := b.must(t, "cat /run/mkube/containerd.toml"); !strings.Contains(got, "restrict_oom_score_adj = true") {
 		t.Errorf("containerd is configured as\n%s", got)
 	}
-	// /var is a volume that begins empty.
+	// /var is a volume that is empty at first.
 	b.must(t, "rm -rf /var/*")
 	booted(t, b)
 	if got := b.must(t, "readlink /var/run /var/lock /var/lib/dpkg; stat -c %a /var/tmp; ls -d /var/log"); got != "/run\n/run/lock\n/usr/lib/sysimage/dpkg\n1777\n/var/log\n" {
@@ -157,14 +157,14 @@ func TestPreloadedImages(t *testing.T) {
 	if got := b.must(t, "cd /var/lib/containerd; find . -path '*/snapshots/*/fs/*' | wc -l; ls -d ../containerd.new left 2>/dev/null; ls io.containerd.metadata.v1.bolt"); got != "0\nmeta.db\n" {
 		t.Errorf("containerd's root has %q", got)
 	}
-	// What a node has made since stays when it starts again.
+	// Files that a node has created since stay when it starts again.
 	b.must(t, "touch /var/lib/containerd/mine && mkube-preloaded-images && ls /var/lib/containerd/mine")
 	if called := b.called(t); strings.Count(called, "mount --bind") != snapshots {
 		t.Errorf("at the second boot it calls\n%s", called)
 	}
 }
 
-// dockersRules are as an engine writes them for its DNS server.
+// dockersRules are the rules that an engine writes for its DNS server.
 const dockersRules = `*nat
 :DOCKER_OUTPUT - [0:0]
 -A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT
@@ -173,7 +173,7 @@ const dockersRules = `*nat
 COMMIT
 `
 
-// openedRules are what lets pods ask it.
+// openedRules are the rules that let pods reach that DNS server.
 const openedRules = `*nat
 -A PREROUTING -d 172.31.0.1/32 -p tcp -m tcp --dport 53 -j DNAT --to-destination 127.0.0.11:34567
 -A PREROUTING -d 172.31.0.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 127.0.0.11:45678
@@ -187,7 +187,7 @@ func TestNodeDNS(t *testing.T) {
 	const resolv = "search example.com\nnameserver 127.0.0.11\noptions ndots:0\n"
 	for name, test := range map[string]struct {
 		routes, resolv, nft, legacy string
-		want                        string // of the rules
+		want                        string // the rules
 		by, says                    string
 	}{
 		"rules by nft":            {"default via 172.31.0.1 dev eth0", resolv, dockersRules, "", openedRules, "iptables-nft-restore --noflush", ""},
@@ -293,7 +293,7 @@ func TestVMSetup(t *testing.T) {
 	b.write(t, map[string]string{"/usr/share/mkube/packages.txt": "# base\nsystemd\nsystemd-sysv\nrunc\nusr-is-merged\nbusybox-static\niptables # with a reason\nconntrack\njq\n"})
 	b.fake(t, map[string]string{
 		"hostnamectl": "", "sysctl": "", "systemctl": "",
-		// jq was removed, but its configuration is there.
+		// jq was removed, but its configuration is left.
 		"dpkg-query": `case $4 in iptables) echo "install ok installed" ;; jq) echo "deinstall ok config-files" ;; *) exit 1 ;; esac`,
 		"apt-get":    `[ ! -e /broken ] || { echo "no such host"; exit 100; }; ls -l /usr/sbin/policy-rc.d | cut -c1-4`,
 	})
@@ -323,5 +323,5 @@ func TestVMSetup(t *testing.T) {
 	}
 }
 
-// onHost puts a box on the host's network.
+// onHost connects a box to the network of the host.
 func onHost(h *container.HostConfig) { h.NetworkMode = "host" }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// yourOwn runs a scheduler of one's own in the place of kube-scheduler: it schedules, or
-// does not, and mkube's comes back.
+// yourOwn runs a user's scheduler in place of kube-scheduler: one that schedules, one that does
+// not, and then mkube's own again.
 func yourOwn(t *testing.T, c cluster) {
 	program := filepath.Join(t.TempDir(), "my-scheduler")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/scheduler")
@@ -30,7 +30,7 @@ func yourOwn(t *testing.T, c cluster) {
 		r.wants(t, 0, "Your kube-scheduler runs.")
 		c.kubectl(t, "create", "deployment", "first", "--image=example.com/none")
 		eventually(t, "the pod has a node", func() (bool, string) { return c.scheduled(t, "first") })
-		// What it suggests works.
+		// The suggested command works.
 		_, hint, _ := strings.Cut(r.stderr, "mkube kubectl ")
 		hint, _, _ = strings.Cut(hint, "\n")
 		if out := mkube(t, append([]string{"kubectl"}, strings.Fields(hint)...)...); !strings.HasPrefix(out, "this is my own scheduler\n") {

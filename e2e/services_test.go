@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestServices uses Services of every kind by either way into the kernel that
-// kube-proxy knows.
+// TestServices uses Services of every type, with both modes of kube-proxy.
 func TestServices(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"nftables", "iptables"} {
@@ -68,7 +67,8 @@ func services(t *testing.T, c cluster) {
 	}
 }
 
-// TestNoKubeProxy: a cluster without kube-proxy comes up, and no Service of it answers.
+// TestNoKubeProxy checks that a cluster without kube-proxy comes up, and that no Service in it
+// answers.
 func TestNoKubeProxy(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-noproxy", "\napiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnetworking: {kubeProxyMode: none}\n")

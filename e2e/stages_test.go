@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// stages are the components of a cluster with how each stands.
+// stages returns the names of a cluster's components, and how many of them are up.
 func (c cluster) stages(t *testing.T) (names []string, there int) {
 	t.Helper()
 	var items []struct{ Name, State, Reason string }
@@ -28,8 +28,8 @@ func (c cluster) stages(t *testing.T) (names []string, there int) {
 	return names, there
 }
 
-// TestStages builds a cluster, at night one component at a time, takes all of it away again, and
-// goes on after Ctrl-C. By day the tour tries each component as it comes.
+// TestStages builds a cluster (at night, one component at a time), removes all components again,
+// and continues after Ctrl-C. By day, the tour tries each component when it comes up.
 func TestStages(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-stages", "", "--until", "containerd")
@@ -68,7 +68,7 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// complete brings up all that a cluster lacks at once.
+// complete brings up all missing components with one command.
 func (c cluster) complete(t *testing.T, names []string) {
 	t.Helper()
 	mkube(t, "stage", "next", "--name", c.name, "--until", names[len(names)-1])
@@ -78,7 +78,8 @@ func (c cluster) complete(t *testing.T, names []string) {
 	try(t, "", "stage", "check", "--name", c.name).wants(t, 0)
 }
 
-// TestStageMistakes: a component that there is not is told with the one that was meant.
+// TestStageMistakes checks that the error about an unknown component suggests the one that was
+// meant.
 func TestStageMistakes(t *testing.T) {
 	for _, args := range [][]string{
 		{"create", "cluster", "--until", "kube-schedler"}, {"stage", "next", "--until", "kube-schedler"}, {"explain", "kube-schedler"},
@@ -90,7 +91,7 @@ func TestStageMistakes(t *testing.T) {
 	}
 }
 
-// TestExplainNeedsNoCluster: it works where there is no engine either.
+// TestExplainNeedsNoCluster checks that explain works without an engine.
 func TestExplainNeedsNoCluster(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nowhere.sock")
 	for _, name := range strings.Fields(mkube(t, "graph", "-o", "dot")) {
@@ -104,8 +105,8 @@ func TestExplainNeedsNoCluster(t *testing.T) {
 	}
 }
 
-// TestFaults breaks a cluster in two ways, and at night in every way, sees that it is
-// broken, fixes it, and sees that it is fixed.
+// TestFaults breaks a cluster in two ways (at night, in every way), checks that break --check
+// reports it, fixes it, and checks again.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	faults := strings.Fields(mkube(t, "break", "--list", "-o", "name"))

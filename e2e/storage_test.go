@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// TestStorage keeps files on each kind of node: on a control plane and on a worker.
+// TestStorage stores files on each kind of node: on a control plane and on a worker.
 func TestStorage(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e-storage", "", "--workers", "1")
@@ -29,7 +29,7 @@ func TestStorage(t *testing.T) {
 	}
 }
 
-// keptVolume is a claim and the pod that uses it, both of one name, on a node.
+// keptVolume is a claim and the pod that uses it, both with the same name, on a node.
 type keptVolume struct {
 	cluster
 	node, name string
@@ -97,7 +97,7 @@ func (v keptVolume) write(t *testing.T) {
 	}
 }
 
-// onNode is what lies in the volume's folder on the node.
+// onNode returns the files in the volume's folder on the node.
 func (v keptVolume) onNode(t *testing.T) string {
 	t.Helper()
 	return try(t, "", "exec", v.node, "--", "sh", "-c", "cd /var/local-path-provisioner && head -n 99 *_default_"+v.name+"/*").stdout

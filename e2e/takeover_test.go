@@ -19,8 +19,8 @@ nodes:
 - role: worker
 `
 
-// TestLoadBalancerMoves kills one node after the other, until only the one is left on
-// which the web server runs: not even the control plane is needed.
+// TestLoadBalancerMoves kills one node after the other, until only the node with the web server is
+// left. Not even the control plane is needed.
 func TestLoadBalancerMoves(t *testing.T) {
 	c := create(t, "e2e-moves", threeNodes)
 	loadWeb(t, c)
@@ -85,10 +85,10 @@ func TestLoadBalancerMoves(t *testing.T) {
 	}
 }
 
-// takeover is what the README promises.
+// takeover is the time limit in the README.
 const takeover = 5 * time.Second
 
-// takenOver wants an address whose node was killed to answer in time.
+// takenOver checks that an address of a killed node answers in time.
 func takenOver(t *testing.T, address string, killed time.Time, answers func() bool) {
 	t.Helper()
 	for !answers() {
@@ -104,8 +104,7 @@ func takenOver(t *testing.T, address string, killed time.Time, answers func() bo
 	}
 }
 
-// otherClass: by the time that a younger Service has an address, one of another class has
-// none.
+// otherClass checks that a Service of another class has no address when a younger Service has one.
 func otherClass(t *testing.T, c cluster) {
 	c.kubectl(t, "expose", "deployment", "web", "--name", "theirs", "--type=LoadBalancer", "--port=80", `--overrides={"spec":{"loadBalancerClass":"example.com/theirs"}}`)
 	c.kubectl(t, "expose", "deployment", "web", "--name", "younger", "--type=LoadBalancer", "--port=80")
@@ -116,7 +115,7 @@ func otherClass(t *testing.T, c cluster) {
 	c.kubectl(t, "delete", "service", "theirs", "younger", "--timeout=180s")
 }
 
-// excluded excludes a node, whose addresses others take, and lets it in again.
+// excluded excludes a node, checks that others hold its addresses, and includes it again.
 func excluded(t *testing.T, c cluster, home, node string, addresses []string) {
 	const label = "node.kubernetes.io/exclude-from-external-load-balancers"
 	holds := func() (count int, all string) {
@@ -147,7 +146,7 @@ func excluded(t *testing.T, c cluster, home, node string, addresses []string) {
 	})
 }
 
-// heldBy is the address of a Service for the cluster's DNS that a node holds. The DNS server
+// heldBy returns the address of a Service for the cluster's DNS that a node holds. The DNS server
 // itself runs on the control plane.
 func heldBy(t *testing.T, c cluster, node string) string {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// together runs commands at once and returns what each left.
+// together runs commands at the same time and returns their results.
 func together(t *testing.T, commands ...[]string) []result {
 	results := make([]result, len(commands))
 	var wait sync.WaitGroup
@@ -28,8 +28,8 @@ func together(t *testing.T, commands ...[]string) []result {
 	return results
 }
 
-// wantOneWinner wants one of two commands to succeed, and the other to exit with code 1 and
-// a line with these words.
+// wantOneWinner checks that one of two commands succeeds, and that the other one exits with code 1
+// and a line with these words.
 func wantOneWinner(t *testing.T, results []result, words string) {
 	t.Helper()
 	slices.SortFunc(results, func(a, b result) int { return a.code - b.code })
@@ -61,7 +61,7 @@ func background(t *testing.T, word string, args ...string) *exec.Cmd {
 			t.Fatalf("mkube %s never printed %s:\n%s", strings.Join(args, " "), word, said.String())
 		}
 	}
-	go func() { // what follows must not fill the pipe
+	go func() { // the rest of the output must not fill the pipe
 		for {
 			if _, err := out.Read(buffer); err != nil {
 				return
@@ -71,8 +71,8 @@ func background(t *testing.T, word string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestTwoCommandsAtOnce: of two commands that change a cluster one does its work whole,
-// and the other says who is at work and changes nothing.
+// TestTwoCommandsAtOnce checks that one of two commands that change a cluster does all its work,
+// and that the other one names the holder of the lock and changes nothing.
 func TestTwoCommandsAtOnce(t *testing.T) {
 	t.Parallel()
 	const name = "e2e-together"
@@ -90,7 +90,7 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 	} {
 		t.Run(strings.Join(other, " ")+" beside add node", func(t *testing.T) {
 			add := background(t, `"step":"nodes","state":"running"`, "add", "node", "--name", name, "--progress", "json")
-			// On a busy machine the other could begin too late to meet it.
+			// On a busy machine, the other command could begin too late to meet this one.
 			if err := add.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
@@ -112,12 +112,13 @@ func TestTwoCommandsAtOnce(t *testing.T) {
 	t.Run("stop is killed", c.stopIsKilled)
 }
 
-// twoAdds: at once, each adds a node or says that the other is at work.
+// twoAdds checks that each of two adds at the same time adds a node, or reports that the other one
+// holds the lock.
 func (c cluster) twoAdds(t *testing.T) {
 	t.Helper()
 	adding := []string{"add", "node", "--name", c.name, "--progress", "plain"}
 	results := together(t, adding, adding)
-	if results[0].code == 0 && results[1].code == 0 { // one began when the other had ended
+	if results[0].code == 0 && results[1].code == 0 { // one began after the other had ended
 		c.wantNodes(t, "control-plane", "worker", "worker2")
 		mkube(t, "delete", "node", "worker2", "--name", c.name, "--drain", "0", "--progress", "plain")
 	} else {
@@ -126,7 +127,7 @@ func (c cluster) twoAdds(t *testing.T) {
 	c.wantNodes(t, "control-plane", "worker")
 }
 
-// addIsKilled: a killed add holds no lock, and the next one deletes what it left.
+// addIsKilled checks that a killed add holds no lock, and that the next one deletes what it left.
 func (c cluster) addIsKilled(t *testing.T) {
 	add := background(t, `"step":"nodes","state":"running"`, "add", "node", "--name", c.name, "--progress", "json")
 	// As soon as there is a container, long before the other nodes know of it.
@@ -138,7 +139,7 @@ func (c cluster) addIsKilled(t *testing.T) {
 	if err := add.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = add.Wait() // it says that it was killed
+	_ = add.Wait() // the error reports that it was killed
 	c.wantWarning(t)
 	start := time.Now()
 	mkube(t, "add", "node", "--name", c.name, "--progress", "plain")
@@ -146,7 +147,8 @@ func (c cluster) addIsKilled(t *testing.T) {
 	t.Logf("the next add took %s", time.Since(start).Round(time.Millisecond))
 }
 
-// stopIsKilled: what the engine was told it does all the same, and start waits for it.
+// stopIsKilled checks that the engine finishes the stop although its command was killed, and that
+// start waits for it.
 func (c cluster) stopIsKilled(t *testing.T) {
 	for _, name := range c.containers(t) {
 		stopped := make(chan error, 1)
@@ -166,7 +168,7 @@ func (c cluster) stopIsKilled(t *testing.T) {
 	c.wantNodes(t, "control-plane", "worker", "worker2")
 }
 
-// wantWarning wants a command that opens the cluster to say what was left.
+// wantWarning checks that a command that opens the cluster warns of the stray node.
 func (c cluster) wantWarning(t *testing.T) {
 	t.Helper()
 	want := fmt.Sprintf("Warning: node %s-worker2 is not part of cluster %q", c.name, c.name)
@@ -175,11 +177,11 @@ func (c cluster) wantWarning(t *testing.T) {
 	}
 }
 
-// containers are the names of all containers of the cluster.
+// containers returns the names of all containers of the cluster.
 func (c cluster) containers(t *testing.T) []string { return containersOf(t, daemon, c.name, true) }
 
-// containersOf are the names of a cluster's containers on an engine, sorted: all, or those
-// that run.
+// containersOf returns the names of a cluster's containers on an engine, sorted. If all is false,
+// it returns only those that run.
 func containersOf(t *testing.T, engine *client.Client, name string, all bool) []string {
 	t.Helper()
 	list, err := engine.ContainerList(t.Context(), container.ListOptions{
@@ -196,7 +198,8 @@ func containersOf(t *testing.T, engine *client.Client, name string, all bool) []
 	return names
 }
 
-// wantNodes wants exactly these nodes, as containers and in the API, all Ready.
+// wantNodes checks that exactly these nodes exist, as containers and in the API, all of them
+// Ready.
 func (c cluster) wantNodes(t *testing.T, names ...string) {
 	t.Helper()
 	var want []string

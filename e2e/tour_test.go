@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestTour runs every command that the tour prints. The cluster at its end is one as
-// any other.
+// TestTour runs every command of the tour. At its end, the cluster is like any other.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	c := cluster{name: "e2e-tour"}
@@ -24,7 +23,7 @@ func TestTour(t *testing.T) {
 	c.kubectl(t, "delete", "deployment,service", "web", "--wait")
 	t.Run("a Deployment answers through a Service", func(t *testing.T) { served(t, c) })
 	if !nightly {
-		return // by day TestCluster has what follows
+		return // by day, TestCluster covers the rest
 	}
 	t.Run("only health checks are answered without a name", func(t *testing.T) { anonymous(t, c) })
 	t.Run("only etcd's own clients may speak to etcd", func(t *testing.T) { etcdIsClosed(t, c) })
@@ -43,24 +42,24 @@ func (s screen) tmux(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// shows waits until there is a text on the screen.
+// shows waits until a text is on the screen.
 func (s screen) shows(t *testing.T, text string) {
 	t.Helper()
 	eventually(t, "the screen shows "+text, func() (bool, string) {
-		// -J joins what was wrapped at the edge.
+		// -J joins lines that were wrapped at the edge.
 		pane := s.tmux(t, "capture-pane", "-p", "-J", "-t", "tour")
 		return strings.Contains(pane, text), pane
 	})
 }
 
-// TestTourInATerminal takes the tour as a person does, in a terminal of 80 columns and 24
-// rows, leaves it, and goes on.
+// TestTourInATerminal takes the tour as a person does, in a terminal of 80 columns and 24 rows,
+// leaves it, and continues.
 func TestTourInATerminal(t *testing.T) {
 	t.Parallel()
 	const name = "e2e-terminal"
 	t.Cleanup(func() { remove(t, name) })
 	s := screen{"mkube-e2e"}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-L", s.socket, "kill-server").Run() }) // it may have ended
+	t.Cleanup(func() { _ = exec.Command("tmux", "-L", s.socket, "kill-server").Run() }) // the server may have ended
 	s.tmux(t, "new-session", "-d", "-s", "tour", "-x", "80", "-y", "24", *mkubePath+" tour --name "+name+"; echo left with $?; exec sh")
 	s.shows(t, "1 of 12  A node with tools")
 	s.shows(t, "Enter runs it")

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// virtual is a cluster of two machines: the one of the founding story, and a worker. An
-// emulated processor has enough to do without the component that is nobody's need here.
+// virtual is a cluster of two machines: a control plane and a worker. Because an emulated
+// processor is slow, it omits a component that the test does not need.
 const virtual = `apiVersion: mkube.dev/v1alpha1
 kind: Cluster
 name: e2e-virtual
@@ -32,9 +32,9 @@ const (
 	worker  = "e2e-virtual-worker"
 )
 
-// TestVirtualMachines makes a cluster of real virtual machines, by Vagrant, libvirt and
-// software emulation: no machine is too small for that. It is meant to take 15 minutes; only
-// on a machine that does much else it may take the limit.
+// TestVirtualMachines creates a cluster of real virtual machines with Vagrant, libvirt and
+// software emulation, which works on any machine. It should take 15 minutes. Only on a machine
+// with much other work may it take up to the limit.
 func TestVirtualMachines(t *testing.T) {
 	wantMachines(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 35*time.Minute)
@@ -103,7 +103,7 @@ func TestVirtualMachines(t *testing.T) {
 	})
 }
 
-// serves runs a pod of a loaded image on each node and asks their Service.
+// serves runs a pod of a loaded image on each node and sends requests to their Service.
 func serves(t *testing.T, c cluster) {
 	loadWeb(t, c)
 	c.apply(t, `
@@ -138,10 +138,10 @@ spec:
 	})
 }
 
-// nodePorts are where the Service is reached on the nodes.
+// nodePorts are the addresses of the Service on the nodes.
 var nodePorts = []string{"192.168.50.4:30080", "192.168.50.11:30080"}
 
-// answer asks web servers at some addresses from each node, for some minutes.
+// answer requests pages from web servers at some addresses from each node, for some minutes.
 func answer(t *testing.T, c cluster, addresses ...string) {
 	t.Helper()
 	const script = `for address; do
@@ -185,7 +185,7 @@ func leavesNothingWhenInterrupted(t *testing.T, ctx context.Context) {
 	wantNoMachine(t, ctx, name)
 }
 
-// wantNoMachine looks for what a cluster may have left.
+// wantNoMachine checks that a cluster has left no machine, network or volume.
 func wantNoMachine(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
 	for _, list := range [][]string{{"list", "--all", "--name"}, {"net-list", "--all", "--name"}, {"vol-list", "default"}} {
@@ -201,7 +201,7 @@ func wantNoMachine(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-// plainVagrant runs vagrant as anybody would, in a cluster's folder.
+// plainVagrant runs vagrant as any user would, in the folder of a cluster.
 func plainVagrant(t *testing.T, ctx context.Context, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, "vagrant", args...)

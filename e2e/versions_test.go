@@ -52,7 +52,8 @@ nodes:
   image: mkube/node:v1.36.4
 `
 
-// olderWorker: see https://kubernetes.io/releases/version-skew-policy/.
+// olderWorker checks a worker of an older release, see
+// https://kubernetes.io/releases/version-skew-policy/.
 func olderWorker(t *testing.T) {
 	c := create(t, "e2e-skew", skewed)
 	versions := c.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].status.nodeInfo.kubeletVersion}")

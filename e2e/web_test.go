@@ -20,18 +20,18 @@ import (
 // webImage is a web server made of Debian's nginx (images/nginx).
 const webImage = "mkube/e2e-web:test"
 
-// loadWeb builds the web server's image, unless its inputs are as they were, and
-// loads it into a cluster.
+// loadWeb builds the web server's image, unless its inputs are unchanged, and loads it into a
+// cluster.
 func loadWeb(t *testing.T, c cluster) {
 	t.Helper()
 	buildWeb(t)
 	mkube(t, "load", "image", webImage, "--name", c.name)
 }
 
-// inputsLabel is the digest of what an image of the tests was made of.
+// inputsLabel is the digest of the inputs of an image of the tests.
 const inputsLabel = "dev.mkube.e2e.inputs"
 
-// building keeps tests that run at once from building the same image.
+// building prevents tests that run at the same time from building the same image.
 var building sync.Mutex
 
 func buildWeb(t *testing.T) {
@@ -58,7 +58,7 @@ func buildWeb(t *testing.T) {
 	importImage(t, webImage, rootfs, `CMD ["/usr/sbin/nginx", "-g", "daemon off;"]`, "EXPOSE 80", "LABEL "+inputsLabel+"="+inputs)
 }
 
-// digest is that of all files below a folder.
+// digest returns the digest of all files below a folder.
 func digest(t *testing.T, dir string) string {
 	t.Helper()
 	hash := sha256.New()
@@ -76,7 +76,7 @@ func digest(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", hash.Sum(nil))[:16]
 }
 
-// published is the host's address of a node's port.
+// published returns the host's address of a node's port.
 func published(t *testing.T, node, port string) string {
 	t.Helper()
 	inspect, err := daemon.ContainerInspect(t.Context(), node)
@@ -90,7 +90,7 @@ func published(t *testing.T, node, port string) string {
 	return net.JoinHostPort(bound[0].HostIP, bound[0].HostPort)
 }
 
-// restart stops and starts a cluster's node as a reboot of the host would.
+// restart stops and starts a cluster's node, as a reboot of the host would.
 func restart(t *testing.T, c cluster) {
 	if err := daemon.ContainerRestart(t.Context(), c.name+"-control-plane", container.StopOptions{}); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ nodes:
     hostPort: 0
 `
 
-// TestCluster makes one cluster and uses it as its users do.
+// TestCluster creates one cluster and uses it as its users do.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := create(t, "e2e", portMapped)
@@ -95,7 +95,7 @@ func deployment(t *testing.T, c cluster) {
 	eventually(t, "the port mapping answers", func() (bool, string) { return get(mapped) })
 }
 
-// served wants a Deployment to answer through its Service.
+// served checks that a Deployment answers through its Service.
 func served(t *testing.T, c cluster) {
 	t.Helper()
 	loadWeb(t, c)

@@ -17,9 +17,9 @@ import (
 	"github.com/mkube/mkube/pkg/pki"
 )
 
-// floor is what no tool can be faster than: etcd and kube-apiserver as two plain
-// processes of the host, from the node image's own binary, with nothing around
-// them. It measures from the start of the first to the first 200 of /readyz.
+// floor measures the minimum for any tool: etcd and kube-apiserver as two plain processes of the
+// host, from the node image's own binary. It measures from the start of the first process to the
+// first response with status 200 of /readyz.
 func floor(ctx context.Context, binary string) (time.Duration, error) {
 	dir, err := os.MkdirTemp("", "mkube-floor-")
 	if err != nil {
@@ -68,7 +68,7 @@ func floor(ctx context.Context, binary string) (time.Duration, error) {
 	return time.Since(start), nil
 }
 
-// process is a running program; what it printed is kept for an error.
+// process is a running program. Its output is kept for an error.
 type process struct {
 	cmd  *exec.Cmd
 	log  *os.File
@@ -82,20 +82,20 @@ func begin(binary, dir, program string, args ...string) (*process, error) {
 	}
 	p := &process{cmd: exec.Command(binary, append([]string{program}, args...)...), log: log, done: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
-	// Ends with this program, also when that is killed.
+	// It is killed when this program ends, even if this program is killed.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended is of no interest: it is killed
+		_ = p.cmd.Wait() // it is killed, so any exit code is right
 		close(p.done)
 	}()
 	return p, nil
 }
 
 func (p *process) end() {
-	_ = p.cmd.Process.Kill() // it may have ended by itself
+	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.done
 	p.log.Close()
 }
@@ -110,7 +110,7 @@ func (p *process) tail() string {
 }
 
 func answers(ctx context.Context, url string, p *process) error {
-	// The server made its certificate a moment ago, for itself.
+	// The server has just created its own self-signed certificate.
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -136,7 +136,7 @@ func answers(ctx context.Context, url string, p *process) error {
 	}
 }
 
-// freePorts are addresses of the loopback that nothing listens on.
+// freePorts returns addresses on the loopback on which nothing listens.
 func freePorts(n int) ([]string, error) {
 	var list []string
 	for range n {

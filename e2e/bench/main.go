@@ -1,7 +1,7 @@
-// Command bench measures mkube on this machine, in one run: the floor (etcd and
-// kube-apiserver alone), a create until the cluster is usable, a delete, the size
-// of the image, the disk of a node, and what an idle node costs. Floor and create
-// alternate, so that their ratio holds on a noisy machine.
+// Command bench measures mkube on this machine, in one run: the floor (etcd and kube-apiserver
+// alone), a create until the cluster is usable, a delete, the size of the image, the disk of a
+// node, and the cost of an idle node. Floor and create alternate, so that their ratio is
+// meaningful on a noisy machine.
 package main
 
 import (
@@ -38,18 +38,18 @@ func main() {
 	}
 }
 
-// The bars that a run is checked against.
+// The limits that a run is checked against.
 const (
 	barCreate = 3.0                     // times the floor
 	barNodes  = 1.6                     // times the create of one node: with two workers
-	barHA     = 2.0                     // the same: three control planes and a load balancer
+	barHA     = 2.0                     // times the create of one node: three control planes and a load balancer
 	barDelete = 1500 * time.Millisecond // at most
 	barImage  = 520e6                   // bytes
-	barVar    = 40e6                    // bytes of a fresh node's /var, etcd's data aside
+	barVar    = 40e6                    // bytes of a new node's /var, without etcd's data
 )
 
-// clusterName is the cluster that is created and deleted; one of the user's of that
-// name is not touched: create refuses.
+// clusterName is the cluster that is created and deleted. If the user has a cluster of that name,
+// create refuses, so it is not touched.
 const clusterName = "mkube-bench"
 
 type bench struct {
@@ -60,7 +60,7 @@ type bench struct {
 	check        string
 }
 
-// figures are what was measured.
+// figures are the results of the measurements.
 type figures struct {
 	floor, create, remove []time.Duration
 	nodes, ha             []time.Duration // creates of several nodes
@@ -96,8 +96,8 @@ func (b bench) run(ctx context.Context) error {
 	return nil
 }
 
-// round is one floor, one create and one delete. In the last one the node is looked
-// at before it goes.
+// round is one floor, one create and one delete. In the last round, it measures the node before
+// the delete.
 func (b bench) round(ctx context.Context, binary string, f *figures, last bool) (err error) {
 	d, err := floor(ctx, binary)
 	if err != nil {
@@ -126,8 +126,8 @@ func (b bench) round(ctx context.Context, binary string, f *figures, last bool) 
 	return nil
 }
 
-// several creates and deletes clusters of several nodes, in the same round as one of a
-// single node, so that their ratio holds.
+// several creates and deletes clusters of several nodes, in the same round as a cluster of one
+// node, so that their ratio is meaningful.
 func (b bench) several(ctx context.Context, f *figures, dir string) error {
 	for _, c := range []struct {
 		into *[]time.Duration
@@ -148,7 +148,7 @@ func (b bench) several(ctx context.Context, f *figures, dir string) error {
 
 func last3(d []time.Duration) float64 { return d[len(d)-1].Seconds() }
 
-// timed runs mkube as a whole process.
+// timed runs mkube and returns the duration of the whole process.
 func (b bench) timed(ctx context.Context, args ...string) (time.Duration, error) {
 	start := time.Now()
 	out, err := exec.CommandContext(ctx, b.mkube, args...).CombinedOutput()

@@ -21,7 +21,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/docker"
 )
 
-// extractBinary takes the multi-call binary out of a node image.
+// extractBinary copies the multi-call binary out of a node image.
 func extractBinary(ctx context.Context, image string) (file string, cleanUp func(), err error) {
 	c, err := docker.Dial()
 	if err != nil {
@@ -72,7 +72,7 @@ func copyOut(ctx context.Context, c *client.Client, id, from, to string) error {
 	return out.Close()
 }
 
-// imageSize is what docker images shows.
+// imageSize returns the size that docker images shows.
 func imageSize(ctx context.Context, image string) (int64, error) {
 	c, err := docker.Dial()
 	if err != nil {
@@ -82,8 +82,8 @@ func imageSize(ctx context.Context, image string) (int64, error) {
 	return inspect.Size, err
 }
 
-// look measures the fresh node: its disk at once, its memory and processor time
-// while it idles.
+// look measures the new node: its disk immediately, and its memory and processor time while it is
+// idle.
 func (b bench) look(ctx context.Context, f *figures) error {
 	c, err := docker.Dial()
 	if err != nil {
@@ -102,8 +102,8 @@ func (b bench) look(ctx context.Context, f *figures) error {
 	return f.watch(ctx, c, nodes[0].Name(), b.idle)
 }
 
-// varSize is what the node's /var takes, less etcd's data, and less the preloaded
-// images: these are mounts of the image, of which there is one for all nodes.
+// varSize returns the size of the node's /var, without etcd's data and without the preloaded
+// images. Those are mounts of the image, which all nodes share.
 func varSize(ctx context.Context, c *client.Client, n provider.Node) (int64, error) {
 	inspect, err := c.ContainerInspect(ctx, n.Name())
 	if err != nil {
@@ -136,7 +136,7 @@ func varSize(ctx context.Context, c *client.Client, n provider.Node) (int64, err
 	return 0, fmt.Errorf("the daemon does not know the volume of %s", n.Name())
 }
 
-// watch lets the node settle for as long as it is then watched.
+// watch lets the node settle, and then measures it for the same time.
 func (f *figures) watch(ctx context.Context, c *client.Client, name string, idle time.Duration) error {
 	if err := pause(ctx, idle); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (f *figures) watch(ctx context.Context, c *client.Client, name string, idle
 	return nil
 }
 
-// pause lets time pass: here time is what is measured.
+// pause waits, because the measurement is over a period of time.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

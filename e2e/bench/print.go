@@ -37,7 +37,7 @@ func (f figures) print(w io.Writer) error {
 	return t.Flush()
 }
 
-// slow names the bars of time that were missed.
+// slow returns an error with the limits of time that were exceeded.
 func (f figures) slow() error {
 	var errs []error
 	if ratio := median(f.create).Seconds() / median(f.floor).Seconds(); ratio > barCreate {
@@ -61,7 +61,7 @@ func (f figures) slow() error {
 	return errors.Join(errs...)
 }
 
-// large names the bars of size that were missed.
+// large returns an error with the limits of size that were exceeded.
 func (f figures) large() error {
 	var errs []error
 	if float64(f.image) > barImage {

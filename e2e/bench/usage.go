@@ -10,11 +10,11 @@ import (
 )
 
 type use struct {
-	memory int64 // bytes, less the page cache that the kernel could drop
+	memory int64 // bytes, without the page cache that the kernel could drop
 	cpu    time.Duration
 }
 
-// usage is what docker stats shows.
+// usage returns the values that docker stats shows.
 func usage(ctx context.Context, c *client.Client, name string) (use, error) {
 	response, err := c.ContainerStatsOneShot(ctx, name)
 	if err != nil {

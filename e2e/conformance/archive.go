@@ -13,12 +13,12 @@ import (
 	"slices"
 )
 
-// archive is images as docker save writes them, see
-// https://github.com/moby/docker-image-spec/blob/main/spec.md. Layers that several
-// images share are in it once.
+// archive contains images as docker save writes them, see
+// https://github.com/moby/docker-image-spec/blob/main/spec.md. It contains a layer that several
+// images share only once.
 type archive struct {
 	w        *tar.Writer
-	diffs    map[string]string // of the layers that are in, by file
+	diffs    map[string]string // digests of the layers that are in the archive, by file
 	manifest []manifest
 }
 
@@ -64,8 +64,8 @@ func (a *archive) add(i image) error {
 	return a.file(m.Config, data)
 }
 
-// configuration is an image's. Its label tells apart images of the same files, which
-// would otherwise be one image of two names.
+// configuration returns the configuration of an image. Its label distinguishes images with the
+// same files, which would otherwise be one image with two names.
 func configuration(i image, diffs []string) map[string]any {
 	config := map[string]any{
 		"Env":    []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -84,7 +84,7 @@ func configuration(i image, diffs []string) map[string]any {
 	}
 }
 
-// layer adds a file under its own name, unless it is in.
+// layer adds a file under its own name, unless the archive contains it already.
 func (a *archive) layer(path string) error {
 	if a.diffs[path] != "" {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestArchive reads an archive as containerd does: layers by the names in the
-// manifest, checked against the digests in the configuration.
+// TestArchive reads an archive as containerd does: layers by the names in the manifest, checked
+// against the digests in the configuration.
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

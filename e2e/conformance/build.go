@@ -10,7 +10,7 @@ import (
 	"github.com/mkube/mkube/pkg/nodeimage"
 )
 
-// programs are what suite/go.mod pins: the tests, their runner, and what runs in
+// programs are the programs that suite/go.mod pins: the tests, their runner, and the programs of
 // their images.
 type programs struct {
 	dir string
@@ -20,7 +20,7 @@ type programs struct {
 
 func (p programs) path(name string) string { return filepath.Join(p.dir, name) }
 
-// build compiles the programs, unless the cache has them.
+// build compiles the programs, unless they are in the cache.
 func (c conformance) build(ctx context.Context) (programs, error) {
 	suite, err := filepath.Abs(filepath.Join(folder, "suite"))
 	if err != nil {
@@ -40,10 +40,11 @@ func (c conformance) build(ctx context.Context) (programs, error) {
 	return programs{dir: dir, kubernetes: release.Dir}, nil
 }
 
-// module is what go says of a module.
+// module is the description of a module by go.
 type module struct{ Version, Dir string }
 
-// download sees to it that the sources of a module that another requires are there.
+// download downloads the sources of a module that another module requires, and returns its
+// description.
 func download(ctx context.Context, dir, name string) (module, error) {
 	var m module
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", name)

@@ -14,10 +14,10 @@ import (
 
 func (c conformance) kubeconfig() string { return filepath.Join(c.out, "kubeconfig") }
 
-// kubectl is the node image's, copied.
+// kubectl returns the path of the copy of the node image's kubectl.
 func (c conformance) kubectl() string { return filepath.Join(c.out, "kubectl") }
 
-// create makes the cluster, unless one was kept, and gives it the images.
+// create creates the cluster, unless one was kept, and loads the images.
 func (c conformance) create(ctx context.Context, p programs, images []image) error {
 	out, err := c.command(ctx, "get", "clusters").Output()
 	if err != nil {
@@ -37,29 +37,29 @@ func (c conformance) create(ctx context.Context, p programs, images []image) err
 	return errors.Join(c.load(ctx, images), c.serve(ctx, p, images))
 }
 
-// load hands the images to the nodes as one archive, which lies nowhere.
+// load loads the images into the nodes as one archive, without a file.
 func (c conformance) load(ctx context.Context, images []image) error {
 	reader, writer := io.Pipe()
 	go func() { writer.CloseWithError(writeArchive(writer, images)) }()
 	cmd := c.command(ctx, "load", "archive", "-")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = reader, c.log, c.log
 	err := cmd.Run()
-	reader.CloseWithError(context.Canceled) // ends the writer if nobody read to the end
+	reader.CloseWithError(context.Canceled) // ends the writer if the archive was not read to the end
 	if err != nil {
 		return fmt.Errorf("loading the images: %w", err)
 	}
 	return nil
 }
 
-// delete takes away all that create made.
+// delete deletes everything that create created.
 func (c conformance) delete(ctx context.Context) error {
 	return errors.Join(c.stopRegistry(ctx), c.do(ctx, "delete", "cluster", "--kubeconfig", c.kubeconfig()))
 }
 
-// command is one of mkube's, about the cluster.
+// command returns a command of mkube for the cluster.
 func (c conformance) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.mkube, args...)
-	cmd.Dir = folder // which paths in the configuration begin at
+	cmd.Dir = folder // paths in the configuration are relative to it
 	cmd.Env = append(os.Environ(), "MKUBE_CLUSTER_NAME="+clusterName)
 	return cmd
 }
@@ -73,7 +73,7 @@ func (c conformance) do(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// save writes what mkube prints into a file.
+// save writes the output of mkube into a file.
 func (c conformance) save(ctx context.Context, file string, mode os.FileMode, args ...string) error {
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
 	if err != nil {

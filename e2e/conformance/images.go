@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// recipe is what one of the suite's images is made of: the layer that its folder of
-// images/ makes, if there is one, on top of those of the image that it begins with.
+// recipe describes one image of the suite: the layer that its folder of images/ builds, if there
+// is one, on top of the layers of the image from.
 type recipe struct {
 	from       string
 	entrypoint []string
@@ -24,9 +24,8 @@ type recipe struct {
 	user       string
 }
 
-// recipes are the images that conformance specs use. What runs in a container by
-// itself is what upstream's images run, see
-// https://github.com/kubernetes/kubernetes/tree/v1.37.2/test/images.
+// recipes are the images that conformance specs use. The default commands are those of upstream's
+// images, see https://github.com/kubernetes/kubernetes/tree/v1.37.2/test/images.
 var recipes = map[string]recipe{
 	"agnhost":           {from: "glibc-dns-testing", entrypoint: []string{"/agnhost"}, cmd: []string{"pause"}},
 	"busybox":           {cmd: []string{"sh"}},
@@ -39,38 +38,37 @@ var recipes = map[string]recipe{
 	"sample-apiserver":  {from: "busybox", entrypoint: []string{"/sample-apiserver"}},
 }
 
-// image is an image to load: what it is made of, and its layers' files from the
-// bottom.
+// image is an image to load: its recipe, and the files of its layers, lowest first.
 type image struct {
 	name string // with the registry and a tag
 	recipe
 	layers []string
 }
 
-// short is an image's name without registry and tag.
+// short returns the name of an image without registry and tag.
 func (i image) short() string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(i.name, registry), ":")
 	return name
 }
 
-// registry is where the suite's own images come from.
+// registry is the registry of the suite's own images.
 const registry = "registry.k8s.io/e2e-test-images/"
 
-// images are all of the suite's images that there is a recipe for, in every version
-// that its sources name. Layers that are not in the cache are built.
+// images returns all images of the suite for which there is a recipe, in every version that the
+// suite's sources name. It builds the layers that are not in the cache.
 func (c conformance) images(ctx context.Context, p programs) ([]image, error) {
 	out, err := exec.CommandContext(ctx, p.path("e2e.test"), "--list-images").Output()
 	if err != nil {
 		return nil, fmt.Errorf("asking the suite for its images: %w", err)
 	}
 	names := strings.Fields(string(out))
-	slices.Sort(names) // they come in no order
+	slices.Sort(names) // the list has no order
 	var list []image
 	for _, name := range names {
 		i := image{name: name}
 		var known bool
 		if i.recipe, known = recipes[i.short()]; !known {
-			continue // of specs that are not of conformance
+			continue // an image of specs that are not part of conformance
 		}
 		if i.layers, err = c.layers(ctx, p, i.short()); err != nil {
 			return nil, fmt.Errorf("building image %s: %w", i.short(), err)
@@ -90,14 +88,14 @@ func (c conformance) layers(ctx context.Context, p programs, name string) ([]str
 	}
 	source := filepath.Join("images", name)
 	if _, err := os.Stat(source); errors.Is(err, fs.ErrNotExist) {
-		return below, nil // the same files, run in another way
+		return below, nil // the same files, with another default command
 	}
 	layer, err := c.layer(ctx, p, name, source)
 	return append(below, layer), err
 }
 
-// layer runs an image's build script, unless the cache has what came of it with the
-// same files and programs. The cache keeps one of each.
+// layer runs the build script of an image, unless the cache has the result for the same files and
+// programs. The cache keeps one result per image.
 func (c conformance) layer(ctx context.Context, p programs, name, source string) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintln(hash, filepath.Base(p.dir))

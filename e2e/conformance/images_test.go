@@ -9,8 +9,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// TestRecipes: an image begins with one that there is, and has files of its own or
-// another's.
+// TestRecipes checks that each image builds on an existing one, and has its own files or those of
+// another image.
 func TestRecipes(t *testing.T) {
 	t.Parallel()
 	for name, r := range recipes {
@@ -30,8 +30,8 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// TestVersions wants the tests to be of the release that the node image is of, and
-// whatever both are built of to have one version: else it is compiled twice.
+// TestVersions checks that the tests are of the release of the node image, and that modules in
+// both have the same version. Otherwise they would be compiled twice.
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	node := versions(t, "../../node-image/kubernetes/go.mod")

@@ -1,7 +1,6 @@
-// Command conformance runs Kubernetes' own conformance tests on a cluster of mkube's:
-// it builds the tests and the images they use from the sources of the very release,
-// creates the cluster, and says how many specs ran, passed and failed. It exits with
-// code 0 only when all that were chosen passed.
+// Command conformance runs Kubernetes' own conformance tests on a cluster of mkube. It builds the
+// tests and their images from the sources of the same release, creates the cluster, and prints how
+// many specs ran, passed and failed. Its exit code is 0 only if all chosen specs passed.
 package main
 
 import (
@@ -21,8 +20,8 @@ import (
 // clusterName is the cluster that the suite runs on.
 const clusterName = "conformance"
 
-// folder is where this program's files lie in a clone, and where it runs mkube: the
-// configuration's paths are relative to it.
+// folder is the folder of this program in a clone. mkube runs there, because the paths in the
+// configuration are relative to it.
 const folder = "e2e/conformance"
 
 type conformance struct {
@@ -82,7 +81,8 @@ func (c conformance) run(ctx context.Context, results io.Writer) (err error) {
 	return errors.Join(report.check(), suite)
 }
 
-// absolute makes paths hold wherever a program is run, and the folders they name.
+// absolute makes all paths absolute, because programs run in several folders, and creates the
+// folders.
 func (c *conformance) absolute() error {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -97,13 +97,14 @@ func (c *conformance) absolute() error {
 	return errors.Join(os.MkdirAll(c.cache, 0o755), os.MkdirAll(c.out, 0o755))
 }
 
-// reportFile is what Ginkgo writes about every spec.
+// reportFile is the file with Ginkgo's report about every spec.
 const reportFile = "report.json"
 
-// suite runs the specs. Those that cannot share the cluster run one by one after all
-// others. They yield to the nodes: an engine's containers are all together, to the
-// kernel's scheduler, no more than one process beside them, and a node without a processor
-// makes specs fail that ask at once for what it has just written.
+// suite runs the specs. Specs that cannot share the cluster run one by one after all others.
+//
+// The specs run with lower priority than the nodes. To the kernel's scheduler, all containers of
+// an engine together count as one process next to them. A node without processor time makes those
+// specs fail that immediately check what they have just written.
 func (c conformance) suite(ctx context.Context, p programs) error {
 	cmd := exec.CommandContext(ctx, "nice", "-n", "10", p.path("ginkgo"),
 		fmt.Sprintf("--procs=%d", c.procs), fmt.Sprintf("--flake-attempts=%d", c.attempts), "--timeout=4h", "--silence-skips", "--no-color",
@@ -111,7 +112,7 @@ func (c conformance) suite(ctx context.Context, p programs) error {
 		"--output-dir="+c.out, "--json-report="+reportFile,
 		p.path("e2e.test"), "--",
 		"--provider=skeleton", "--kubeconfig="+c.kubeconfig(), "--kubectl-path="+c.kubectl())
-	// Interrupted, the suite still deletes what its specs made, and reports.
+	// After an interrupt, the suite still deletes what its specs created, and writes a report.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute
 	cmd.Stdout, cmd.Stderr = c.log, c.log

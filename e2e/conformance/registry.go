@@ -20,19 +20,18 @@ import (
 	"github.com/mkube/mkube/pkg/provider/docker"
 )
 
-// The registry beside the nodes is what docs/local-registry.md describes. Its name
-// is the one that certs.d has.
+// The registry next to the nodes, see docs/local-registry.md. Its name is the one in certs.d.
 const (
 	registryName  = "conformance-registry"
 	registryImage = "mkube/registry:conformance"
 	registryPort  = nat.Port("5000/tcp")
 )
 
-// pulled are the images that specs have pulled although the nodes have them: by an
-// image volume, and by the servers of certificates for pods.
+// pulled lists the images that specs pull although the nodes have them: for an image volume, and
+// for the servers of certificates for pods.
 var pulled = []string{"kitten", "agnhost"}
 
-// serve starts the registry and pushes the images that must be pulled.
+// serve starts the registry and pushes the images that specs pull.
 func (c conformance) serve(ctx context.Context, p programs, images []image) error {
 	rootfs, err := c.layer(ctx, p, "registry", filepath.Join("images", "registry"))
 	if err != nil {
@@ -56,7 +55,7 @@ func (c conformance) serve(ctx context.Context, p programs, images []image) erro
 	return nil
 }
 
-// push puts an image where the nodes will look for it.
+// push pushes an image to the registry.
 func (c conformance) push(ctx context.Context, i image, address string) error {
 	file := filepath.Join(c.out, "pushed.tar")
 	f, err := os.Create(file)
@@ -74,8 +73,8 @@ func (c conformance) push(ctx context.Context, i image, address string) error {
 	return nil
 }
 
-// startRegistry runs a new registry on the cluster's network, and returns the
-// address at which the host reaches it.
+// startRegistry runs a new registry on the cluster's network, and returns the address at which the
+// host reaches it.
 func (c conformance) startRegistry(ctx context.Context, rootfs string) (string, error) {
 	if err := c.stopRegistry(ctx); err != nil {
 		return "", err
@@ -128,7 +127,7 @@ func importRegistry(ctx context.Context, d *client.Client, rootfs string) error 
 	return err
 }
 
-// stopRegistry removes the registry and its image, if there are any.
+// stopRegistry removes the registry and its image, if they exist.
 func (c conformance) stopRegistry(ctx context.Context) error {
 	d, err := docker.Dial()
 	if err != nil {

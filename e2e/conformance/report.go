@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// report is what Ginkgo's JSON report has of use, see
+// report contains the fields of Ginkgo's JSON report that this program uses, see
 // https://pkg.go.dev/github.com/onsi/ginkgo/v2/types#Report.
 type report struct {
 	PreRunStats struct{ SpecsThatWillRun int }
@@ -24,21 +24,22 @@ type spec struct {
 	LeafNodeType            string
 	LeafNodeText            string
 	State                   string
-	// LeafNodeLabels and those of its containers are where the suite says that a spec runs
-	// alone, by the label Serial.
+	// LeafNodeLabels and the labels of its containers contain the label Serial if the spec must
+	// run alone.
 	LeafNodeLabels           []string
 	ContainerHierarchyLabels [][]string
 	RunTime                  time.Duration
-	// NumAttempts is 0 for those that were not chosen.
+	// NumAttempts is 0 for specs that were not chosen.
 	NumAttempts int
 	Failure     failure
-	// AdditionalFailures are those of earlier attempts, of a spec that was tried again.
+	// AdditionalFailures are the failures of earlier attempts.
 	AdditionalFailures []struct{ Failure failure }
 }
 
 type failure struct{ Message string }
 
-// short is the message as far as a summary has room; Ginkgo's own output has all of it.
+// short returns the beginning of the message, for a summary. Ginkgo's own output contains the
+// whole message.
 func (f failure) short() string {
 	const most = 600
 	if len(f.Message) > most {
@@ -53,7 +54,7 @@ func (s spec) name() string {
 
 func (s spec) isTest() bool { return s.LeafNodeType == "It" }
 
-// failed is also true of what panicked, timed out or was interrupted.
+// failed reports whether the spec failed, panicked, timed out or was interrupted.
 func (s spec) failed() bool {
 	return s.State != "passed" && s.State != "skipped" && s.State != "pending"
 }
@@ -73,7 +74,7 @@ func readReport(file string) (report, error) {
 	return suites[0], nil
 }
 
-// count is how many of the specs that were chosen ran, and how that ended.
+// count is the number of chosen specs by their result.
 type count struct{ ran, passed, again, failed int }
 
 func (r report) count(which func(spec) bool) count {
@@ -97,7 +98,7 @@ func (r report) count(which func(spec) bool) count {
 
 func all(spec) bool { return true }
 
-// print tells of each failure, of the specs that took longest, and the sums.
+// print prints each failure, the slowest specs, and the sums.
 func (r report) print(w io.Writer, elapsed time.Duration) {
 	for _, s := range r.SpecReports {
 		if reason := s.reason(); reason != "" {
@@ -117,13 +118,13 @@ func (r report) print(w io.Writer, elapsed time.Duration) {
 	}
 }
 
-// alone says whether a spec ran while no other did.
+// alone reports whether a spec runs while no other does.
 func (s spec) alone() bool {
 	return slices.Contains(slices.Concat(append(s.ContainerHierarchyLabels, s.LeafNodeLabels)...), "Serial")
 }
 
-// reason says why a spec counts against the suite, or what failed before it passed; it is
-// empty for one that passed at once.
+// reason returns why a spec failed, or the failures of earlier attempts. It is empty for a spec
+// that passed at the first attempt.
 func (s spec) reason() string {
 	switch {
 	case s.failed():
@@ -142,7 +143,7 @@ func (r report) longest(n int) []spec {
 	return specs[:min(n, len(specs))]
 }
 
-// check wants all specs that were chosen to have passed.
+// check returns an error unless all chosen specs have passed.
 func (r report) check() error {
 	chosen, passed := r.PreRunStats.SpecsThatWillRun, r.count(all).passed
 	switch {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// write makes a report of specs in JSON, of which so many were chosen.
+// write writes a report of specs in JSON. chosen is the number of specs that were chosen.
 func write(t *testing.T, chosen int, specs ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "report.json")
@@ -67,8 +67,8 @@ the longest:
 	}
 }
 
-// TestReportCheck: whatever was chosen and did not pass is an error, whether it
-// failed, skipped itself or never ran.
+// TestReportCheck checks that a chosen spec that did not pass is an error: it failed, skipped
+// itself, or never ran.
 func TestReportCheck(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

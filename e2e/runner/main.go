@@ -1,6 +1,6 @@
-// Command runner runs tests with go test and reports each of them when it starts and when
-// it ends, with the time that it took and how many are left. The output of a failed test
-// follows at once. The last lines are go test's own: one for each package, and FAIL.
+// Command runner runs tests with go test. It reports each test when it starts and when it ends,
+// with its duration and the number of tests that are left. The output of a failed test follows
+// immediately. The last lines are those of go test: one for each package, and FAIL.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// tests are what go test is asked for.
+// tests are the arguments for go test.
 type tests struct {
 	tags, run string
 	parallel  int
@@ -46,11 +46,13 @@ func main() {
 	os.Exit(code)
 }
 
-// execute runs the tests and returns the exit code: go test's, or 128 and the signal's number.
+// execute runs the tests and returns the exit code of go test, or 128 plus the number of the
+// signal.
 func (t tests) execute(ctx context.Context, signals <-chan os.Signal, stdout, stderr io.Writer) (code int, err error) {
 	r := newReport(stdout, t.count(ctx))
 	cmd := exec.Command("go", append([]string{"test", "-json"}, t.args()...)...)
-	// A group of its own: a terminal's Ctrl-C comes here only, and is passed on once.
+	// In a separate process group, Ctrl-C in a terminal reaches only this program, which passes it
+	// on once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = stderr
 	events, err := cmd.StdoutPipe()
@@ -70,14 +72,15 @@ func (t tests) execute(ctx context.Context, signals <-chan os.Signal, stdout, st
 	case caught != 0:
 		return 128 + int(caught), nil
 	case errors.As(err, &exit):
-		return max(exit.ExitCode(), 1), nil // a killed process has -1
+		return max(exit.ExitCode(), 1), nil // the exit code of a killed process is -1
 	case err != nil:
 		return 1, err
 	}
 	return 0, nil
 }
 
-// args are go test's arguments. Packages run one after another: their tests share an engine.
+// args returns the arguments of go test. Packages run one after the other, because their tests
+// share an engine.
 func (t tests) args() []string {
 	args := []string{
 		"-tags", t.tags, "-run", t.run, "-count", "1", "-p", "1",
@@ -86,12 +89,12 @@ func (t tests) args() []string {
 	return append(args, t.packages...)
 }
 
-// count is how many tests will run. A package that does not compile has none: go test
-// reports it when it runs.
+// count returns the number of tests. It ignores a package that does not compile, which go test
+// reports when it runs.
 func (t tests) count(ctx context.Context) int {
-	name, _, _ := strings.Cut(t.run, "/") // what follows names subtests
+	name, _, _ := strings.Cut(t.run, "/") // the rest names subtests
 	list := exec.CommandContext(ctx, "go", append([]string{"test", "-tags", t.tags, "-list", cmp.Or(name, ".")}, t.packages...)...)
-	out, _ := list.Output() // its errors come again when the tests run
+	out, _ := list.Output() // the errors appear again when the tests run
 	n := 0
 	for line := range bytes.Lines(out) {
 		for _, kind := range []string{"Test", "Fuzz", "Example"} {
@@ -117,8 +120,8 @@ func read(stream io.Reader, lines chan<- []byte) {
 	}
 }
 
-// follow reports until the lines end, and passes the first signal on to the tests. The
-// second kills them.
+// follow reports until the lines end. It passes the first signal on to the tests, and the second
+// signal kills them.
 func follow(r *report, lines <-chan []byte, signals <-chan os.Signal, group int) (caught syscall.Signal) {
 	tick := time.NewTicker(settled / 2)
 	defer tick.Stop()
@@ -132,20 +135,20 @@ func follow(r *report, lines <-chan []byte, signals <-chan os.Signal, group int)
 		case now := <-tick.C:
 			r.announce(now)
 		case s := <-signals:
-			number, _ := s.(syscall.Signal) // all are
+			number, _ := s.(syscall.Signal) // all signals here are
 			if caught != 0 {
-				_ = syscall.Kill(-group, syscall.SIGKILL)
+				_ = syscall.Kill(-group, syscall.SIGKILL) // an error means that the tests have ended
 				continue
 			}
 			caught = number
 			r.printf("%v: the tests stop and delete their clusters; again kills them\n", s)
-			_ = syscall.Kill(-group, number)
+			_ = syscall.Kill(-group, number) // an error means that the tests have ended
 		}
 	}
 }
 
-// endGroup ends what a test left running that panicked or was killed. Interrupted, mkube
-// removes what it made.
+// endGroup ends the processes that a test left when it panicked or was killed. SIGINT comes first,
+// because mkube then deletes what it created.
 func endGroup(group int) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
 		if errors.Is(syscall.Kill(-group, s), syscall.ESRCH) {

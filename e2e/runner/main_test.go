@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// execute runs the tests of a package with some source, and interrupts them when they say ready.
+// execute runs the tests of a package with some source, and interrupts them when they print ready.
 func execute(t *testing.T, timeout time.Duration, source string) (code int, printed string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestNoProcessIsLeft ends what a test that panics leaves running.
+// TestNoProcessIsLeft checks that a process of a test that panics is ended.
 func TestNoProcessIsLeft(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	_, printed := execute(t, time.Minute, `package p
@@ -106,7 +106,7 @@ func TestA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, printed)
 	}
-	// A zombie that nobody waits for has no command line.
+	// A zombie that no process waits for has no command line.
 	if left, err := os.ReadFile(filepath.Join("/proc", string(data), "cmdline")); err == nil && len(left) > 0 {
 		t.Errorf("process %s is left: %q", data, left)
 	}

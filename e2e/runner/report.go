@@ -10,35 +10,35 @@ import (
 	"time"
 )
 
-// settled is how long a test runs before it is said to have started. A parallel test
-// pauses before that, to wait for its turn, and a unit test has ended.
+// settled is how long a test runs until it is reported as started. Before that, a parallel test
+// pauses to wait for its turn, and a unit test ends.
 const settled = 300 * time.Millisecond
 
-// event is a line of go test -json. See go doc test2json.
+// event is a line of go test -json, see go doc test2json.
 type event struct {
 	Time                          time.Time
 	Action, Package, Test, Output string
 	Elapsed                       float64
 }
 
-// id names a test, or a subtest, or with an empty name a package.
+// id names a test or a subtest. If name is empty, it names a package.
 type id struct{ pkg, name string }
 
 // entry is a test that has not ended.
 type entry struct {
 	number  int       // 0 until it is announced
-	running time.Time // since when; zero while it pauses
+	running time.Time // when it began to run; zero while it pauses
 }
 
-// report prints what tests do.
+// report prints the progress of tests.
 type report struct {
 	out     io.Writer
 	begun   time.Time
 	total   int
 	started int
-	results map[string]int // tests by result
-	entries map[id]*entry  // of tests that have not ended
-	order   []id           // of the same, as they began
+	results map[string]int // number of tests by result
+	entries map[id]*entry  // tests that have not ended
+	order   []id           // the same tests, in the order in which they began
 	output  map[id][]string
 	failed  []string
 	summary []string // the last lines of packages
@@ -51,7 +51,7 @@ func newReport(out io.Writer, total int) *report {
 	}
 }
 
-// line takes a line of go test's output.
+// line processes a line of go test's output.
 func (r *report) line(line []byte) {
 	var e event
 	if err := json.Unmarshal(line, &e); err != nil {
@@ -82,12 +82,13 @@ func (r *report) line(line []byte) {
 	}
 }
 
-// packageEvent prints what a package says outside of its tests. How it ended is for the summary.
+// packageEvent prints the output of a package outside of its tests. The result of the package is
+// part of the summary.
 func (r *report) packageEvent(e event) {
 	switch {
 	case e.Action == "fail":
 		r.abandon(e.Package)
-	case e.Action != "output", e.Output == "PASS\n", e.Output == "FAIL\n", strings.HasPrefix(e.Output, "?   \t"): // as no test files
+	case e.Action != "output", e.Output == "PASS\n", e.Output == "FAIL\n", strings.HasPrefix(e.Output, "?   \t"): // of a package without test files, too
 	case strings.HasPrefix(e.Output, "ok  \t"), strings.HasPrefix(e.Output, "FAIL\t"):
 		r.summary = append(r.summary, e.Output)
 	default:
@@ -95,15 +96,15 @@ func (r *report) packageEvent(e event) {
 	}
 }
 
-// abandon reports the tests of a package that ended without them: another test panicked,
-// or the time was over.
+// abandon reports the tests that did not end when their package ended, because another test
+// panicked or the time was over.
 func (r *report) abandon(pkg string) {
 	for _, test := range append([]id(nil), r.order...) {
 		if test.pkg != pkg {
 			continue
 		}
 		if e := r.entries[test]; e.number == 0 && e.running.IsZero() {
-			r.drop(test) // it never got its turn
+			r.drop(test) // it never ran
 			continue
 		}
 		r.end(test, false, "FAIL", "did not end")
@@ -115,7 +116,7 @@ func (r *report) abandon(pkg string) {
 	}
 }
 
-// announce says which tests have started by now.
+// announce reports the tests that have started by now.
 func (r *report) announce(now time.Time) {
 	for _, test := range r.order {
 		e := r.entries[test]
@@ -132,11 +133,11 @@ func (r *report) number(e *entry) {
 	e.number = r.started
 }
 
-// end reports a test that has ended. What it printed is shown unless it passed.
+// end reports a test that has ended, with its output unless it passed.
 func (r *report) end(test id, sub bool, result, took string) {
 	if sub && result == "PASS" {
 		delete(r.output, test)
-		return // its test has still to be announced
+		return // its test is not announced yet
 	}
 	left := ""
 	top, _, _ := strings.Cut(test.name, "/")
@@ -164,7 +165,7 @@ func (r *report) end(test id, sub bool, result, took string) {
 	}
 }
 
-// drop forgets a test that does not run any more.
+// drop removes a test that does not run any more.
 func (r *report) drop(test id) {
 	delete(r.entries, test)
 	for i := range r.order {
@@ -175,7 +176,7 @@ func (r *report) drop(test id) {
 	}
 }
 
-// summarize prints what failed and how the packages ended.
+// summarize prints the failed tests and the results of the packages.
 func (r *report) summarize(now time.Time) {
 	r.printf("\n")
 	for _, name := range r.failed {
@@ -195,7 +196,7 @@ func (r *report) summarize(now time.Time) {
 
 func (r *report) printf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }
 
-// isFrame reports whether go test wrote the line itself, around what a test prints.
+// isFrame reports whether go test wrote the line, and not a test.
 func isFrame(line string) bool {
 	line = strings.TrimLeft(line, " ")
 	for _, prefix := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME ", "--- PASS: ", "--- FAIL: ", "--- SKIP: "} {

@@ -8,23 +8,24 @@ import (
 	"time"
 )
 
-// begun is when the tests of this file start.
+// begun is the time when the tests of this file start.
 var begun = time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)
 
-// at is a line of go test -json, some milliseconds after the start.
+// at returns a line of go test -json, some milliseconds after the start.
 func at(ms int, action, test, output string) []byte {
 	return fmt.Appendf(nil, `{"Time":%q,"Action":%q,"Package":"p","Test":%q,"Output":%q,"Elapsed":%d}`,
 		begun.Add(time.Duration(ms)*time.Millisecond).Format(time.RFC3339Nano), action, test, output, ms/1000)
 }
 
-// reported is what a report prints of some lines, when it looks at the clock before each.
+// reported returns the output of a report for some lines. The report announces tests before each
+// line.
 func reported(total int, lines ...[]byte) string {
 	var out strings.Builder
 	r := newReport(&out, total)
 	r.begun = begun
 	for _, line := range lines {
 		var e event
-		_ = json.Unmarshal(line, &e) // what is no event has no time
+		_ = json.Unmarshal(line, &e) // a line that is not an event has no time
 		r.announce(e.Time)
 		r.line(line)
 	}
@@ -81,7 +82,7 @@ FAIL
 `)
 }
 
-// Of a package that panics, the tests that ran have no end, and those that paused never ran.
+// If a package panics, the running tests have no end, and those that paused never ran.
 func TestTestsThatDoNotEndHaveFailed(t *testing.T) {
 	got := reported(3,
 		at(0, "run", "TestWaits", ""), at(0, "pause", "TestWaits", ""),
@@ -105,7 +106,7 @@ FAIL
 `)
 }
 
-// A test whose first subtest ends at once is still said to have started.
+// A test whose first subtest ends immediately is still announced.
 func TestASubtestThatEndsAtOnce(t *testing.T) {
 	got := reported(1,
 		at(0, "run", "TestA", ""), at(0, "run", "TestA/quick", ""), at(1, "pass", "TestA/quick", ""),

@@ -1,6 +1,5 @@
-// Command scheduler is a kube-scheduler of one's own, for the tests of mkube run: it says
-// who it is and becomes the component's program, or with the argument "idle" schedules
-// nothing.
+// Command scheduler is a user's kube-scheduler for the tests of mkube run. It prints who it is and
+// executes the component's program. With the argument "idle", it schedules nothing.
 package main
 
 import (
