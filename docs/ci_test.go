@@ -24,8 +24,8 @@ func readModule(t *testing.T, file string) *modfile.File {
 	return module
 }
 
-// TestCacheKeysNameEveryInput wants the folders that the node image is built from in the keys
-// of CI caches. With one left out, a change there is compiled again in every run.
+// TestCacheKeysNameEveryInput checks that the keys of CI caches name all folders that the node
+// image is built from. If one were missing, every run would compile a change in it again.
 func TestCacheKeysNameEveryInput(t *testing.T) {
 	t.Parallel()
 	modules, err := filepath.Glob("../node-image/*/go.mod")
@@ -66,7 +66,7 @@ func TestCacheKeysNameEveryInput(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesTheVersionOfGo wants the version of go.mod.
+// TestReadmeNamesTheVersionOfGo checks that the README names the version in go.mod.
 func TestReadmeNamesTheVersionOfGo(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
@@ -88,7 +88,8 @@ func TestReadmeNamesTheVersionOfGo(t *testing.T) {
 	}
 }
 
-// TestNightlyRunsEveryPart also after one that failed, and fails in the end.
+// TestNightlyRunsEveryPart checks that all parts run, also after one that failed, and that the
+// exit code then is 1.
 func TestNightlyRunsEveryPart(t *testing.T) {
 	t.Parallel()
 	for failing, code := range map[string]int{"none": 0, "e2e": 1, "conformance": 1} {
@@ -98,7 +99,7 @@ func TestNightlyRunsEveryPart(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), "../.ci/nightly")
 		cmd.Env = append(os.Environ(), "MAKE="+fake, "VM=")
-		out, _ := cmd.CombinedOutput() // its exit code is looked at
+		out, _ := cmd.CombinedOutput() // the exit code is checked below
 		if cmd.ProcessState.ExitCode() != code {
 			t.Errorf("%s fails: exit code %d, want %d", failing, cmd.ProcessState.ExitCode(), code)
 		}

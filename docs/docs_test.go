@@ -1,4 +1,4 @@
-// Package docs keeps the documentation true to the code.
+// Package docs tests that the documentation matches the code.
 package docs
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// TestExampleLoads wants the example to be a valid configuration.
+// TestExampleLoads checks that the example is a valid configuration.
 func TestExampleLoads(t *testing.T) {
 	t.Parallel()
 	f, err := os.Open("example.yaml")
@@ -29,7 +29,7 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
-// TestExampleHasEveryField wants no field of a configuration left out.
+// TestExampleHasEveryField checks that the example has every field of a configuration.
 func TestExampleHasEveryField(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("example.yaml")
@@ -45,8 +45,8 @@ func TestExampleHasEveryField(t *testing.T) {
 	}
 }
 
-// missingFields are the paths of a type's fields that a value lacks; of a list its
-// first item counts.
+// missingFields returns the paths of a type's fields that a value lacks. Of a list, it checks the
+// first item.
 func missingFields(t reflect.Type, value any, path string) []string {
 	if list, ok := value.([]any); ok && len(list) > 0 && t.Kind() == reflect.Slice {
 		return missingFields(t.Elem(), list[0], path+"[]")
@@ -73,8 +73,8 @@ func fieldName(f reflect.StructField) string {
 	return name
 }
 
-// TestExampleSaysDefaultsRightly compares each line that ends in "# default" with
-// what a configuration without it would get.
+// TestExampleSaysDefaultsRightly compares each line that ends in "# default" with the default of a
+// configuration.
 func TestExampleSaysDefaultsRightly(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("example.yaml")
@@ -91,7 +91,7 @@ func TestExampleSaysDefaultsRightly(t *testing.T) {
 	c := config.Cluster{Nodes: []config.Node{{ExtraPortMappings: []config.PortMapping{{}}}}}.Default().PublishedAt(config.Loopback)
 	want := []string{
 		"role: " + string(c.Nodes[0].Role),
-		"image: mkube/node:v1.37.2", // of the build, not of the configuration
+		"image: mkube/node:v1.37.2", // the build sets it, and not the configuration
 		"listenAddress: " + c.Nodes[0].ExtraPortMappings[0].ListenAddress,
 		"protocol: " + c.Nodes[0].ExtraPortMappings[0].Protocol,
 		"apiServerAddress: " + c.Networking.APIServerAddress,
@@ -108,8 +108,8 @@ func TestExampleSaysDefaultsRightly(t *testing.T) {
 	}
 }
 
-// TestConfigurationTellsOfEveryField wants a row for each field, and no row for a
-// field that is none.
+// TestConfigurationTellsOfEveryField checks that the page has a row for each field, and no row for
+// an unknown field.
 func TestConfigurationTellsOfEveryField(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("configuration.md")
@@ -128,7 +128,7 @@ func TestConfigurationTellsOfEveryField(t *testing.T) {
 	}
 }
 
-// fieldNames are the names of all fields of a type and of the types in it.
+// fieldNames returns the names of all fields of a type and of the types in it.
 func fieldNames(t reflect.Type) []string {
 	for t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -144,7 +144,7 @@ func fieldNames(t reflect.Type) []string {
 	return names
 }
 
-// TestComponentsAreNamed wants the list of extraArgs to be the code's.
+// TestComponentsAreNamed checks that the list of extraArgs is that of the code.
 func TestComponentsAreNamed(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("configuration.md")
@@ -156,8 +156,8 @@ func TestComponentsAreNamed(t *testing.T) {
 	}
 }
 
-// TestLinksLead wants every relative link of the documentation to lead to a file, and its
-// anchor to a heading of that file.
+// TestLinksLead checks that every relative link of the documentation names a file, and its anchor
+// a heading of that file.
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("*.md")
@@ -187,7 +187,7 @@ func TestLinksLead(t *testing.T) {
 	}
 }
 
-// TestIndexHasEveryPage wants each page in docs/README.md.
+// TestIndexHasEveryPage checks that docs/README.md lists each page.
 func TestIndexHasEveryPage(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("*.md")
@@ -211,7 +211,7 @@ func read(t *testing.T, file string) string {
 	return string(data)
 }
 
-// anchors are those that GitHub gives the headings of a page.
+// anchors returns the anchors that GitHub gives the headings of a page.
 func anchors(page string) []string {
 	var all []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {

@@ -8,8 +8,8 @@ import (
 	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
-// TestPictureOfTheGraph compares the picture on the README's first screen with the graph of a
-// default cluster. The flag -update writes it.
+// TestPictureOfTheGraph compares the first picture of the README with the graph of a default
+// cluster. The flag -update writes it.
 func TestPictureOfTheGraph(t *testing.T) {
 	t.Parallel()
 	picture, err := drawing.SVG(drawing.Of(bootstrap.Components(config.Cluster{}.Default())))

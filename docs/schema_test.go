@@ -17,7 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-// sections are the headings of configuration.md whose tables describe a type's fields.
+// sections maps the headings of configuration.md to the types whose fields their tables describe.
 var sections = map[string]string{
 	"## The cluster":                           "Cluster",
 	"## A node: `nodes[]`":                     "Node",
@@ -28,7 +28,7 @@ var sections = map[string]string{
 	"## The networks: `networking`":            "Networking",
 }
 
-// values are those of fields with a fixed set, by type and field.
+// values are the values of fields with a fixed set, by type and field.
 var values = map[string][]any{
 	"Cluster.apiVersion":       {config.APIVersion},
 	"Cluster.kind":             {config.Kind},
@@ -40,8 +40,8 @@ var values = map[string][]any{
 	"Networking.kubeProxyMode": {config.ProxyNFTables, config.ProxyIPTables, config.ProxyNone},
 }
 
-// TestSchema compares schema.json with the types of a configuration and with what
-// configuration.md says of each field. The flag -update writes it.
+// TestSchema compares schema.json with the types of a configuration and with the description of
+// each field in configuration.md. The flag -update writes it.
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	s := (&schemas.Reflector{Anonymous: true}).ReflectFromType(reflect.TypeFor[config.Cluster]())
@@ -72,7 +72,7 @@ func TestSchema(t *testing.T) {
 	same(t, "schema.json", append(data, '\n'))
 }
 
-// lenient lets a map be empty in YAML's way, and its strings be written without quotes, as the loader
+// lenient allows a map to be empty as in YAML, and its strings to have no quotes, as the loader
 // does.
 func lenient(s *schemas.Schema) {
 	inner := s.AdditionalProperties
@@ -104,11 +104,11 @@ func descriptions(t *testing.T) map[string]string {
 	return found
 }
 
-// sentence ends a text with a full stop.
+// sentence ends a text with a period.
 func sentence(s string) string { return strings.TrimSuffix(s, ".") + "." }
 
-// TestSchemaAgrees wants the schema to accept what mkube accepts, and to refuse what it knows to be
-// wrong.
+// TestSchemaAgrees checks that the schema accepts what mkube accepts, and rejects mistakes that it
+// can detect.
 func TestSchemaAgrees(t *testing.T) {
 	t.Parallel()
 	schema, err := validator.NewCompiler().Compile("schema.json")
@@ -142,7 +142,7 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 }
 
-// document reads YAML as the validator wants it.
+// document returns a YAML document in the form that the validator accepts.
 func document(t *testing.T, data []byte) any {
 	t.Helper()
 	text, err := yaml.YAMLToJSON(data)

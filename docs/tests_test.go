@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPromisesAreTested: every test that tests.md names is there.
+// TestPromisesAreTested checks that every test that tests.md names exists.
 func TestPromisesAreTested(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("tests.md")

@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write walkthrough.md and its pictures anew")
 
-// TestWalkthrough wants the walk through a control plane to be what the story and its
-// recorded output make of it, and each picture to be of the graph.
+// TestWalkthrough checks that walkthrough.md results from the tour's steps and the recorded
+// output, and that each picture shows the graph.
 func TestWalkthrough(t *testing.T) {
 	t.Parallel()
 	steps, err := tour.Steps()
