@@ -11,8 +11,8 @@ import (
 
 // onTerminal runs a command with the user's standard input. If standard input and output are
 // terminals, the command gets a terminal, too, and receives every key, including Ctrl-C. If only
-// standard input is a terminal, the command gets no input. Its output goes to another program
-// then, often a pager that reads keys.
+// standard input is a terminal, the command gets no input. Another program gets its output then,
+// often a pager that reads keys.
 func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 	in, fromTerminal := terminal(h.in)
 	out, toTerminal := terminal(h.out)

@@ -106,8 +106,8 @@ func TestArchiveReportsALayersError(t *testing.T) {
 	}
 }
 
-// TestTree checks that root owns all entries, that they have one time and two modes, whoever built
-// them, and that the archive is the same each time.
+// TestTree checks that root owns all entries, that they have one time and only two modes,
+// whichever user built them, and that the archive is the same each time.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	dir := makeTree(t)
