@@ -81,7 +81,7 @@ writes to standard output.`,
 	f.StringVar(&o.image, "image", "", "node image of each node for which the configuration file sets none; with --provider vagrant, the file of a bundle (default "+nodeimage.Name("VERSION")+")")
 	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "Kubernetes release of the default node image; cannot be combined with --image (default "+kubernetesVersion+")")
 	f.StringSliceVar(&o.addons, "addon", nil, "addon in addition to those of the configuration file: "+alternatives(config.Addons())+"; may be repeated")
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
 	h.providerFlags(cmd, &o.providerOptions)
 	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")

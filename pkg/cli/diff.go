@@ -40,7 +40,7 @@ By default, diff shows what the last component added.`,
 	cmd.Flags().StringVar(&from, "from", "", "earlier stage, as the name of its last component (default: the component before the last)")
 	cmd.Flags().StringVar(&to, "to", "", "later stage, as the name of its last component (default: the last component of the cluster)")
 	for _, flag := range []string{"from", "to"} {
-		// Registering a completion fails only for an unknown flag, and these flags exist.
+		// This fails only for an unknown flag or a second registration.
 		_ = cmd.RegisterFlagCompletionFunc(flag, completeComponents)
 	}
 	return cmd

@@ -30,7 +30,7 @@ type loadOptions struct {
 func (h host) loadFlags(cmd *cobra.Command, o *loadOptions) {
 	h.nameFlag(cmd, &o.name)
 	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "nodes to load into, separated by commas (default: all nodes that run pods)")
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("nodes", h.completeNodeList)
 }
 

@@ -50,7 +50,7 @@ If the node does not come up, or you press Ctrl-C, add removes it again, unless
 	h.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
 	f.StringVar(&o.role, "role", string(config.Worker), "role of the node: worker or control-plane")
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{string(config.Worker), string(config.ControlPlane)}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.image, "image", "", "node image (default: the image of the cluster's first node)")
 	f.StringToStringVar(&o.labels, "label", nil, "label of the Kubernetes node, as KEY=VALUE; may be repeated")

@@ -17,7 +17,7 @@ type ignoreOptions struct{ names []string }
 func ignoreFlag(cmd *cobra.Command, o *ignoreOptions) {
 	cmd.Flags().StringSliceVar(&o.names, provider.IgnoreFlag, nil,
 		"preflight checks whose errors become warnings, separated by commas: "+strings.Join(provider.Checks(), ", ")+`, or "all"`)
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc(provider.IgnoreFlag, completeChecks)
 }
 

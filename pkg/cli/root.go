@@ -156,7 +156,7 @@ const nameVariable = "MKUBE_CLUSTER_NAME"
 // because it may be empty.
 func (h host) nameFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "name", "", `name of the cluster (default $`+nameVariable+` or "mkube")`)
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("name", h.completeClusters)
 }
 

@@ -26,7 +26,7 @@ type console struct {
 
 func progressFlag(cmd *cobra.Command, mode *string) {
 	cmd.Flags().StringVar(mode, "progress", "auto", "progress display: "+progress.Modes)
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions([]string{"auto", "tty", "plain", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

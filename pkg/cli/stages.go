@@ -133,7 +133,7 @@ func (h host) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
 // untilFlag adds the flag --until. byDefault describes its default.
 func untilFlag(cmd *cobra.Command, until *string, byDefault string) {
 	cmd.Flags().StringVar(until, "until", "", "last component to bring up, as listed by mkube explain (default: "+byDefault+")")
-	// Registering a completion fails only for an unknown flag, and this flag exists.
+	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("until", completeComponents)
 }
 

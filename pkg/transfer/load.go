@@ -131,7 +131,7 @@ var listImages = []string{"ctr", "--namespace", "k8s.io", "images", "list"}
 // imagesOn returns the digests that identify the images of a node, by name. They are:
 //
 //   - the digest of the configuration, which is the image ID in an engine with its own image store
-//   - the digest of the manifest or index, which is the image ID in an engine that uses containerd's store
+//   - the digest of the manifest or index, which is the image ID in an engine with containerd's store
 //
 // containerd's CRI plugin adds the digest of the configuration as another name to each image that
 // it can run. imagesOn omits an image without that name, such as one for another platform, because
