@@ -7,6 +7,7 @@ package main
 
 import (
 	_ "github.com/coredns/caddy/onevent" // the directive "on"
+	"github.com/coredns/coredns/coremain"
 	_ "github.com/coredns/coredns/plugin/acl"
 	_ "github.com/coredns/coredns/plugin/any"
 	_ "github.com/coredns/coredns/plugin/auto"
@@ -57,8 +58,6 @@ import (
 	_ "github.com/coredns/coredns/plugin/tsig"
 	_ "github.com/coredns/coredns/plugin/view"
 	_ "github.com/coredns/coredns/plugin/whoami"
-
-	"github.com/coredns/coredns/coremain"
 )
 
 func main() { coremain.Run() }

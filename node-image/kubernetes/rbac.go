@@ -6,11 +6,10 @@ import (
 	"os"
 	"sort"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
-
-	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 // bootstrapRBAC prints, one JSON object a line, the roles and bindings that this
