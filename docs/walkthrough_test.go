@@ -69,6 +69,6 @@ func same(t *testing.T, path string, want []byte) {
 		return
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s is stale (%v): make walkthrough makes it anew", path, err)
+		t.Errorf("%s is stale (%v): make docs writes it", path, err)
 	}
 }

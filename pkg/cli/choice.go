@@ -35,8 +35,8 @@ func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f.StringVar(&o.provider, "provider", dockerName, "node provider: docker, vagrant, or NAME for the program mkube-provider-NAME")
 	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant provider of virtual machines (default virtualbox, or libvirt if only libvirt is installed)")
 	f.StringVar(&o.box, "box", "", "Vagrant box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
-	f.IntVar(&o.cpus, "cpus", 0, "CPUs of each node for which the configuration file sets none (default: all CPUs of the host for a container, 2 for a virtual machine)")
-	f.IntVar(&o.memory, "memory", 0, "memory in MiB of each node for which the configuration file sets none (default: all memory of the host for a container, 2048 for a virtual machine)")
+	f.IntVar(&o.cpus, "cpus", 0, "CPUs of each node; a value in a configuration file takes precedence (default: all CPUs of the host for a container, 2 for a virtual machine)")
+	f.IntVar(&o.memory, "memory", 0, "memory of each node in MiB; a value in a configuration file takes precedence (default: all memory of the host for a container, 2048 for a virtual machine)")
 	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))

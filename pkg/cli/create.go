@@ -47,8 +47,8 @@ your kubeconfig as the context mkube-NAME.
 
 The flag --name overrides the configuration file, and --addon adds to it.
 --image, --kubernetes-version, --cpus and --memory apply to the nodes for which
-the file sets no value. --control-planes and --workers require a file without
-nodes.
+the file sets no value. Do not use --control-planes or --workers with
+a file that lists nodes.
 
 If the cluster does not come up, or you press Ctrl-C, create deletes what it
 made, unless --retain is set. All messages go to standard error. Only --dry-run
@@ -78,7 +78,7 @@ writes to standard output.`,
 	f.StringVar(&o.config, "config", "", `configuration file of the cluster; "-" reads standard input`)
 	f.IntVar(&o.controlPlanes, "control-planes", 1, "number of control planes, if the configuration file lists no nodes; several control planes get a load balancer")
 	f.IntVar(&o.workers, "workers", 0, "number of workers, if the configuration file lists no nodes (default 0)")
-	f.StringVar(&o.image, "image", "", "node image of each node for which the configuration file sets none; with --provider vagrant, the file of a bundle (default "+nodeimage.Name("VERSION")+")")
+	f.StringVar(&o.image, "image", "", "node image of the nodes; a value in the configuration file takes precedence; with --provider vagrant, the file of a bundle (default "+nodeimage.Name("VERSION")+")")
 	f.StringVar(&o.kubernetesVersion, "kubernetes-version", "", "Kubernetes release of the default node image; cannot be combined with --image (default "+kubernetesVersion+")")
 	f.StringSliceVar(&o.addons, "addon", nil, "addon in addition to those of the configuration file: "+alternatives(config.Addons())+"; may be repeated")
 	// This fails only for an unknown flag or a second registration.
@@ -90,7 +90,7 @@ writes to standard output.`,
 	untilFlag(cmd, &o.until, "all components")
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "keep kubectl's current context")
-	f.BoolVar(&o.dryRun, "dry-run", false, "print a script that creates the cluster, or the plan of its provider, instead of creating it; the script contains private keys")
+	f.BoolVar(&o.dryRun, "dry-run", false, "create nothing; print a script that would create the cluster, or for other providers their plan; the script contains private keys")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd

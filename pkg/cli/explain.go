@@ -23,8 +23,9 @@ files that it reads, the ports that it listens on and their clients, and a
 lesson. Without a component, explain lists all components with their
 responsibilities.
 
-It describes the first control plane of a default cluster, and for the load
-balancer, a cluster with several control planes. No cluster is needed.`,
+Flags and files are those of the first control plane of a default cluster. The
+load balancer is that of a cluster with several control planes. No cluster is
+needed.`,
 		Example: `  mkube explain
   mkube explain kube-scheduler`,
 		Args: func(cmd *cobra.Command, args []string) error {

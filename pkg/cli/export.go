@@ -59,9 +59,9 @@ func (h host) exportLogsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [DIR]",
 		Short: "Write the logs of a cluster's nodes to a folder",
-		Long: `Write the logs of a cluster's nodes to a folder, and print the folder's name:
-consoles, journals, logs of pods, and the nodes, pods and events in the API
-server. The default folder is a new one among the temporary files. If the
+		Long: `Write the logs of a cluster's nodes to a folder, and print its name. The folder
+contains consoles, journals, logs of pods, and the nodes, pods and events in the
+API server. The default folder is a new one among the temporary files. If the
 cluster is partly broken, export collects what it can, and warns of what is
 missing.`,
 		Example: `  mkube export logs

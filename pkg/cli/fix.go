@@ -18,9 +18,8 @@ func (h host) fixCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fix [FAULT]",
 		Short: "Fix a cluster that mkube break has broken",
-		Long: `Fix the fault that you name, or all faults that mkube break caused, and wait
-until they are gone. If you name no fault, fix also waits until the cluster has
-no other fault.`,
+		Long: `Fix the fault that you name, and wait until it is gone. Without a name, fix all
+faults that mkube break caused, and wait until mkube break --check finds none.`,
 		Example: `  mkube fix
   mkube fix etcd-full --name blue`,
 		Args: faultArg,

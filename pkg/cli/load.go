@@ -43,8 +43,8 @@ func (h host) loadImageCommand() *cobra.Command {
 can use them without a registry. Nodes that already have the same image are
 skipped.
 
-Pods pull an image that is tagged "latest" anyway, unless they set
-"imagePullPolicy: IfNotPresent".`,
+Kubernetes pulls an image with the tag "latest" from a registry by default. To
+use a loaded one, set "imagePullPolicy: IfNotPresent".`,
 		Example: `  mkube load image web:1 worker:1
   mkube load image web:1 --name blue --nodes control-plane`,
 		Args: someArgs("at least one image"),

@@ -30,10 +30,10 @@ func (h host) addNodeCommand() *cobra.Command {
 		Use:   "node",
 		Short: "Add a node to a running cluster",
 		Long: `Add a node to a running cluster, wait until the node is Ready, and print its
-name. A control plane also joins etcd. It requires a cluster with a load
-balancer, which every cluster created with several control planes has.
+name. A control plane also joins etcd. You can add one only to a cluster that
+was created with several control planes: only these have a load balancer.
 
-If the node does not come up, or you press Ctrl-C, add removes it again, unless
+If the node does not come up, or you press Ctrl-C, add deletes it, unless
 --retain is set.`,
 		Example: `  mkube add node
   mkube add node --role control-plane --name blue
@@ -55,7 +55,7 @@ If the node does not come up, or you press Ctrl-C, add removes it again, unless
 	f.StringVar(&o.image, "image", "", "node image (default: the image of the cluster's first node)")
 	f.StringToStringVar(&o.labels, "label", nil, "label of the Kubernetes node, as KEY=VALUE; may be repeated")
 	limitFlag(cmd, &o.wait, "wait", 5*time.Minute, "maximum time until the node is Ready")
-	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up, until the next mkube add node")
+	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up; the next mkube add node deletes it")
 	ignoreFlag(cmd, &o.ignoreOptions)
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
@@ -97,10 +97,9 @@ func (h host) deleteNodeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node NAME",
 		Short: "Remove a node from a cluster",
-		Long: `Drain a node, so that its pods move to other nodes, remove the node from the
-cluster (a control plane from etcd as well), and delete it. A node that does not
-run is not drained. If a pod cannot be evicted, the node stays in the cluster,
-cordoned.`,
+		Long: `Drain a node, and delete it. A control plane is also removed from etcd. A node
+that does not run is not drained. If a pod cannot be evicted, the node stays in
+the cluster, cordoned.`,
 		Example: `  mkube delete node worker2
   mkube delete node blue-control-plane3 --name blue --drain 5m`,
 		Args: func(cmd *cobra.Command, args []string) error {

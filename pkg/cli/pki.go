@@ -15,8 +15,9 @@ func (h host) pkiCommand() *cobra.Command {
 		Use:   "pki",
 		Short: "Show the certificates of a cluster",
 		Long: `Show the certificate authorities of a cluster, and every certificate that they
-have signed: its subject, which component presents it to which, the names of a
-server, the expiry, and the files that contain it, including kubeconfigs.
+have signed. For each, it shows the subject, who presents it to whom, the DNS
+names and addresses of a server, the expiry, and the files that contain it,
+including kubeconfigs.
 
 A line WARNING marks a problem, such as a certificate that has expired, is
 signed by another authority, or does not match its private key. Private keys are

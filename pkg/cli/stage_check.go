@@ -18,7 +18,7 @@ func (h host) stageCheckCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check that a cluster works up to its stage, and not beyond",
+		Short: "Check that exactly the components up to the stage work",
 		Long: `Test the function of each component: a Deployment gets a ReplicaSet, a pod gets
 a node. The functions of components that are up must work. The functions of
 later components must not work yet. Check leaves nothing behind in the cluster.
@@ -33,7 +33,7 @@ The exit code is 0 only if all of this is true.`,
 	}
 	h.nameFlag(cmd, &name)
 	// An emulated machine needs more than a minute to try all functions at the same time.
-	limitFlag(cmd, &wait, "wait", 90*time.Second, "maximum time to retry a function that must work and does not")
+	limitFlag(cmd, &wait, "wait", 90*time.Second, "maximum time to wait for a component that must work")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
 	return cmd
 }

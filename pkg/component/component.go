@@ -1,5 +1,4 @@
-// Package component defines what a component of Kubernetes is to mkube, and the graph in
-// which components come up.
+// Package component defines Component, and the graph that orders the start of components.
 package component
 
 import (
@@ -34,8 +33,8 @@ import (
 //		},
 //	}
 //
-// It sets no Start, because the kubelet starts static pods, and no Serves, because other
-// components may wait until it is ready.
+// It has no Start, because the kubelet starts static pods. It has no Serves: components that depend
+// on it wait for Ready.
 type Component struct {
 	About
 	Content
@@ -74,17 +73,17 @@ type Content struct {
 	// Objects returns its objects in the API, as YAML documents. They are created before
 	// it starts. If unset, it has none.
 	Objects func(*cluster.Cluster) ([]byte, error)
-	// Data lists the folders on its nodes that it fills.
+	// Data lists its data directories on its nodes. Down deletes them.
 	Data []string
 }
 
 // Lifecycle is how a component starts, becomes ready and stops.
 type Lifecycle struct {
-	// DependsOn lists the components that it waits for. A component that the cluster does not have
-	// may be listed with BeforeReady only.
+	// DependsOn lists the components that it waits for. UntilServing and UntilReady require that
+	// the cluster has the component. BeforeReady does not.
 	DependsOn []Dependency
-	// Background is set if a cluster is usable before the component is ready, because
-	// its users wait for it on their own, as a pod waits for its volume.
+	// If Background is set, create does not wait until the component is ready. Pods that use it
+	// wait by themselves, as a pod waits for its volume.
 	Background bool
 	// Unit is its systemd unit. If empty, it runs as a container of the same name in the
 	// namespace kube-system, or it is no process at all.
@@ -98,8 +97,8 @@ type Lifecycle struct {
 	// Start starts it on a node. It may be called again after it has started. If unset,
 	// Files or Manifest start it.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
-	// Serves returns nil once the components that wait with UntilServing can use it on a node,
-	// which may be before it is ready. If unset, Ready decides that.
+	// Serves returns nil when the component on a node accepts requests, which can be before it is
+	// ready. UntilServing waits for it. If unset, UntilServing waits for Ready.
 	Serves func(context.Context, *cluster.Cluster, provider.Node) error
 	// Ready returns nil once it does all its work on a node, and otherwise the reason
 	// why it does not yet.
@@ -125,13 +124,13 @@ const (
 	UntilServing Moment = iota
 	// UntilReady delays the start until the dependency is ready.
 	UntilReady
-	// BeforeReady delays nothing, but without the dependency the component does not become ready. For
-	// example, a pod can be created before there is a scheduler.
+	// BeforeReady does not delay the start. Without the dependency, the component cannot become
+	// ready. For example, a pod can be created before there is a scheduler.
 	BeforeReady
 )
 
-// Waits returns the names of the dependencies with any of some moments, or of all without one.
-// They are in the order of the moments.
+// Waits returns the names of the dependencies with one of the given moments. Without an argument,
+// it returns all. They are in the order of the moments.
 func (l Lifecycle) Waits(until ...Moment) []string {
 	var names []string
 	for _, m := range []Moment{UntilServing, UntilReady, BeforeReady} {

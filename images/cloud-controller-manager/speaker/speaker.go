@@ -1,6 +1,7 @@
-// Package speaker assigns the addresses of Services to nodes. On each node, a speaker decides
-// which addresses its node holds: adds to its interface and answers for. All speakers apply
-// the same rule to what they know, without a leader, so failover works without an API server.
+// Package speaker assigns the addresses of Services to nodes. On each node, a speaker decides which
+// addresses the node holds. To hold an address is to add it to the interface and answer for it. All
+// speakers apply the same rule to what they know, without a leader, so failover works without an
+// API server.
 //
 // Nodes send each other a heartbeat every half second. The assignment is rendezvous hashing:
 // for each address, the live nodes are ranked by a hash of node name and address, and the
@@ -100,7 +101,7 @@ type Speaker struct {
 	// since is the time when it started to listen for peers. It is zero while no address has
 	// to be held.
 	since time.Time
-	// ready is set if it knows its peers, or has waited for them for grace.
+	// ready is set when every peer has been heard, or the grace period has passed.
 	ready bool
 	// now is the time of the last wakeup. One iteration of Run uses only this time, even if the
 	// process is suspended during the iteration.
@@ -215,7 +216,7 @@ func (s *Speaker) wake(now time.Time) (reset bool) {
 }
 
 // hear records a heartbeat of a peer, and reports whether it can change the assignment. It answers
-// a peer that it does not know yet immediately.
+// a new peer immediately.
 func (s *Speaker) hear(h Heard) (news bool) {
 	if s.since.IsZero() || !s.others[h.From] {
 		return false

@@ -78,9 +78,9 @@ func stands(ctx context.Context, c *cluster.Cluster, comp component.Component) e
 	return nil
 }
 
-// Create creates a cluster like bootstrap.Create. If the cluster stops at a stage, Create takes
-// a snapshot for SnapshotAt. A snapshot that fails is only a warning, because the cluster is as
-// requested.
+// Create creates a cluster like bootstrap.Create. If o.Until is set, Create also takes a snapshot,
+// which SnapshotAt returns later. A snapshot that fails is only a warning, because the cluster is
+// as requested.
 func Create(ctx context.Context, p provider.Provider, cfg config.Cluster, o bootstrap.Options) (*cluster.Cluster, error) {
 	c, err := bootstrap.Create(ctx, p, cfg, o)
 	if c == nil || c.Stage == "" {
@@ -103,10 +103,10 @@ func (e *CompleteError) Error() string {
 	return fmt.Sprintf("cluster %q is complete: %s is its last component; mkube stage back --name %[1]s removes it again", e.Cluster, e.Last)
 }
 
-// Next brings up the components of a cluster after its stage, up to and including until, or
-// only the next one if until is "". It returns their names. Components that came up before
-// an error stay. If no component is left, the error is a *CompleteError. While another
-// command changes the cluster, it is a *state.BusyError.
+// Next brings up the next component of a cluster. If until is not "", it brings up all components
+// up to and including that one. It returns their names. Components that came up before an error
+// stay. If no component is left, the error is a *CompleteError. While another command changes the
+// cluster, it is a *state.BusyError.
 func Next(ctx context.Context, p provider.Provider, name, until string, o bootstrap.Options) ([]string, error) {
 	release, err := state.Hold(ctx, p, name, "stage next")
 	if err != nil {

@@ -132,8 +132,8 @@ func partsFolder(inspect image.InspectResponse) string {
 // other ports or privileges, so that several failures in a row are unlikely.
 const bootAttempts = 10
 
-// boot creates and starts one node. It tries again after an error that other privileges or ports
-// can avoid.
+// boot creates and starts one node. It retries with other privileges or ports if those caused the
+// error.
 func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node, granted privileges, files []provider.File) error {
 	err := p.bootAs(ctx, cfg, i, n, granted, files)
 	for attempt := 1; err != nil && attempt < bootAttempts; attempt++ {
