@@ -58,8 +58,8 @@ func (h host) startClusterCommand() *cobra.Command {
 		Use:   "cluster",
 		Short: "Start the nodes of a stopped cluster",
 		Long: `Start the nodes of a stopped cluster, and wait until all its components are
-ready again. If the cluster is already running, start
-only checks that the components are ready.`,
+ready again. If the cluster is already running, start only checks that they are
+ready.`,
 		Example: `  mkube start cluster
   mkube start cluster --name blue --wait 2m`,
 		Args: noArgs,
