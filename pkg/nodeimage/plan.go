@@ -26,9 +26,6 @@ const metricsServerModule = "sigs.k8s.io/metrics-server"
 // which name models of the API in another way.
 func hasMetricsServer(release string) bool { return semver.Compare(release, "v1.36.0") >= 0 }
 
-// pauseTag is the release of upstream's pause image with the same contract as node-image/pause.
-const pauseTag = "3.10.2"
-
 // plan returns the parts to build and their versions, which it reads from the modules that pin
 // them.
 func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
@@ -45,7 +42,12 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 			return nil, Versions{}, err
 		}
 	}
-	versions.CoreDNS, versions.Pause, versions.LocalPath = pinned["coredns"], pauseTag, pinned["local-path-provisioner"]
+	// No module has this version: it is the release of upstream's pause image with the same contract.
+	pauseTag, err := os.ReadFile(filepath.Join(b.Source, "pause", "VERSION"))
+	if err != nil {
+		return nil, Versions{}, err
+	}
+	versions.CoreDNS, versions.Pause, versions.LocalPath = pinned["coredns"], strings.TrimSpace(string(pauseTag)), pinned["local-path-provisioner"]
 	module := func(name, short string) part {
 		return part{name: name, short: short, wait: "compiling, once", dir: filepath.Join(b.Source, name), packages: []string{"tool"}}
 	}

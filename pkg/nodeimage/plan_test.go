@@ -31,7 +31,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("parts are %q; want %q", names, want)
 	}
 	if !strings.HasPrefix(versions.Kubernetes, "v1.") || strings.HasPrefix(versions.Etcd, "v") || !strings.HasSuffix(versions.Etcd, "-0") ||
-		!strings.HasPrefix(versions.CoreDNS, "v1.") || versions.Pause != pauseTag ||
+		!strings.HasPrefix(versions.CoreDNS, "v1.") || !strings.HasPrefix(versions.Pause, "3.") ||
 		!strings.HasPrefix(versions.LocalPath, "v0.") || !strings.HasPrefix(versions.MetricsServer, "v0.") {
 		t.Errorf("versions are %+v", versions)
 	}
