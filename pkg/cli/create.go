@@ -84,7 +84,7 @@ writes to standard output.`,
 	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
 	h.providerFlags(cmd, &o.providerOptions)
-	f.DurationVar(&o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")
+	f.DurationVar(&o.wait, "wait", usableLimit, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")
 	f.BoolVar(&o.retain, "retain", false, "keep the nodes if the cluster does not come up")
 	ignoreFlag(cmd, &o.ignoreOptions)
 	untilFlag(cmd, &o.until, "all components")

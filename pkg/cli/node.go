@@ -54,7 +54,7 @@ If the node does not come up, or you press Ctrl-C, add deletes it, unless
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{string(config.Worker), string(config.ControlPlane)}, cobra.ShellCompDirectiveNoFileComp))
 	f.StringVar(&o.image, "image", "", "node image (default: the image of the cluster's first node)")
 	f.StringToStringVar(&o.labels, "label", nil, "label of the Kubernetes node, as KEY=VALUE; may be repeated")
-	limitFlag(cmd, &o.wait, "wait", 5*time.Minute, "maximum time until the node is Ready")
+	limitFlag(cmd, &o.wait, "wait", usableLimit, "maximum time until the node is Ready")
 	f.BoolVar(&o.retain, "retain", false, "keep a node that does not come up; the next mkube add node deletes it")
 	ignoreFlag(cmd, &o.ignoreOptions)
 	progressFlag(cmd, &o.progress)
@@ -114,7 +114,7 @@ the cluster, cordoned.`,
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
-	limitFlag(cmd, &o.drain, "drain", 2*time.Minute, "maximum time to drain the node; 0 skips draining")
+	limitFlag(cmd, &o.drain, "drain", drainLimit, "maximum time to drain the node; 0 skips draining")
 	progressFlag(cmd, &o.progress)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd

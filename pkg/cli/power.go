@@ -69,7 +69,7 @@ ready.`,
 	}
 	h.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
-	limitFlag(cmd, &o.wait, "wait", 5*time.Minute, "maximum time until the cluster is usable; 0 waits only for the nodes")
+	limitFlag(cmd, &o.wait, "wait", usableLimit, "maximum time until the cluster is usable; 0 waits only for the nodes")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd

@@ -56,7 +56,7 @@ To restore the component's own program, run the command without --binary.`,
 	}
 	h.nameFlag(cmd, &o.cluster)
 	cmd.Flags().StringVar(&o.binary, "binary", "", "program to run in place of the component's own (default: the component's own program)")
-	limitFlag(cmd, &o.wait, "wait", 2*time.Minute, "maximum time until the program runs")
+	limitFlag(cmd, &o.wait, "wait", programLimit, "maximum time until the program runs")
 	progressFlag(cmd, &o.progress)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd

@@ -33,7 +33,7 @@ The exit code is 0 only if all of this is true.`,
 	}
 	h.nameFlag(cmd, &name)
 	// An emulated machine needs more than a minute to try all functions at the same time.
-	limitFlag(cmd, &wait, "wait", 90*time.Second, "maximum time to wait for a component that must work")
+	limitFlag(cmd, &wait, "wait", effectLimit, "maximum time to wait for a component that must work")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
 	return cmd
 }

@@ -125,7 +125,7 @@ type stageOptions struct {
 
 func (h host) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
 	h.nameFlag(cmd, &o.cluster)
-	limitFlag(cmd, &o.wait, "wait", 5*time.Minute, wait)
+	limitFlag(cmd, &o.wait, "wait", usableLimit, wait)
 	progressFlag(cmd, &o.progress)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 }
