@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// seconds formats d for people: "3.2s", and from 100 seconds on "1m43s".
+// seconds formats d for people: "3.2s", and from 100 seconds on "1m43s". apimachinery's duration
+// package has no tenths of a second.
 func seconds(d time.Duration) string {
 	d = d.Round(100 * time.Millisecond)
 	if d < 100*time.Second {

@@ -1,7 +1,8 @@
 // Package drawing draws a graph: as text, in the languages of Mermaid and Graphviz, or as a
 // picture. It knows names and edges, but not their meaning.
 //
-// The same graph always results in the same bytes, so that drawings can be committed.
+// The same graph always results in the same bytes, so that drawings can be committed. The layout is
+// computed here, because mkube graph -o svg must work on machines without Graphviz.
 package drawing
 
 import (

@@ -137,7 +137,8 @@ func wrap(out *strings.Builder, indent, words string) {
 	out.WriteString(indent + line + "\n")
 }
 
-// span returns a duration in a single unit.
+// span returns a duration in a single unit, in words. apimachinery's duration package has only
+// abbreviations, such as "10y".
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

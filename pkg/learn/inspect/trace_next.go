@@ -126,7 +126,8 @@ func delay(steps []Step, i int) string {
 	return "+" + length(d)
 }
 
-// length returns a duration in two or three digits.
+// length returns a duration in two or three digits. apimachinery's duration package has no
+// milliseconds.
 func length(d time.Duration) string {
 	switch {
 	case d < time.Second:

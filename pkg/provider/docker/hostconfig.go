@@ -8,7 +8,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// capabilities lists all capabilities of Linux by number, see capabilities(7).
+// capabilities lists all capabilities of Linux by number, see capabilities(7). The list is fixed,
+// because a daemon refuses names that it does not know: a library would list those of its release.
 var capabilities = []string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
