@@ -24,9 +24,10 @@ export VM
 # More flags for the bench, as in: make bench BENCH="--runs 2 --check all"
 BENCH ?=
 # Chaos: ROUNDS is how often a command or the engine is killed. SEED chooses the rounds: the seed
-# of another run repeats its rounds.
+# of another run repeats its rounds. ONLY chooses the kinds of rounds by name (a regular expression).
 ROUNDS ?= 100
 SEED ?=
+ONLY ?=
 # Conformance: FOCUS chooses specs by name (a regular expression), and LABELS by label
 # ('Conformance && !Serial'). ATTEMPTS is how often a spec is tried until it passes. KEEP=1 keeps
 # the cluster for the next run.
@@ -124,7 +125,7 @@ machines: build bin/runner ## run the tests of virtual machines, as root; instal
 
 # It uses a separate engine in a separate network namespace.
 chaos: node-image ## kill commands and the engine at random moments, ROUNDS=100 times, as root
-	go test -tags e2e,chaos -count=1 -timeout 180m -run '^TestChaos$$' -v ./e2e -rounds $(ROUNDS) $(if $(SEED),-seed $(SEED))
+	go test -tags e2e,chaos -count=1 -timeout 180m -run '^TestChaos$$' -v ./e2e -rounds $(ROUNDS) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)')
 
 conformance: node-image ## run Kubernetes' conformance suite on two nodes, or the specs of FOCUS='...'
 	go run ./e2e/conformance --mkube $(MKUBE) --labels '$(LABELS)' --focus '$(FOCUS)' --attempts $(ATTEMPTS) $(if $(KEEP),--keep)

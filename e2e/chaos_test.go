@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 var (
 	rounds = flag.Int("rounds", 10, "how many rounds of chaos")
 	seed   = flag.Uint64("seed", 0, "what the rounds are chosen by; 0 chooses one")
+	only   = flag.String("only", "", "a regular expression: use only the kinds of rounds whose names match")
 )
 
 // The clusters that exist in all rounds, and the one that is created and killed.
@@ -67,7 +69,7 @@ func TestChaos(t *testing.T) {
 	fmt.Fprintf(os.Stderr, "chaos: a create takes %.1f s, clusters are whole again within %s\n", create.Seconds(), c.limit)
 	mkube(t, "create", "cluster", "--name", threeName, "--control-planes", "3", "--progress", "plain")
 	c.check(t)
-	actions := c.actions()
+	actions := c.actions(t)
 	// All kinds of rounds are used in turn, in a random order, so that none is left out.
 	order := c.rand.Perm(len(actions))
 	for i := range *rounds {
@@ -114,7 +116,21 @@ type action struct {
 	do   func(*testing.T)
 }
 
-func (c *chaos) actions() []action {
+// actions returns the kinds of rounds that -only selects.
+func (c *chaos) actions(t *testing.T) []action {
+	t.Helper()
+	selected, err := regexp.Compile(*only)
+	if err != nil {
+		t.Fatalf("-only: %v", err)
+	}
+	list := slices.DeleteFunc(c.allActions(), func(a action) bool { return !selected.MatchString(a.name) })
+	if len(list) == 0 {
+		t.Fatalf("-only %q matches no kind of round", *only)
+	}
+	return list
+}
+
+func (c *chaos) allActions() []action {
 	list := []action{
 		{"create is killed", c.createKilled},
 		{"two creates of a name", c.twoCreates},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -184,11 +185,23 @@ func (e *remoteEngine) run(t *testing.T, name string, args ...string) *program {
 	t.Cleanup(func() {
 		_ = p.stop() // killed at the end of the test, so any error is right
 		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("the end of %s:\n%s", log.Name(), text[max(0, len(text)-2000):])
+			t.Logf("the last errors in %s:\n%s", log.Name(), lastErrors(log.Name()))
 		}
 	})
 	return p
+}
+
+// lastErrors returns the end of a log without the messages of the levels info and warning. An engine
+// writes dozens of them when it ends, which would hide the message of the test.
+func lastErrors(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(text)), "\n"), func(line string) bool {
+		return strings.Contains(line, "level=info") || strings.Contains(line, "level=warning")
+	})
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
 func (e *remoteEngine) file(t *testing.T, name string, data []byte) string {
