@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/learn/override"
 	"github.com/mkube/mkube/pkg/learn/stages"
+	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )
 
@@ -225,4 +227,32 @@ func TestLockEndsWithItsCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	release()
+}
+
+// TestLockOnADyingNode checks that an error of the engine, which is about a node that is being
+// deleted and goes to the output of the command, is not taken for the name of another command.
+func TestLockOnADyingNode(t *testing.T) {
+	t.Parallel()
+	const refusal = "OCI runtime exec failed: exec failed: unable to start container process"
+	r := up(t, planes)
+	dying := strings.Fields(r.Names(t))[:1]
+	r.Programs = map[string]fake.Program{"flock": func(_ context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
+		if slices.Contains(dying, strings.TrimPrefix(n.Name(), "mkube-")) {
+			fmt.Fprintln(cmd.Stdout, refusal)
+			return 126, nil
+		}
+		fmt.Fprintln(cmd.Stdout, "held")
+		_, err := io.Copy(io.Discard, cmd.Stdin)
+		return 0, err
+	}}
+	release, err := state.Hold(t.Context(), r, "mkube", "test")
+	if err != nil {
+		t.Fatalf("the other control planes can be locked: %v", err)
+	}
+	release()
+	dying = strings.Fields(r.Names(t))
+	_, err = state.Hold(t.Context(), r, "mkube", "test")
+	if exit := (*provider.ExitError)(nil); !errors.As(err, &exit) || exit.Code != 126 || errors.As(err, new(*state.BusyError)) {
+		t.Errorf("no control plane can be locked: Hold = %v", err)
+	}
 }

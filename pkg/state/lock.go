@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mkube/mkube/pkg/cluster"
@@ -110,7 +111,7 @@ func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 	// The lock outlives ctx, because an interrupted command keeps it until it has cleaned up.
 	alive, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	input, life := io.Pipe()
-	output := &firstLine{line: make(chan string, 1)}
+	output := &lockOutput{held: make(chan bool, 1)}
 	ended := make(chan error, 1)
 	go func() {
 		ended <- n.Run(alive, provider.Cmd{Args: a.command(), Stdin: input, Stdout: output})
@@ -124,37 +125,46 @@ func (a Attempt) holdOn(ctx context.Context, n provider.Node) (release func(), e
 		}
 		cancel()
 	}
-	select {
-	case line := <-output.line:
-		if line == "held" {
-			return release, nil
-		}
-		err = &BusyError{a.Cluster, line}
-	case err = <-ended:
-		ended <- nil
-		if provider.ExitCode(err) == exitBusy {
-			err = &BusyError{a.Cluster, a.busy(ctx, n, output)}
-		}
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-time.After(lockLimit):
-		err = fmt.Errorf("%s does not answer within %s", n.Name(), lockLimit)
+	held, err := a.granted(ctx, n, output, ended)
+	if !held {
+		release()
+		return nil, err
 	}
-	release()
-	if err == nil {
-		err = fmt.Errorf("%s did not grant the lock", n.Name())
-	}
-	return nil, err
+	return release, nil
 }
 
-// busy returns the description of the command that holds the lock of a node.
-func (a Attempt) busy(ctx context.Context, n provider.Node, output *firstLine) string {
-	select {
-	case by := <-output.line:
-		return by
-	default:
-		return holderOn(ctx, n)
+// granted waits for the answer of the process that takes the lock of a node. If the process ends
+// instead, granted puts its result back into ended.
+func (a Attempt) granted(ctx context.Context, n provider.Node, output *lockOutput, ended chan error) (held bool, err error) {
+	limit := time.After(lockLimit)
+	for {
+		select {
+		case held = <-output.held:
+			if held {
+				return true, nil
+			}
+			// The exit code tells whose line that is: an engine writes an error of its own, for
+			// example about a node that is being deleted, to the output of the process.
+		case err := <-ended:
+			ended <- err
+			return false, a.refusal(ctx, n, output.String(), err)
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-limit:
+			return false, fmt.Errorf("%s does not answer within %s", n.Name(), lockLimit)
+		}
 	}
+}
+
+// refusal returns the error of an attempt whose process has ended with an error, after this output.
+func (a Attempt) refusal(ctx context.Context, n provider.Node, output string, err error) error {
+	if provider.ExitCode(err) != exitBusy {
+		return cmp.Or(err, fmt.Errorf("%s did not grant the lock", n.Name()))
+	}
+	if by, _, _ := strings.Cut(output, "\n"); by != "" {
+		return &BusyError{a.Cluster, by}
+	}
+	return &BusyError{a.Cluster, holderOn(ctx, n)}
 }
 
 // command returns the command that runs on the node, see flock(1).
@@ -192,21 +202,27 @@ func Holder(ctx context.Context, nodes []provider.Node) string {
 	return ""
 }
 
-// firstLine is a writer that sends the first line written to it.
-type firstLine struct {
-	line chan string
+// lockOutput keeps the output of lockScript, and reports whether its first line is "held".
+type lockOutput struct {
+	held chan bool
+	mu   sync.Mutex
 	data []byte
 	sent bool
 }
 
-func (f *firstLine) Write(p []byte) (int, error) {
-	if f.sent {
-		return len(p), nil
-	}
+func (f *lockOutput) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.data = append(f.data, p...)
-	if line, _, ok := bytes.Cut(f.data, []byte("\n")); ok {
+	if line, _, ok := bytes.Cut(f.data, []byte("\n")); ok && !f.sent {
 		f.sent = true
-		f.line <- string(line)
+		f.held <- string(line) == "held"
 	}
 	return len(p), nil
+}
+
+func (f *lockOutput) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return string(f.data)
 }

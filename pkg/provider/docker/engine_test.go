@@ -121,7 +121,11 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if e.refuse != nil {
 		if why := e.refuse(r, path); why != "" {
-			fail(w, http.StatusInternalServerError, why)
+			code := http.StatusInternalServerError
+			if strings.HasSuffix(why, "is in use") {
+				code = http.StatusConflict
+			}
+			fail(w, code, why)
 			return
 		}
 	}

@@ -195,6 +195,27 @@ func TestDeleteOfAKilledCreate(t *testing.T) {
 	}
 }
 
+// TestRemoveWaitsForVolumes checks a volume that is in use because the engine has not released it
+// yet, although it has removed the container for another command.
+func TestRemoveWaitsForVolumes(t *testing.T) {
+	t.Parallel()
+	e, p := withBlue(t)
+	e.foreign("odd", map[string]string{labelCluster: "blue"})
+	var refused int
+	e.refuse = func(r *http.Request, path string) string {
+		if r.Method == http.MethodDelete && path == "/volumes/odd" {
+			if refused++; refused < 3 {
+				return "remove odd: volume is in use"
+			}
+		}
+		return ""
+	}
+	if err := p.Remove(t.Context(), "blue", "odd"); err != nil {
+		t.Error(err)
+	}
+	e.wants(t, append([]string{`network odd of "blue"`}, blue...)...)
+}
+
 // TestDeleteWaitsForVolumes checks a volume that is in use because the engine has created its
 // container, but does not list that yet.
 func TestDeleteWaitsForVolumes(t *testing.T) {

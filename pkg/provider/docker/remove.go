@@ -216,9 +216,26 @@ func (p *Provider) Remove(ctx context.Context, cluster, node string) error {
 		if m.Type != "volume" {
 			continue
 		}
-		if err := p.client.VolumeRemove(ctx, m.Name, true); err != nil && !errdefs.IsNotFound(err) {
+		if err := p.removeVolume(ctx, m.Name); err != nil {
 			errs = append(errs, fmt.Errorf("removing volume %s: %w", m.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeVolume removes a volume of a container that was removed. If another command has requested
+// that removal, the engine forgets the container first and releases its volumes afterwards. Until
+// then, the volume is in use.
+func (p *Provider) removeVolume(ctx context.Context, name string) error {
+	limited, cancel := context.WithTimeout(ctx, lateLimit)
+	defer cancel()
+	for {
+		err := p.client.VolumeRemove(ctx, name, true)
+		if err == nil || errdefs.IsNotFound(err) {
+			return nil
+		}
+		if !errdefs.IsConflict(err) || pause(limited) != nil {
+			return err
+		}
+	}
 }
