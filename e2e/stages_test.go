@@ -105,30 +105,31 @@ func TestExplainNeedsNoCluster(t *testing.T) {
 	}
 }
 
-// TestFaults breaks a cluster in two ways (at night, in every way), checks that break --check
-// reports it, fixes it, and checks again.
+// onEveryNode lists the faults of components that run on workers, too.
+var onEveryNode = []string{
+	"runtime-stopped", "network-missing", "wrong-pod-range", "kubelet-stopped", "kubelet-misconfigured", "kubelet-certificate-expired",
+	"policies-not-enforced", "services-lead-nowhere",
+}
+
+// TestFaults breaks a cluster in two ways (at night, in every way, on each role of node), checks
+// that break --check reports it, fixes it, and checks again.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	faults := strings.Fields(mkube(t, "break", "--list", "-o", "name"))
 	if len(faults) < 12 {
 		t.Fatalf("there are only %d faults: %q", len(faults), faults)
 	}
-	c := create(t, "e2e-faults", "")
+	c := create(t, "e2e-faults", "", "--workers", "1")
 	try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
 	for i, f := range faults {
-		// Of the others, etcd-full alone takes two minutes.
-		if i%12 != 1 && !nightly {
-			continue
+		if i%12 == 1 || nightly { // of the others, etcd-full alone takes two minutes
+			c.breakAndFix(t, f, "control-plane")
 		}
-		t.Run(f, func(t *testing.T) {
-			try(t, "", "break", f, "--name", c.name).wants(t, 0, "Something is broken.")
-			if r := try(t, "", "break", "--check", "--name", c.name); r.code != 1 || !strings.Contains(r.stdout, "\n  - ") {
-				t.Errorf("broken, it is not seen as broken: %s", r)
-			}
-			try(t, "", "fix", "--name", c.name).wants(t, 0, f, "Fixed.")
-			try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
-		})
+		if slices.Contains(onEveryNode, f) && (i%12 == 0 || nightly) {
+			c.breakAndFix(t, f, "worker")
+		}
 	}
+	try(t, "", "break", "scheduler-stopped", "--node", "worker", "--name", c.name).wants(t, 1, "kube-scheduler does not run on e2e-faults-worker")
 	try(t, "", "break", "scheduler-stoped", "--name", c.name).wants(t, 2, `did you mean "scheduler-stopped"?`)
 	// Fixed by hand, without mkube fix.
 	mkube(t, "break", "scheduler-stopped", "--name", c.name)
@@ -138,3 +139,22 @@ func TestFaults(t *testing.T) {
 		return r.code == 0, r.String()
 	})
 }
+
+// breakAndFix causes a fault, on a node unless it is in the API, and fixes it again.
+func (c cluster) breakAndFix(t *testing.T, fault, node string) {
+	t.Helper()
+	t.Run(fault+" on "+node, func(t *testing.T) {
+		args := []string{"break", fault, "--name", c.name, "--node", node}
+		r := try(t, "", args...)
+		if strings.Contains(r.stderr, "is in the API, and not on a node") {
+			r = try(t, "", args[:4]...)
+		}
+		r.wants(t, 0, "Something is broken.")
+		if r := try(t, "", "break", "--check", "--name", c.name); r.code != 1 || !strings.Contains(r.stdout, "\n  - ") {
+			t.Errorf("broken, it is not seen as broken: %s", r)
+		}
+		try(t, "", "fix", "--name", c.name).wants(t, 0, fault, "Fixed.")
+		try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
+	})
+}
+

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,14 +18,15 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// faultNote is the name of the cluster's note with the faults that break caused, one name per
-// line.
+// faultNote is the name of the cluster's note with the faults that break caused, one per line: the
+// name, and the node unless the fault is in the API.
 const faultNote = "faults"
 
 // breakOptions are the flags of break.
 type breakOptions struct {
-	cluster, format string
-	list, check     bool
+	cluster, node, format string
+	seed                  uint64
+	list, check           bool
 }
 
 func (h host) breakCommand() *cobra.Command {
@@ -35,14 +35,19 @@ func (h host) breakCommand() *cobra.Command {
 		Use:   "break [FAULT]",
 		Short: "Break a cluster for you to fix",
 		Long: `Cause a fault in a cluster, and print the symptom that a user of the cluster
-would notice. If you name no fault, break chooses one at random. Find the cause
-and fix it, with kubectl or on the nodes (mkube exec control-plane -- bash).
+would notice. Find the cause and fix it, with kubectl or on the nodes
+(mkube exec control-plane -- bash).
+
+If you name no fault, break chooses a fault and a node at random. A fault that
+you name is on the first node of its component, or on --node. Faults of objects
+in the API are on no node.
 
 --check looks for every fault, and exits with code 0 only if nothing is broken.
 Otherwise it prints what is broken. For faults that mkube break caused, it adds
 the symptom and hints. mkube fix fixes the faults for you.`,
 		Example: `  mkube break
   mkube break scheduler-stopped
+  mkube break kubelet-stopped --node worker2
   mkube break --check
   mkube break --list`,
 		Args: func(cmd *cobra.Command, args []string) error { return faultArg(cmd, args) },
@@ -53,10 +58,19 @@ the symptom and hints. mkube fix fixes the faults for you.`,
 			if (o.list || o.check) && len(args) > 0 {
 				return usagef(cmd, "--list and --check take no fault: they cover all faults")
 			}
+			if (o.list || o.check) && (o.node != "" || o.seed != 0) {
+				return usagef(cmd, "--node and --seed choose what to break: leave out --list and --check")
+			}
 			return h.breakIt(cmd.Context(), o, strings.Join(args, ""))
 		},
 	}
 	h.nameFlag(cmd, &o.cluster)
+	cmd.Flags().StringVar(&o.node, "node", "", "node to break (default: the first one that runs the component)")
+	// This fails only for an unknown flag or a second registration.
+	_ = cmd.RegisterFlagCompletionFunc("node", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return h.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	})
+	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "choose the same fault and node again; 0 chooses at random")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list all faults")
 	cmd.Flags().BoolVar(&o.check, "check", false, "check whether anything is broken")
 	cmd.MarkFlagsMutuallyExclusive("list", "check")
@@ -104,30 +118,28 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 		return err
 	}
 	defer release()
-	g := bootstrap.Built(c)
-	list := fault.In(g)
-	i := slices.Index(fault.Names(list), name)
-	switch {
-	case name != "" && i < 0:
-		return fmt.Errorf("fault %s is in a component that cluster %q does not have yet: mkube stage lists the components", name, c.Config.Name)
-	case name == "":
-		i = rand.N(len(list))
+	i, err := chosenFault(c, o, name)
+	if err != nil {
+		return err
 	}
-	f := list[i]
 	h.tell("Breaking the cluster ...")
 	// The note is written first, because fix must also fix a fault that was caused only in part or
 	// did not show in time.
-	if err := h.noteFault(ctx, p, c.Config.Name, f.Name); err != nil {
+	if err := h.noteFault(ctx, p, c.Config.Name, i.String()); err != nil {
 		return err
 	}
-	if err := f.Break(ctx, c, g); err != nil {
+	if err := i.Break(ctx); err != nil {
 		return err
 	}
 	if o.format == formatName {
-		fmt.Fprintln(h.out, f.Name)
+		fmt.Fprintln(h.out, i.Name)
 		return nil
 	}
-	h.tell("Something is broken. %s\n\nFind the cause and fix it. To check your fix: mkube break --check%s. To give up: mkube fix%[2]s", f.Symptom, h.forName(c.Config.Name))
+	symptom := i.Symptom
+	if i.Redundant && len(c.ControlPlanes()) > 1 {
+		symptom += " Other control planes can take over, and hide that."
+	}
+	h.tell("Something is broken. %s\n\nFind the cause and fix it. To check your fix: mkube break --check%s. To give up: mkube fix%[2]s", symptom, h.forName(c.Config.Name))
 	return nil
 }
 
@@ -200,20 +212,19 @@ func (h host) warn(lines []string) {
 	}
 }
 
-// noteFault records a fault in the cluster's note, for fix.
-func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, name string) error {
+// noteFault records a fault and its node in the cluster's note, for fix.
+func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, fault string) error {
 	before, err := state.Note(ctx, p, cluster, faultNote)
 	if err != nil {
 		return err
 	}
-	return state.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+name))
+	return state.SetNote(ctx, p, cluster, faultNote, strings.TrimSpace(before+"\n"+fault))
 }
 
 // checkFaults checks for all faults at the same time.
 func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
-	g := bootstrap.Built(c)
-	list := fault.In(g)
-	broken := fault.Broken(ctx, c, g, list)
+	list := fault.Instances(c, bootstrap.Built(c))
+	broken := fault.Broken(ctx, list)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -231,9 +242,15 @@ func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
 }
 
 // findings returns one line for each finding, with the symptom and the hints of those faults that
-// break caused. A line that several faults have in common appears once.
-func findings(list []fault.Fault, broken []error, known []string) string {
-	var lines []string
+// break caused. A line that several faults have in common appears once. known has the lines of the
+// note of break.
+func findings(list []fault.Instance, broken []error, known []string) string {
+	var caused, lines []string
+	for _, line := range known {
+		if i, ok := fault.Named(list, line); ok {
+			caused = append(caused, i.String())
+		}
+	}
 	hints := map[string]string{}
 	for i, f := range list {
 		if broken[i] == nil {
@@ -243,7 +260,7 @@ func findings(list []fault.Fault, broken []error, known []string) string {
 		if !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
-		if slices.Contains(known, f.Name) {
+		if slices.Contains(caused, f.String()) {
 			hints[line] += fmt.Sprintf("  %s\n  - %s\n", f.Symptom, strings.Join(f.Hints, "\n  - "))
 		}
 	}
@@ -254,12 +271,13 @@ func findings(list []fault.Fault, broken []error, known []string) string {
 	return b.String()
 }
 
-// noted returns the faults that break caused in a cluster and fix has not fixed yet.
+// noted returns the faults that break caused in a cluster and fix has not fixed yet, each with its
+// node.
 func (h host) noted(ctx context.Context, name string) ([]string, error) {
 	p, err := h.provider()
 	if err != nil {
 		return nil, err
 	}
 	note, err := state.Note(ctx, p, name, faultNote)
-	return strings.Fields(note), err
+	return slices.DeleteFunc(strings.Split(note, "\n"), func(line string) bool { return line == "" }), err
 }

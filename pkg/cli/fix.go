@@ -44,39 +44,55 @@ func (h host) fix(ctx context.Context, name, one string) error {
 	if err != nil {
 		return err
 	}
-	// The last fault is fixed first, because it may hide the others.
-	names := slices.Clone(left)
-	slices.Reverse(names)
-	if one != "" {
-		names = []string{one}
-	}
-	if len(names) == 0 {
+	g := bootstrap.Built(c)
+	list := fault.Instances(c, g)
+	lines := linesToFix(left, one)
+	if len(lines) == 0 {
 		h.tell("mkube break has not broken cluster %q: there is nothing to fix. mkube fix FAULT fixes a fault anyway; mkube break --list lists the faults.", name)
 		return nil
 	}
-	g := bootstrap.Built(c)
-	list := fault.In(g)
-	for _, n := range names {
-		i := slices.Index(fault.Names(list), n)
-		if i < 0 {
-			return fmt.Errorf("fault %s is in a component that cluster %q does not have yet: mkube stage lists the components", n, name)
+	for _, line := range lines {
+		i, ok := fault.Named(list, line)
+		fixed, node, _ := strings.Cut(line, " ")
+		switch {
+		case ok:
+			h.tell("Fixing %s ...", i)
+			if err := i.Fix(ctx); err != nil {
+				return err
+			}
+		case slices.Contains(fault.Names(fault.In(g)), fixed):
+			h.tell("Fault %s is gone together with node %s.", fixed, node)
+		default:
+			return notBuilt(fixed, name)
 		}
-		h.tell("Fixing %s ...", n)
-		if err := list[i].Fix(ctx, c, g); err != nil {
-			return err
-		}
-		left = slices.DeleteFunc(left, func(other string) bool { return other == n })
+		left = slices.DeleteFunc(left, func(other string) bool { return other == line })
 		if err := state.SetNote(ctx, p, name, faultNote, strings.Join(left, "\n")); err != nil {
 			return err
 		}
-		fmt.Fprintln(h.out, n)
+		fmt.Fprintln(h.out, fixed)
 	}
 	// A fault that is left, or that somebody else caused, can keep other components from working.
 	if one == "" {
-		if err := fault.Settle(ctx, c, g, list); err != nil {
+		if err := fault.Settle(ctx, list); err != nil {
 			return err
 		}
 	}
 	h.tell("Fixed.")
 	return nil
+}
+
+// linesToFix returns the lines of the note of break that must be fixed: all of them, or those of one
+// fault. The last fault is the first to be fixed, because it may hide the others. A fault that break
+// has not caused is fixed anyway, on the first node of its component.
+func linesToFix(noted []string, one string) []string {
+	var lines []string
+	for _, line := range slices.Backward(noted) {
+		if name, _, _ := strings.Cut(line, " "); one == "" || name == one {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 && one != "" {
+		return []string{one}
+	}
+	return lines
 }

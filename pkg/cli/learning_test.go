@@ -9,6 +9,7 @@ import (
 
 	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/learn/fault"
@@ -118,8 +119,75 @@ func TestBreakThatFails(t *testing.T) {
 		t.Fatalf("break exits with %d: %s", code, stderr)
 	}
 	f, _ := c.Nodes[0].(*fake.Node).File("/etc/mkube/notes/faults")
-	if string(f.Data) != "scheduler-stopped\n" {
+	if string(f.Data) != "scheduler-stopped mkube-control-plane\n" {
 		t.Errorf("what is noted of it is %q", f.Data)
+	}
+}
+
+// TestChosenFault checks what break breaks, on a cluster with a worker.
+func TestChosenFault(t *testing.T) {
+	t.Parallel()
+	c := componenttest.ClusterOf(t, config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, &fake.Provider{})
+	for args, want := range map[[2]string]string{
+		{"kubelet-stopped", ""}:                     "kubelet-stopped mkube-control-plane",
+		{"kubelet-stopped", "worker"}:               "kubelet-stopped mkube-worker",
+		{"kubelet-stopped", "mkube-worker"}:         "kubelet-stopped mkube-worker",
+		{"kubelet-stopped", "x"}:                    `cluster "mkube" has no node "x"; its nodes are mkube-control-plane, mkube-worker`,
+		{"scheduler-stopped", "worker"}:             "kube-scheduler does not run on mkube-worker: choose mkube-control-plane",
+		{"dns-has-no-pods", ""}:                     "dns-has-no-pods",
+		{"dns-has-no-pods", "worker"}:               "fault dns-has-no-pods is in the API, and not on a node: leave out --node",
+		{"a fault of a component that is not", "x"}: `fault a fault of a component that is not is in a component that cluster "mkube" does not have yet: mkube stage lists the components`,
+	} {
+		i, err := chosenFault(c, breakOptions{node: args[1]}, args[0])
+		if got := componenttest.Message(err); got != want && (err != nil || i.String() != want) {
+			t.Errorf("break %s --node %q: %s %v; want %s", args[0], args[1], i, err, want)
+		}
+	}
+}
+
+// TestRandomFault checks that break chooses among all faults and nodes, and that a seed repeats the
+// choice.
+func TestRandomFault(t *testing.T) {
+	t.Parallel()
+	c := componenttest.ClusterOf(t, config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, &fake.Provider{})
+	chosen := map[string]bool{}
+	for seed := range uint64(500) {
+		var names [2]string
+		for n := range names {
+			i, err := chosenFault(c, breakOptions{seed: seed + 1}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			names[n] = i.String()
+		}
+		if names[0] != names[1] {
+			t.Errorf("seed %d chooses %s and %s", seed+1, names[0], names[1])
+		}
+		if i, err := chosenFault(c, breakOptions{node: "worker"}, ""); err != nil || i.Node() != "mkube-worker" {
+			t.Errorf("--node worker chooses %s, %v", i, err)
+		}
+		chosen[names[0]] = true
+	}
+	if all := fault.Instances(c, bootstrap.Built(c)); len(chosen) != len(all) {
+		t.Errorf("500 seeds choose %d of %d places", len(chosen), len(all))
+	}
+}
+
+// TestLinesToFix checks the order in which fix fixes what break has noted.
+func TestLinesToFix(t *testing.T) {
+	t.Parallel()
+	noted := []string{"a mkube-worker", "b", "a mkube-worker2"}
+	for one, want := range map[string][]string{
+		"":  {"a mkube-worker2", "b", "a mkube-worker"},
+		"a": {"a mkube-worker2", "a mkube-worker"},
+		"c": {"c"}, // fixed anyway
+	} {
+		if got := linesToFix(noted, one); !slices.Equal(got, want) {
+			t.Errorf("fix %s: %q; want %q", one, got, want)
+		}
+	}
+	if got := linesToFix(nil, ""); len(got) != 0 {
+		t.Errorf("nothing is broken, but fix fixes %q", got)
 	}
 }
 
@@ -127,9 +195,13 @@ func TestBreakThatFails(t *testing.T) {
 // of the fault that break caused.
 func TestFindings(t *testing.T) {
 	t.Parallel()
-	list := []fault.Fault{
+	var list []fault.Instance
+	for _, f := range []fault.Fault{
 		{Name: "a", Component: "kubelet"}, {Name: "b", Component: "kubelet", Symptom: "Odd.", Hints: []string{"one", "two"}},
 		{Name: "c", Component: "etcd"}, {Name: "d", Component: "etcd"},
+	} {
+		f.InAPI = true // without a node
+		list = append(list, fault.Instance{Fault: f})
 	}
 	broken := []error{errors.New("no answer"), errors.New("no answer"), nil, errors.New("full")}
 	want := "kubelet: no answer\n  Odd.\n  - one\n  - two\netcd: full\n"

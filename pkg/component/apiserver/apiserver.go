@@ -206,6 +206,12 @@ func ready(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	if n.Name() == c.ControlPlanes()[0].Name() {
 		return c.API.Check(ctx, "/readyz?verbose")
 	}
+	return Answers(ctx, n)
+}
+
+// Answers returns nil if the API server on a node answers at the node's address, with a certificate
+// for it. In a cluster with several API servers, the other ones do not count.
+func Answers(ctx context.Context, n provider.Node) error {
 	url := "https://" + netip.AddrPortFrom(n.IP(), names.APIServerPort).String() + "/readyz"
 	_, err := provider.Output(ctx, n, "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--cacert", dir+"/ca.crt", url)
 	if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {

@@ -23,7 +23,7 @@ func TestAll(t *testing.T) {
 	seen := map[string]bool{}
 	var g component.Graph
 	for _, f := range all() {
-		if f.Name == "" || seen[f.Name] || f.Component == "" || f.breaks == nil || f.well == nil {
+		if f.Name == "" || seen[f.Name] || f.Component == "" || f.causes == nil || f.check == nil {
 			t.Errorf("fault %q of %q is not complete, or is there twice", f.Name, f.Component)
 		}
 		seen[f.Name] = true
@@ -43,6 +43,38 @@ func TestAll(t *testing.T) {
 	}
 	if got := Names(In(component.Graph{{About: component.About{Name: "etcd"}}})); strings.Join(got, " ") != "etcd-full" {
 		t.Errorf("a cluster of etcd alone can have %q", got)
+	}
+}
+
+// TestInstances checks on which nodes a fault can be, and that Named finds each instance.
+func TestInstances(t *testing.T) {
+	t.Parallel()
+	c := componenttest.ClusterOf(t, config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}}, &fake.Provider{})
+	g := component.Graph{
+		{About: component.About{Name: "kubelet"}},
+		{About: component.About{Name: "coredns"}},
+		{About: component.About{Name: "etcd"}, Content: component.Content{On: component.ControlPlanes}},
+	}
+	var got []string
+	list := Instances(c, g)
+	for _, i := range list {
+		got = append(got, i.String())
+		if same, ok := Named(list, i.String()); !ok || same.String() != i.String() {
+			t.Errorf("%s is found as %s", i, same)
+		}
+	}
+	want := "kubelet-stopped mkube-control-plane, kubelet-stopped mkube-control-plane2, kubelet-stopped mkube-worker, " +
+		"kubelet-misconfigured mkube-control-plane, kubelet-misconfigured mkube-control-plane2, kubelet-misconfigured mkube-worker, " +
+		"etcd-full mkube-control-plane, etcd-full mkube-control-plane2, dns-knows-another-domain, dns-has-no-pods"
+	if text := strings.Join(got, ", "); text != want {
+		t.Errorf("Instances = %s\nwant %s", text, want)
+	}
+	// Older releases noted a fault without its node.
+	if i, ok := Named(list, "kubelet-stopped"); !ok || i.Node() != "mkube-control-plane" {
+		t.Errorf("kubelet-stopped is found as %s", i)
+	}
+	if i, ok := Named(list, "kubelet-stopped mkube-worker2"); ok {
+		t.Errorf("a fault on a node that does not exist is found as %s", i)
 	}
 }
 
@@ -95,21 +127,20 @@ func TestBroken(t *testing.T) {
 		"well":             {[]func(context.Context) error{func(context.Context) error { return nil }}, nil, 0},
 		"not well":         {[]func(context.Context) error{func(context.Context) error { return no }}, no, 9 * time.Second},
 		"well in a moment": {[]func(context.Context) error{func(context.Context) error { return no }, func(context.Context) error { return nil }}, nil, time.Second},
-		"slow once":        {[]func(context.Context) error{slow, func(context.Context) error { return nil }}, nil, asks + time.Second},
-		"slow, then not":   {[]func(context.Context) error{slow, func(context.Context) error { return no }}, no, asks + time.Second},
-		"never an answer":  {[]func(context.Context) error{slow}, context.DeadlineExceeded, 2*asks + time.Second},
+		"slow once":        {[]func(context.Context) error{slow, func(context.Context) error { return nil }}, nil, checkLimit + time.Second},
+		"slow, then not":   {[]func(context.Context) error{slow, func(context.Context) error { return no }}, no, checkLimit + time.Second},
+		"never an answer":  {[]func(context.Context) error{slow}, context.DeadlineExceeded, 2*checkLimit + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				n, start := 0, time.Now()
-				f := Fault{well: func(ctx context.Context, _ env) error {
+				f := Fault{check: func(ctx context.Context, _ env) error {
 					look := test.looks[min(n, len(test.looks)-1)]
 					n++
 					return look(ctx)
 				}}
-				c := componenttest.ClusterOf(t, config.Cluster{}, &fake.Provider{})
-				if err := f.Broken(t.Context(), c, nil); !errors.Is(err, test.want) || time.Since(start) != test.took {
+				if err := (Instance{Fault: f}).Broken(t.Context()); !errors.Is(err, test.want) || time.Since(start) != test.took {
 					t.Errorf("Broken = %v after %s; want %v after %s", err, time.Since(start), test.want, test.took)
 				}
 			})

@@ -22,9 +22,9 @@ func ofNodes() []Fault {
 				"On the node, ask the runtime: crictl ps.",
 				"It is a service of systemd: systemctl status containerd.",
 			},
-			breaks: script("systemctl stop containerd"), well: works,
+			causes: script("systemctl stop containerd"), check: works,
 			// The kubelet's unit stops together with containerd's.
-			mends: script("systemctl start containerd kubelet"),
+			fixes: script("systemctl start containerd kubelet"),
 		},
 		{
 			Name: "network-missing", Component: names.CNI,
@@ -34,7 +34,7 @@ func ofNodes() []Fault {
 				"The runtime looks for a pod network in a folder: crictl info prints its path.",
 				"/etc/cni/net.d on the node is empty; something was moved to /root.",
 			},
-			breaks: script("mv /etc/cni/net.d/10-mkube.conflist /root/"), well: works,
+			causes: script("mv /etc/cni/net.d/10-mkube.conflist /root/"), check: works,
 		},
 		{
 			Name: "wrong-pod-range", Component: names.CNI,
@@ -44,8 +44,8 @@ func ofNodes() []Fault {
 				"Which program gives a pod its address? The plugin host-local, from the range in its configuration.",
 				"The range in /etc/cni/net.d/10-mkube.conflist is not the node's.",
 			},
-			breaks: script(`sed -i 's/"subnet": "[^"]*"/"subnet": "10.99.0.0\/24"/' /etc/cni/net.d/10-mkube.conflist`),
-			well:   rangeIsTheNodes,
+			causes: script(`sed -i 's/"subnet": "[^"]*"/"subnet": "10.99.0.0\/24"/' /etc/cni/net.d/10-mkube.conflist`),
+			check:  rangeIsTheNodes,
 		},
 	}
 }
@@ -60,7 +60,7 @@ func ofKubelets() []Fault {
 				"Which program reports the status of a node? kubectl describe node shows when the reports stopped.",
 				"It is a systemd service on the node: systemctl status kubelet.",
 			},
-			breaks: script("systemctl stop kubelet"), well: ready,
+			causes: script("systemctl stop kubelet"), check: ready,
 		},
 		{
 			Name: "kubelet-misconfigured", Component: names.Kubelet,
@@ -69,8 +69,8 @@ func ofKubelets() []Fault {
 				"journalctl --unit kubelet on the node shows the reason for each restart.",
 				"/var/lib/kubelet/config.yaml has a field that the kubelet does not know.",
 			},
-			breaks: script("sed -i 's/^clusterDomain:/clusterDomian:/; s/^failSwapOn:.*/failSwapOn: perhaps/' /var/lib/kubelet/config.yaml && systemctl restart kubelet"),
-			well:   ready, mends: and(kubeletFiles, script("systemctl reset-failed kubelet; systemctl restart kubelet")),
+			causes: script("sed -i 's/^clusterDomain:/clusterDomian:/; s/^failSwapOn:.*/failSwapOn: perhaps/' /var/lib/kubelet/config.yaml && systemctl restart kubelet"),
+			check:  ready, fixes: and(kubeletFiles, script("systemctl reset-failed kubelet; systemctl restart kubelet")),
 		},
 		{
 			Name: "kubelet-certificate-expired", Component: names.NodeRegistration,
@@ -80,8 +80,8 @@ func ofKubelets() []Fault {
 				"When does the certificate in /etc/kubernetes/kubelet.conf expire? mkube pki shows it.",
 				"The authority in /etc/kubernetes/pki/ca.crt must issue a new certificate.",
 			},
-			breaks: expireKubelet, well: kubeletIsLetIn,
-			mends: and(anew, script("systemctl restart kubelet")),
+			causes: expireKubelet, check: kubeletIsLetIn,
+			fixes: and(startAgain, script("systemctl restart kubelet")),
 		},
 	}
 }
@@ -97,26 +97,26 @@ func ofTheControlPlane() []Fault {
 				"etcd raises an alarm when its database exceeds its quota: --quota-backend-bytes in its manifest.",
 				"After you free space, you must also disarm the alarm, with etcd's API (/v3/maintenance/alarm).",
 			},
-			breaks: fillEtcd, well: works, mends: emptyEtcd,
+			causes: fillEtcd, check: works, fixes: emptyEtcd,
 		},
 		{
-			Name: "wrong-etcd-address", Component: names.KubeAPIServer,
+			Name: "wrong-etcd-address", Component: names.KubeAPIServer, Redundant: true,
 			Symptom: "kubectl gets no answer: the API server keeps restarting.",
 			Hints: []string{
 				"Which container exits? crictl ps --all on the control plane.",
 				"What is its last log message? crictl logs",
 				"It connects to etcd at a port where nothing listens: see --etcd-servers in its manifest.",
 			},
-			breaks: script("sed -i 's/127.0.0.1:2379/127.0.0.1:2378/' /etc/kubernetes/manifests/kube-apiserver.yaml"), well: answers,
+			causes: script("sed -i 's/127.0.0.1:2379/127.0.0.1:2378/' /etc/kubernetes/manifests/kube-apiserver.yaml"), check: answers,
 		},
 		{
-			Name: "wrong-certificate", Component: names.KubeAPIServer,
+			Name: "wrong-certificate", Component: names.KubeAPIServer, Redundant: true,
 			Symptom: "kubectl refuses to talk to the API server: the server's certificate is for another name.",
 			Hints: []string{
 				"Which names are in the certificate that the API server presents? mkube pki",
 				"/etc/kubernetes/pki/apiserver.crt is for another name and address.",
 			},
-			breaks: wrongCertificate, well: answers, mends: and(anew, restart),
+			causes: wrongCertificate, check: answers, fixes: and(startAgain, restart),
 		},
 	}
 }
@@ -125,24 +125,24 @@ func ofTheControlPlane() []Fault {
 func ofDecisions() []Fault {
 	return []Fault{
 		{
-			Name: "controller-manager-crashes", Component: names.KubeControllerManager,
+			Name: "controller-manager-crashes", Component: names.KubeControllerManager, Redundant: true,
 			Symptom: "A new Deployment gets no pods, and a deleted pod is not replaced.",
 			Hints: []string{
 				"Which component creates ReplicaSets? mkube explain",
 				"Why does it exit? crictl ps --all, then crictl logs, on the control plane.",
 				"A file that one of its flags names does not exist: look at its flags.",
 			},
-			breaks: script("sed -i 's/controller-manager.conf\"/controller-manger.conf\"/' /etc/kubernetes/manifests/kube-controller-manager.yaml"), well: ready,
+			causes: script("sed -i 's/controller-manager.conf\"/controller-manger.conf\"/' /etc/kubernetes/manifests/kube-controller-manager.yaml"), check: ready,
 		},
 		{
-			Name: "scheduler-stopped", Component: names.KubeScheduler,
+			Name: "scheduler-stopped", Component: names.KubeScheduler, Redundant: true,
 			Symptom: "New pods stay Pending, and no event gives a reason.",
 			Hints: []string{
 				"Which component gives a pod its node? mkube explain",
 				"Does it run? crictl ps on the control plane.",
 				"The kubelet runs the manifests in /etc/kubernetes/manifests. Something was moved to /root.",
 			},
-			breaks: script("mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/"), well: ready,
+			causes: script("mv /etc/kubernetes/manifests/kube-scheduler.yaml /root/"), check: ready,
 		},
 		{
 			Name: "scheduler-has-no-rights", Component: names.KubeScheduler,
@@ -152,7 +152,8 @@ func ofDecisions() []Fault {
 				"It is not allowed to do its work. Which object grants the permissions? kubectl get clusterrolebindings",
 				"The ClusterRoleBinding system:kube-scheduler is missing.",
 			},
-			breaks: dropRights, well: rights, mends: grantRights,
+			InAPI:  true,
+			causes: dropRights, check: rights, fixes: grantRights,
 		},
 		{
 			Name: "node-cordoned", Component: names.KubeScheduler,
@@ -161,7 +162,8 @@ func ofDecisions() []Fault {
 				"What do the pod's events report about the nodes? kubectl describe pod",
 				"kubectl get nodes: SchedulingDisabled.",
 			},
-			breaks: cordon(true), well: open, mends: cordon(false),
+			InAPI:  true,
+			causes: cordon(true), check: open, fixes: cordon(false),
 		},
 	}
 }
@@ -176,7 +178,7 @@ func ofServices() []Fault {
 				"A NetworkPolicy is only an object in the API. Which component enforces it on a node? mkube explain",
 				"It is a systemd service: systemctl status kube-network-policies.",
 			},
-			breaks: script("systemctl stop kube-network-policies"), well: ready,
+			causes: script("systemctl stop kube-network-policies"), check: ready,
 		},
 		{
 			Name: "services-lead-nowhere", Component: names.KubeProxy,
@@ -186,7 +188,7 @@ func ofServices() []Fault {
 				"Does it run? crictl ps, on the node.",
 				"Its manifest is not in /etc/kubernetes/manifests: it was moved to /root.",
 			},
-			breaks: script("mv /etc/kubernetes/manifests/kube-proxy.yaml /root/"), well: ready,
+			causes: script("mv /etc/kubernetes/manifests/kube-proxy.yaml /root/"), check: ready,
 		},
 		{
 			Name: "dns-knows-another-domain", Component: names.CoreDNS,
@@ -195,7 +197,8 @@ func ofServices() []Fault {
 				"Which domain does CoreDNS answer for? Its configuration is in a ConfigMap.",
 				"kubectl -n kube-system get configmap coredns -o yaml: compare the domain with the search list of a pod's /etc/resolv.conf.",
 			},
-			breaks: otherDomain, well: works, mends: ownDomain,
+			InAPI:  true,
+			causes: otherDomain, check: works, fixes: ownDomain,
 		},
 		{
 			Name: "dns-has-no-pods", Component: names.CoreDNS,
@@ -204,7 +207,8 @@ func ofServices() []Fault {
 				"Pods send their queries to the Service kube-dns. Which pods does it lead to? kubectl -n kube-system get endpointslices",
 				"The Service's selector does not match the pods' labels.",
 			},
-			breaks: selectNobody, well: works, mends: selectPods,
+			InAPI:  true,
+			causes: selectNobody, check: works, fixes: selectPods,
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/component/apiserver"
 	"github.com/mkube/mkube/pkg/component/kubelet"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
@@ -88,8 +89,9 @@ func restart(ctx context.Context, e env) error {
 	return e.sh(ctx, fmt.Sprintf("crictl ps --quiet --name '^%s$' | xargs -r crictl --timeout 30s stop --timeout 5 >/dev/null", e.component.Name))
 }
 
-// answers checks that the API server answers requests from the host.
-func answers(ctx context.Context, e env) error { return e.API.Check(ctx, "/readyz") }
+// answers checks that the API server on the node answers. It does not use the API of the cluster:
+// with several control planes, another API server would answer.
+func answers(ctx context.Context, e env) error { return apiserver.Answers(ctx, e.node) }
 
 // fillEtcd sets a quota for etcd that its database already exceeds.
 func fillEtcd(ctx context.Context, e env) error {
@@ -97,7 +99,7 @@ func fillEtcd(ctx context.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, shows)
+	ctx, cancel := context.WithTimeout(ctx, effectLimit)
 	defer cancel()
 	// The first write raises the alarm. Before that, etcd restarts, and may not answer.
 	return component.Eventually(ctx, func() error {
@@ -110,10 +112,10 @@ func fillEtcd(ctx context.Context, e env) error {
 
 // emptyEtcd removes the quota, and disarms the alarm when etcd has restarted.
 func emptyEtcd(ctx context.Context, e env) error {
-	if err := anew(ctx, e); err != nil {
+	if err := startAgain(ctx, e); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, shows)
+	ctx, cancel := context.WithTimeout(ctx, effectLimit)
 	defer cancel()
 	return component.Eventually(ctx, func() error {
 		if err := e.sh(ctx, "mkube-etcd alarm disarm"); err != nil {
