@@ -90,7 +90,7 @@ writes to standard output.`,
 	untilFlag(cmd, &o.until, "all components")
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "keep kubectl's current context")
-	f.BoolVar(&o.dryRun, "dry-run", false, "create nothing; print a script that would create the cluster, or for other providers their plan; the script contains private keys")
+	f.BoolVar(&o.dryRun, "dry-run", false, "create nothing; print a script that would create the cluster (for providers other than docker, their plan); the script contains private keys")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd

@@ -37,8 +37,8 @@ By default, diff shows what the last component added.`,
 		},
 	}
 	h.nameFlag(cmd, &name)
-	cmd.Flags().StringVar(&from, "from", "", "component that ends the earlier stage (default: the last but one)")
-	cmd.Flags().StringVar(&to, "to", "", "component that ends the later stage (default: the last component of the cluster)")
+	cmd.Flags().StringVar(&from, "from", "", "last component of the earlier stage (default: the last but one of the cluster)")
+	cmd.Flags().StringVar(&to, "to", "", "last component of the later stage (default: the last one of the cluster)")
 	for _, flag := range []string{"from", "to"} {
 		// This fails only for an unknown flag or a second registration.
 		_ = cmd.RegisterFlagCompletionFunc(flag, completeComponents)

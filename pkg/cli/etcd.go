@@ -20,7 +20,7 @@ const etcdProgram = "mkube-etcd"
 
 func (h host) etcdCommand() *cobra.Command {
 	cmd := group("etcd", "Show what a cluster stores in etcd", h.etcdGetCommand(), h.etcdListCommand(), h.etcdWatchCommand())
-	cmd.Long = `Show what the API server stores in etcd, as it is stored. etcd contains the
+	cmd.Long = `Show the objects that the API server stores in etcd, decoded. etcd contains the
 whole state of a cluster, with one key per object. The commands read etcd on a
 control plane, with the API server's own certificate for etcd, and change
 nothing.

@@ -24,8 +24,8 @@ lesson. Without a component, explain lists all components with their
 responsibilities.
 
 Flags and files are those of the first control plane of a default cluster. The
-load balancer is that of a cluster with several control planes. No cluster is
-needed.`,
+component load-balancer is explained for a cluster with several control planes.
+No cluster is needed.`,
 		Example: `  mkube explain
   mkube explain kube-scheduler`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -31,7 +31,7 @@ func (h host) addNodeCommand() *cobra.Command {
 		Short: "Add a node to a running cluster",
 		Long: `Add a node to a running cluster, wait until the node is Ready, and print its
 name. A control plane also joins etcd. You can add one only to a cluster that
-was created with several control planes: only these have a load balancer.
+was created with several control planes: other clusters have no load balancer.
 
 If the node does not come up, or you press Ctrl-C, add deletes it, unless
 --retain is set.`,

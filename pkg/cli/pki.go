@@ -15,11 +15,11 @@ func (h host) pkiCommand() *cobra.Command {
 		Use:   "pki",
 		Short: "Show the certificates of a cluster",
 		Long: `Show the certificate authorities of a cluster, and every certificate that they
-have signed. For each, it shows the subject, who presents it to whom, the DNS
-names and addresses of a server, the expiry, and the files that contain it,
-including kubeconfigs.
+have signed. For each certificate, pki shows the subject, which client or server
+presents it and to whom, the DNS names and addresses of a server, the expiry,
+and the files that contain it, including kubeconfigs.
 
-A line WARNING marks a problem, such as a certificate that has expired, is
+A line that begins with WARNING marks a problem, such as a certificate that has expired, is
 signed by another authority, or does not match its private key. Private keys are
 compared, but never shown.
 

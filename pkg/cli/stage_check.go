@@ -18,12 +18,12 @@ func (h host) stageCheckCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check that exactly the components up to the stage work",
-		Long: `Test the function of each component: a Deployment gets a ReplicaSet, a pod gets
-a node. The functions of components that are up must work. The functions of
-later components must not work yet. Check leaves nothing behind in the cluster.
+		Short: "Check that the components of this stage work, and no others",
+		Long: `Test what each component does, for example that a Deployment gets a ReplicaSet,
+and that a pod gets a node. The exit code is 0 only if every component that is
+up works, and no later component works yet.
 
-The exit code is 0 only if all of this is true.`,
+Check leaves nothing behind in the cluster.`,
 		Example: `  mkube stage check
   mkube stage check --name blue -o json`,
 		Args: noArgs,

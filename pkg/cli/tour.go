@@ -37,9 +37,9 @@ func (h host) tourCommand() *cobra.Command {
 		Use:   "tour",
 		Short: "Walk through a Kubernetes control plane, one component at a time",
 		Long: `Build a cluster step by step, from a container runtime alone up to a Deployment
-that answers at its DNS name. Each step explains what comes next and why, shows
-a command (press Enter to run it) and its output, and checks the result. You can
-type commands of your own at any time.
+whose Service answers at its DNS name. Each step explains what comes next and
+why, shows a command (press Enter to run it) and its output, and checks the
+result. You can type commands of your own at any time.
 
 You can leave the tour at any time, and continue it later with mkube tour. The
 cluster is called "tour"; mkube delete cluster --name tour ends the tour for

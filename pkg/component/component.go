@@ -24,7 +24,7 @@ import (
 //		},
 //		Content: component.Content{
 //			On:       component.ControlPlanes, // without it: every Kubernetes node
-//			Files:    files,                   // returns its kubeconfig, which starts nothing
+//			Files:    files,                   // returns its kubeconfig
 //			Manifest: staticPod,               // returns its static pod, which the kubelet starts
 //		},
 //		Lifecycle: component.Lifecycle{
@@ -41,71 +41,71 @@ type Component struct {
 	Lifecycle
 }
 
-// About is what a component is.
+// About describes a component to people.
 type About struct {
-	// Name is its name in Kubernetes, such as "kube-apiserver".
+	// Name is the name of the component in Kubernetes, such as "kube-apiserver".
 	Name string
-	// Short is its responsibility, in one line.
+	// Short is what the component does, in one line.
 	Short string
-	// Lesson explains it to a learner, in Markdown.
+	// Lesson explains the component to a learner, in Markdown.
 	Lesson string
-	// Flags returns the flags of its process on a node, each with a reason. If unset, it
-	// has no flags, or is no process.
+	// Flags returns the flags of the component's process on a node, each with a reason. If unset,
+	// the component has no flags, or is not a process.
 	Flags func(*cluster.Cluster, provider.Node) []Flag
-	// Ports lists the ports that it listens on.
+	// Ports lists the ports that the component listens on.
 	Ports []Port
-	// Effect is what works in a cluster because of it.
+	// Effect is what works in a cluster because of the component.
 	Effect Effect
 }
 
 // Content is what a component puts on its nodes and into the API.
 type Content struct {
-	// On returns the nodes that it runs on. If unset, it runs on all Kubernetes nodes.
+	// On returns the nodes that the component runs on. If unset, these are all Kubernetes nodes.
 	On func(*cluster.Cluster) []provider.Node
-	// Files returns the files that a node must have before it starts. Writing them
-	// starts nothing. A file replaces a file of an earlier component with the same
-	// path. Files does no I/O and returns the same each time. If unset, it has no files.
+	// Files returns the files that a node needs before the component starts there. Writing them
+	// starts nothing. A file replaces a file of an earlier component with the same path. Files does
+	// no I/O, and always returns the same files. If unset, the component has no files.
 	Files func(*cluster.Cluster, provider.Node) ([]provider.File, error)
-	// Manifest returns the file that starts it on a node, immediately and at each boot: its
-	// static pod, or the file that its unit waits for. Manifest does no I/O. If unset, no
-	// file starts it.
+	// Manifest returns the file that makes the component start on a node, immediately and at each
+	// boot. It is the manifest of a static pod, or a file that the unit of the component waits for.
+	// Manifest does no I/O. If unset, no file starts the component.
 	Manifest func(*cluster.Cluster, provider.Node) (provider.File, error)
-	// Objects returns its objects in the API, as YAML documents. They are created before
-	// it starts. If unset, it has none.
+	// Objects returns the component's objects in the API, as YAML documents. mkube creates them
+	// before it starts the component. If unset, there are none.
 	Objects func(*cluster.Cluster) ([]byte, error)
-	// Data lists its data directories on its nodes. Down deletes them.
+	// Data lists the data directories of the component on its nodes. Down deletes them.
 	Data []string
 }
 
 // Lifecycle is how a component starts, becomes ready and stops.
 type Lifecycle struct {
-	// DependsOn lists the components that it waits for. UntilServing and UntilReady require that
-	// the cluster has the component. BeforeReady does not.
+	// DependsOn lists the components that this one waits for. UntilServing and UntilReady require
+	// that the cluster has the dependency. BeforeReady does not.
 	DependsOn []Dependency
-	// If Background is set, create does not wait until the component is ready. Pods that use it
-	// wait by themselves, as a pod waits for its volume.
+	// If Background is set, create does not wait until the component is ready. Pods that use the
+	// component wait by themselves, as a pod waits for its volume.
 	Background bool
-	// Unit is its systemd unit. If empty, it runs as a container of the same name in the
-	// namespace kube-system, or it is no process at all.
+	// Unit is the systemd unit of the component. If empty, the component runs as a container of the
+	// same name in the namespace kube-system, or is not a process.
 	Unit string
-	// AtBoot is set if its unit starts when the node boots, without mkube.
+	// AtBoot is set if the unit starts when the node boots, without mkube.
 	AtBoot bool
-	// Neighbors is set if its files on a node, or what Start does, depend on the other
-	// nodes. When the nodes of the cluster change, the files are written again and Start is
-	// called again. A running static pod is not restarted.
+	// Neighbors is set if the files of the component on a node, or what Start does, depend on the
+	// other nodes. When the nodes of the cluster change, mkube writes the files and calls Start
+	// again. It does not restart a running static pod.
 	Neighbors bool
-	// Start starts it on a node. It may be called again after it has started. If unset,
-	// Files or Manifest start it.
+	// Start starts the component on a node. mkube may call Start again when the component runs. If
+	// unset, Files or Manifest start the component.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
 	// Serves returns nil when the component on a node accepts requests, which can be before it is
 	// ready. UntilServing waits for it. If unset, UntilServing waits for Ready.
 	Serves func(context.Context, *cluster.Cluster, provider.Node) error
-	// Ready returns nil once it does all its work on a node, and otherwise the reason
-	// why it does not yet.
+	// Ready returns nil if the component does all its work on a node. Otherwise, it returns the
+	// reason.
 	Ready func(context.Context, *cluster.Cluster, provider.Node) error
-	// Stop undoes on a node what Start did, and removes what the component leaves behind. It
-	// is called after the unit has ended or the static pod is gone, and after the files are
-	// removed. If unset, there is nothing to undo.
+	// Stop undoes on a node what Start did, and removes what the component leaves behind. Down calls
+	// it when the unit or the static pod has ended and the files are removed. If unset, there is
+	// nothing to undo.
 	Stop func(context.Context, *cluster.Cluster, provider.Node) error
 }
 
@@ -166,8 +166,8 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 // ControlPlanes returns the control planes: it is the On of components that run only there.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// RenderFiles returns the component's files on a node without its manifest. Writing them starts
-// nothing.
+// RenderFiles returns the files of the component on a node, except the manifest. Writing them
+// starts nothing.
 func (c Component) RenderFiles(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if c.Files == nil {
 		return nil, nil

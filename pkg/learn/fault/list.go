@@ -16,9 +16,9 @@ func ofNodes() []Fault {
 	return []Fault{
 		{
 			Name: "runtime-stopped", Component: names.Containerd,
-			Symptom: "What runs goes on running, but no container starts any more, and the node becomes NotReady.",
+			Symptom: "Containers that run keep running, but no new one starts, and the node becomes NotReady.",
 			Hints: []string{
-				"kubectl describe node says who is not heard from.",
+				"The conditions in kubectl describe node show which program sends no reports.",
 				"On the node, ask the runtime: crictl ps.",
 				"It is a service of systemd: systemctl status containerd.",
 			},

@@ -139,8 +139,8 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o bootst
 	return names, nil
 }
 
-// following returns the components after the stage of a cluster, up to and including until, or
-// only the next one if until is "".
+// following returns the components of a cluster that are not up yet, to the one with the name in
+// until. If until is "", it returns only the next one.
 func following(c *cluster.Cluster, until string) (component.Graph, error) {
 	all := bootstrap.Components(c.Config)
 	there := len(bootstrap.Built(c))

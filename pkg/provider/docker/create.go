@@ -102,8 +102,8 @@ func buildCommand(image string) string {
 // nodeImage is what mkube knows about a node image.
 type nodeImage struct {
 	versions provider.Versions
-	// parts is the folder on the daemon's host with the parts of the image, "" if it is best
-	// to read them through the image.
+	// parts is the folder on the daemon's host with the parts of the image. It is "" if nodes read
+	// the parts through the image, see partsFolder.
 	parts string
 }
 
@@ -139,7 +139,7 @@ func (p *Provider) boot(ctx context.Context, cfg config.Cluster, i int, n *node,
 	for attempt := 1; err != nil && attempt < bootAttempts; attempt++ {
 		switch {
 		case len(granted.missing) == 0 && strings.Contains(err.Error(), "unable to apply caps"):
-			granted = withoutSysResource() // mkube could not read the daemon's limits before
+			granted = withoutSysResource() // privilegesOf could not read what the daemon lacks
 		case n.free.lost(err):
 		default:
 			return fmt.Errorf("booting %s: %w", n.name, explain(err))
@@ -241,8 +241,8 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 		Mounts:       mounts,
 		// The kubelet's cgroups must not mix with the host's.
 		CgroupnsMode: container.CgroupnsModePrivate,
-		// A node restarts with its daemon, as kind's nodes do. It restarts only once, so that
-		// a node that cannot boot does not try forever.
+		// A node restarts with its daemon, as kind's nodes do. After a failed boot, Docker tries
+		// only once more, so that a node that cannot boot does not try forever.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyOnFailure, MaximumRetryCount: 1},
 		Binds:         []string{"/lib/modules:/lib/modules:ro"},
 	}
@@ -250,7 +250,8 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	host.NanoCPUs, host.Memory = limits.MilliCPUs()*1e6, limits.MemoryBytes()
 	host.MemorySwap = host.Memory // the sum of memory and swap: no swap
 	if n.attached != nil && n.attached.IPv6Address != "" {
-		// Docker disables IPv6 in a container if its other networks have no IPv6.
+		// Docker disables IPv6 in a container by default, and enables it only for an interface with
+		// an IPv6 address. Pods need it on all interfaces.
 		host.Sysctls = map[string]string{"net.ipv6.conf.all.disable_ipv6": "0", "net.ipv6.conf.all.forwarding": "1"}
 	}
 	granted.apply(host)
