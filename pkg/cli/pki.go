@@ -19,9 +19,9 @@ have signed. For each certificate, pki shows the subject, which client or server
 presents it and to whom, the DNS names and addresses of a server, the expiry,
 and the files that contain it, including kubeconfigs.
 
-A line that begins with WARNING marks a problem, such as a certificate that has expired, is
-signed by another authority, or does not match its private key. Private keys are
-compared, but never shown.
+A line that begins with WARNING marks a problem, such as a certificate that has
+expired, is signed by another authority, or does not match its private key.
+Private keys are compared, but never shown.
 
 mkube reads the files of the nodes and contacts no component. This works even if
 the API server is down, for example because of a certificate.`,
