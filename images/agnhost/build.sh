@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: PROGRAMS=FOLDER KUBERNETES=FOLDER images/agnhost/build.sh FILE
-# Writes the layer of the conformance suite's agnhost to FILE, a tar archive: its
-# program out of PROGRAMS, the certificate that its servers use out of Kubernetes'
-# sources, and in rootfs/ the user who is in a group of the image's own.
+# Writes the layer of the conformance suite's image agnhost to FILE, a tar archive. The layer has
+# the program agnhost from PROGRAMS, the certificate and key of its servers from the Kubernetes
+# sources, and the files of rootfs/: they define a user and a group with this user as a member.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }

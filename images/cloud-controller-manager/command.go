@@ -1,5 +1,5 @@
-// Package cloudcontrollermanager is mkube's cloud controller manager: the cloud
-// controllers of Kubernetes' own library over mkube as a cloud, and on each node a
+// Package cloudcontrollermanager is mkube's cloud controller manager. It runs the cloud controllers
+// of the Kubernetes library k8s.io/cloud-provider with mkube as the cloud. On each node, it runs a
 // speaker, which holds addresses of Services.
 package cloudcontrollermanager
 
@@ -24,14 +24,15 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/link"
 )
 
-// NewCommand is the program cloud-controller-manager: the controllers, and the speaker of
-// this node beside them. With the word speaker it is the speaker alone.
+// NewCommand returns the command cloud-controller-manager. It runs the controllers and the speaker of
+// this node. Its subcommand speaker runs only the speaker.
 func NewCommand() *cobra.Command {
 	o, err := options.NewCloudControllerManagerOptions()
-	if err != nil { // the library's own defaults are wrong
-		klog.Fatalf("Making the options: %v", err)
+	if err != nil { // only if the defaults of the library are invalid
+		klog.Fatalf("Creating the options: %v", err)
 	}
-	// There are no webhooks, and a certificate for them would be made at each start.
+	// There are no webhooks. With these two options set, the library would generate a certificate for
+	// webhooks at each start.
 	o.Webhook, o.WebhookServing = nil, nil
 	n := new(node)
 	flags := cliflag.NamedFlagSets{}
@@ -53,12 +54,12 @@ func NewCommand() *cobra.Command {
 	return cmd
 }
 
-// speakerCommand is for nodes that are no control planes.
+// speakerCommand returns the command speaker, for nodes that are not control planes.
 func speakerCommand() *cobra.Command {
 	n := new(node)
 	cmd := &cobra.Command{
 		Use:   "speaker",
-		Short: "Hold addresses of Services on this node, as agreed with the others",
+		Short: "Hold the addresses of Services that are assigned to this node",
 		Args:  cobra.NoArgs,
 		RunE:  func(*cobra.Command, []string) error { return together(n.speak) },
 	}
@@ -67,7 +68,8 @@ func speakerCommand() *cobra.Command {
 	return cmd
 }
 
-// controllers are the library's but the one for routes, which the cloud has not.
+// controllers returns the controllers of the library, except the one for routes, because the cloud has
+// no routes.
 func controllers() map[string]app.ControllerInitFuncConstructor {
 	list := map[string]app.ControllerInitFuncConstructor{}
 	for _, name := range []string{names.CloudNodeController, names.CloudNodeLifecycleController, names.ServiceLBController} {
@@ -76,7 +78,7 @@ func controllers() map[string]app.ControllerInitFuncConstructor {
 	return list
 }
 
-// cloud is asked for when the flags are parsed.
+// cloud returns the cloud. The library calls it after it has parsed the flags.
 func (n *node) cloud(c *config.CompletedConfig) cloudprovider.Interface {
 	if name := c.ComponentConfig.KubeCloudShared.CloudProvider.Name; name != cloud.Name {
 		klog.Fatalf("There is no cloud provider %q here: --cloud-provider must be %s", name, cloud.Name)
@@ -96,8 +98,8 @@ func (n *node) link() (*link.Link, error) {
 	return link.Find(address)
 }
 
-// together runs parts until the first one ends, or the program is told to. All of them
-// have ended when it returns.
+// together runs parts concurrently until the first one ends, or until SIGTERM or SIGINT. It returns
+// when all parts have ended, with the errors of all parts.
 func together(parts ...func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -27,10 +27,10 @@ type node struct {
 func (n *node) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&n.name, "node-name", "", "The name of this program's node.")
 	fs.StringVar(&n.ip, "node-ip", "", "The address of this program's node on the cluster's network.")
-	fs.StringVar(&n.health, "health-address", "127.0.0.1:10258", "Where /healthz and /metrics are served by plain HTTP.")
+	fs.StringVar(&n.health, "health-address", "127.0.0.1:10258", "The address that serves /healthz and /metrics over plain HTTP.")
 }
 
-// speak runs the node's speaker, and the health endpoint once it knows the cluster.
+// speak runs the node's speaker. It serves the health endpoint once the speaker knows the cluster.
 func (n *node) speak(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -46,7 +46,7 @@ func (n *node) speak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	air, err := heartbeat.Listen(ctx, netip.MustParseAddr(n.ip)) // parsed before, by link
+	air, err := heartbeat.Listen(ctx, netip.MustParseAddr(n.ip)) // n.link has parsed it already
 	if err != nil {
 		return err
 	}
@@ -63,8 +63,8 @@ func (n *node) speak(ctx context.Context) error {
 	return errors.Join(err, unhealthy())
 }
 
-// serveHealth serves until the context ends. The function that it returns waits for the
-// end, and says why it came earlier if it did.
+// serveHealth serves the health endpoint until the context ends. The function ended waits for the end
+// of the server. It returns an error if the server ended before the context.
 func (n *node) serveHealth(ctx context.Context) (ended func() error, err error) {
 	l, err := net.Listen("tcp", n.health)
 	if err != nil {

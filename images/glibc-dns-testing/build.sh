@@ -1,15 +1,16 @@
 #!/bin/sh
 # usage: images/glibc-dns-testing/build.sh FILE
-# Writes the root file system of the conformance suite's glibc-dns-testing to FILE, a
-# tar archive: a Debian with what looks up names and speaks to networks, and busybox
-# for the rest. agnhost begins with it.
+# Writes the root file system of the conformance suite's image glibc-dns-testing to FILE, a tar
+# archive. It has Debian's tools for name lookups and networks, and busybox for all other tools. The
+# image agnhost is built on top of it.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }
 rootfs=$(cd "$(dirname "$0")" && pwd)/rootfs
 
-# The variant unpacks packages and runs none of their scripts, so what these would
-# link is linked here. The shell is bash for the reason that images/busybox has.
+# The variant extract unpacks packages without running their scripts, so the hooks create the links
+# that the scripts would create. sh is bash, which passes on all environment variables, see
+# images/busybox/build.sh.
 mmdebstrap --quiet --variant=extract --format=tar \
   --include=bash,bind9-dnsutils,busybox-static,curl,hostname,iperf,iproute2,libc-bin,netcat-openbsd,socat,util-linux \
   --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \

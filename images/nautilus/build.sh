@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: KUBERNETES=FOLDER images/nautilus/build.sh FILE
-# Writes the layer of the conformance suite's nautilus to FILE, a tar archive: what its
-# web server serves, out of Kubernetes' sources.
+# Writes the layer of the conformance suite's image nautilus to FILE, a tar archive. The layer has
+# the files that its web server serves, from the Kubernetes sources.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }

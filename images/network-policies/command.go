@@ -1,7 +1,7 @@
-// Package networkpolicies enforces NetworkPolicies on a node. What a policy says of a
-// packet is decided by kube-network-policies, the project of Kubernetes' SIG Network;
-// here is how packets get there. That project's own way needs nftables' queue, which
-// not every kernel has; this one is iptables' NFQUEUE, which far more have.
+// Package networkpolicies enforces NetworkPolicies on a node. The library kube-network-policies, a
+// project of Kubernetes SIG Network, decides whether policies allow a packet. This package passes the
+// packets to the library. It uses the NFQUEUE target of iptables, which far more kernels support than
+// the queue statement of nftables, which the program of that project uses.
 //
 // See https://kubernetes.io/docs/concepts/services-networking/network-policies/ and
 // https://github.com/kubernetes-sigs/kube-network-policies.
@@ -31,8 +31,8 @@ type options struct {
 	kubeconfig, node, healthAddress string
 }
 
-// NewCommand is the program's command. It runs until it is told to end by SIGTERM or
-// SIGINT; its rules then stay, and let everything pass.
+// NewCommand returns the command kube-network-policies. It runs until it receives SIGTERM or SIGINT.
+// Its iptables rules remain after that, and accept all packets.
 func NewCommand() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
@@ -44,9 +44,9 @@ func NewCommand() *cobra.Command {
 			return o.run(ctx)
 		},
 	}
-	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "the API server, and who the program is to it")
+	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "path of the kubeconfig with the API server and the credentials of this program")
 	cmd.Flags().StringVar(&o.node, "hostname-override", "", "the name of this node")
-	cmd.Flags().StringVar(&o.healthAddress, "healthz-bind-address", "127.0.0.1:10262", "where /healthz is served: 200 once the policies are known and packets are looked at")
+	cmd.Flags().StringVar(&o.healthAddress, "healthz-bind-address", "127.0.0.1:10262", "address that serves /healthz, which returns 200 once the policies are known and packets are checked")
 	verbosity := flag.NewFlagSet("", flag.ContinueOnError)
 	klog.InitFlags(verbosity)
 	cmd.Flags().AddGoFlagSet(verbosity)
@@ -62,7 +62,7 @@ func (o options) run(ctx context.Context) error {
 	engine.SetDataplaneSyncCallbacks(func() {
 		select {
 		case changed <- struct{}{}:
-		default: // one is due already
+		default: // an update is already pending
 		}
 	})
 	start()
@@ -77,7 +77,8 @@ func (o options) run(ctx context.Context) error {
 	return divert(ctx, engine, changed)
 }
 
-// engine decides about packets. It knows nothing before start.
+// engine returns the policy engine, which decides about packets. The engine has no policies, pods and
+// namespaces until start is called, which starts to watch them until ctx ends.
 func (o options) engine(ctx context.Context) (engine *networkpolicy.PolicyEngine, start func(), err error) {
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
@@ -103,7 +104,8 @@ func (o options) engine(ctx context.Context) (engine *networkpolicy.PolicyEngine
 	return networkpolicy.NewPolicyEngine(known, []api.PolicyEvaluator{standard}), func() { factory.Start(ctx.Done()) }, nil
 }
 
-// withoutManagedFields saves the memory of what no policy looks at.
+// withoutManagedFields removes metadata.managedFields from an object to save memory. Policies do not
+// depend on it.
 func withoutManagedFields(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
 		accessor.SetManagedFields(nil)

@@ -33,15 +33,15 @@ func TestRules(t *testing.T) {
 	}
 }
 
-type judgement struct {
+type fakeEvaluator struct {
 	allowed bool
 	err     error
 	asked   *network.Packet
 }
 
-func (j *judgement) EvaluatePacket(_ context.Context, p *network.Packet) (bool, error) {
-	j.asked = p
-	return j.allowed, j.err
+func (e *fakeEvaluator) EvaluatePacket(_ context.Context, p *network.Packet) (bool, error) {
+	e.asked = p
+	return e.allowed, e.err
 }
 
 // syn is the first packet of a TCP connection, from 10.244.0.3 to port 80 of 10.244.0.7.
@@ -53,20 +53,20 @@ var syn = []byte{
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name    string
-		judge   judgement
-		payload []byte
-		want    int
+		name      string
+		evaluator fakeEvaluator
+		payload   []byte
+		want      int
 	}{
-		{"allowed", judgement{allowed: true}, syn, nfqueue.NfAccept},
-		{"denied", judgement{}, syn, nfqueue.NfDrop},
-		{"not known", judgement{err: errors.New("no")}, syn, nfqueue.NfDrop},
-		{"no packet at all", judgement{}, []byte{1, 2, 3}, nfqueue.NfAccept},
+		{"allowed", fakeEvaluator{allowed: true}, syn, nfqueue.NfAccept},
+		{"denied", fakeEvaluator{}, syn, nfqueue.NfDrop},
+		{"not known", fakeEvaluator{err: errors.New("no")}, syn, nfqueue.NfDrop},
+		{"no packet at all", fakeEvaluator{}, []byte{1, 2, 3}, nfqueue.NfAccept},
 	} {
-		if got := verdict(t.Context(), &test.judge, test.payload); got != test.want {
+		if got := verdict(t.Context(), &test.evaluator, test.payload); got != test.want {
 			t.Errorf("%s: verdict %d, want %d", test.name, got, test.want)
 		}
-		if p := test.judge.asked; p != nil && (p.DstPort != 80 || p.SrcIP.String() != "10.244.0.3") {
+		if p := test.evaluator.asked; p != nil && (p.DstPort != 80 || p.SrcIP.String() != "10.244.0.3") {
 			t.Errorf("%s: asked about %s port %d", test.name, p.SrcIP, p.DstPort)
 		}
 	}

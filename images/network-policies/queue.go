@@ -11,22 +11,22 @@ import (
 	"sigs.k8s.io/kube-network-policies/pkg/network"
 )
 
-// queueNumber is the netfilter queue, one of those that no other program is known for.
+// queueNumber is the number of the netfilter queue. No other program is known to use this number.
 const queueNumber = 102
 
-// A judge says whether a packet may pass.
-type judge interface {
+// An evaluator decides whether policies allow a packet. EvaluatePacket returns true if they do.
+type evaluator interface {
 	EvaluatePacket(ctx context.Context, packet *network.Packet) (bool, error)
 }
 
-// listen answers for every packet of the queue until ctx ends or the queue is closed.
-func listen(ctx context.Context, j judge) (*nfqueue.Nfqueue, error) {
+// listen sets a verdict for each packet of the queue until ctx ends or the queue is closed.
+func listen(ctx context.Context, e evaluator) (*nfqueue.Nfqueue, error) {
 	queue, err := nfqueue.Open(&nfqueue.Config{
 		NfQueue: queueNumber,
-		// Without it the kernel would cut large packets up first; when the queue is full,
-		// packets pass.
+		// With NfQaCfgFlagGSO, the kernel does not segment large packets before it queues them. With
+		// NfQaCfgFlagFailOpen, the kernel accepts packets while the queue is full.
 		Flags:        nfqueue.NfQaCfgFlagGSO | nfqueue.NfQaCfgFlagFailOpen,
-		MaxPacketLen: 128, // headers
+		MaxPacketLen: 128, // enough for the headers
 		MaxQueueLen:  1024,
 		Copymode:     nfqueue.NfQnlCopyPacket,
 		WriteTimeout: 100 * time.Millisecond,
@@ -38,14 +38,14 @@ func listen(ctx context.Context, j judge) (*nfqueue.Nfqueue, error) {
 		if a.PacketID == nil || a.Payload == nil {
 			return 0
 		}
-		if err := queue.SetVerdict(*a.PacketID, verdict(ctx, j, *a.Payload)); err != nil {
-			klog.ErrorS(err, "Could not answer for a packet")
+		if err := queue.SetVerdict(*a.PacketID, verdict(ctx, e, *a.Payload)); err != nil {
+			klog.ErrorS(err, "Failed to set the verdict for a packet")
 		}
 		return 0
 	}
 	err = queue.RegisterWithErrorFunc(ctx, handle, func(err error) int {
 		if op := (*netlink.OpError)(nil); ctx.Err() == nil && !(errors.As(err, &op) && (op.Timeout() || op.Temporary())) {
-			klog.ErrorS(err, "Could not receive a packet")
+			klog.ErrorS(err, "Failed to receive a packet")
 		}
 		return 0
 	})
@@ -55,15 +55,16 @@ func listen(ctx context.Context, j judge) (*nfqueue.Nfqueue, error) {
 	return queue, nil
 }
 
-// verdict lets pass what no policy can speak of: policies are about TCP, UDP and SCTP.
-func verdict(ctx context.Context, j judge, payload []byte) int {
+// verdict returns the netfilter verdict for a packet. It accepts packets that it cannot parse, for
+// example because the header is truncated.
+func verdict(ctx context.Context, e evaluator, payload []byte) int {
 	packet, err := network.ParsePacket(payload)
 	if err != nil {
 		return nfqueue.NfAccept
 	}
-	allowed, err := j.EvaluatePacket(ctx, &packet)
+	allowed, err := e.EvaluatePacket(ctx, &packet)
 	if err != nil {
-		klog.ErrorS(err, "Could not judge a packet", "packet", packet)
+		klog.ErrorS(err, "Failed to evaluate a packet", "packet", packet)
 	}
 	if allowed {
 		return nfqueue.NfAccept

@@ -12,18 +12,18 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// A source knows the addresses of the node's pods that policies select.
+// A source returns the addresses of the node's pods that policies select.
 type source interface {
 	GetManagedIPs(ctx context.Context) (ips []netip.Addr, all bool, err error)
 }
 
-// again is when rules that could not be written are tried anew, and how long changes
-// may wait for others to come with them.
+// again is the pause before a failed write of the rules is repeated. together is the delay after a
+// change, so that the changes of this time are written together.
 const again, together = time.Second, 50 * time.Millisecond
 
-// divert keeps the node's rules as the policies are, until ctx ends.
+// divert updates the node's iptables rules after each change of the policies, until ctx ends.
 func divert(ctx context.Context, s source, changed <-chan struct{}) error {
-	retry := time.After(0) // and the first time
+	retry := time.After(0) // write the rules for the first time
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,7 +34,7 @@ func divert(ctx context.Context, s source, changed <-chan struct{}) error {
 		}
 		retry = nil
 		if err := write(ctx, s); err != nil {
-			klog.ErrorS(err, "Could not write the rules")
+			klog.ErrorS(err, "Failed to write the iptables rules")
 			retry = time.After(again)
 		}
 	}
@@ -59,14 +59,15 @@ func write(ctx context.Context, s source) error {
 	return nil
 }
 
-// chain is where the rules are, called from FORWARD of the table mangle: what a Service
-// leads to is known there, and who asks for it is still seen. What the node itself
-// sends to its pods, such as probes, does not come by.
+// chain is the chain of the rules. FORWARD of the table mangle jumps to it. There, a packet to a
+// Service already has the address of the endpoint as its destination, and still has the address of
+// the client as its source. Packets that the node itself sends to its pods, for example probes, do
+// not pass through FORWARD.
 const chain = "MKUBE-POLICIES"
 
-// rules are those of one family, as iptables-restore reads them: the first packet of a
-// connection from or to a pod that a policy selects is asked about. While nobody
-// listens, packets pass.
+// rules returns the rules of one IP family in the format of iptables-restore. They send the first
+// packet of each connection from or to the addresses ips to the queue, or of all connections if all
+// is set. While no program listens on the queue, the kernel accepts the packets.
 func rules(ips []netip.Addr, all, six bool) string {
 	const queue = " -m conntrack --ctstate NEW -j NFQUEUE --queue-num %d --queue-bypass\n"
 	var b strings.Builder
@@ -87,14 +88,14 @@ func rules(ips []netip.Addr, all, six bool) string {
 	return b.String()
 }
 
-// restore replaces the chain, at once.
+// restore replaces the rules of the chain in one transaction.
 func restore(ctx context.Context, iptables, rules string) error {
 	cmd := exec.CommandContext(ctx, iptables+"-restore", "--wait", "--noflush")
 	cmd.Stdin = strings.NewReader(rules)
 	return run(cmd)
 }
 
-// hook calls the chain, if nothing does yet.
+// hook adds a jump from FORWARD to the chain, unless there is one.
 func hook(ctx context.Context, iptables string) error {
 	args := []string{"--wait", "--table", "mangle", "--check", "FORWARD", "--jump", chain}
 	if run(exec.CommandContext(ctx, iptables, args...)) == nil {

@@ -1,21 +1,21 @@
 #!/bin/sh
 # usage: images/nginx/build.sh FILE
-# Writes the root file system of a small web server to FILE, a tar archive: Debian's
-# nginx with its libraries, curl and busybox for whoever looks around, and what is in rootfs/
-# beside this script. docker import makes an image of it:
+# Writes the root file system of a small web server to FILE, a tar archive. It has Debian's nginx
+# with its libraries, curl and busybox for interactive use, and the files of the folder rootfs/ next
+# to this script. docker import creates an image from FILE:
 #
 #   docker import --change 'CMD ["nginx", "-g", "daemon off;"]' --change 'EXPOSE 80' FILE NAME
 #
-# It needs mmdebstrap, as the node image does, and takes some 15 seconds.
+# This script needs mmdebstrap, as the build of the node image does. It takes about 15 seconds.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }
 rootfs=$(cd "$(dirname "$0")" && pwd)/rootfs
-new=$(dirname "$1")/.$(basename "$1").$$ # FILE appears whole or not at all
+new=$(dirname "$1")/.$(basename "$1").$$ # a failure leaves no partial FILE
 trap 'rm -f "$new" "$new.log"' EXIT
 trap 'exit 130' INT TERM
 
-# The variant unpacks packages and runs none of their scripts: there is no shell yet.
+# The variant extract unpacks packages without running their scripts, because there is no shell yet.
 mmdebstrap --quiet --variant=extract --format=tar --include=nginx,busybox-static,curl \
   --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
   --extract-hook='cd "$1"/usr && rm -rf lib/*/gconv share/doc share/locale share/man share/perl5' \

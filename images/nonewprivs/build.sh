@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: PROGRAMS=FOLDER images/nonewprivs/build.sh FILE
-# Writes the layer of the conformance suite's nonewprivs to FILE, a tar archive: a
-# program with the bit that makes whoever runs it root.
+# Writes the layer of the conformance suite's image nonewprivs to FILE, a tar archive. The layer has
+# a program with the setuid and setgid bits, so that it runs as root for every user.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }

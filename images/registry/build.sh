@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: images/registry/build.sh FILE
-# Writes the root file system of a small image registry to FILE, a tar archive: the
-# program that go.mod beside this script pins. docker import makes an image of it:
+# Writes the root file system of a small image registry to FILE, a tar archive. It has crane, in the
+# version that go.mod next to this script pins. docker import creates an image from FILE:
 #
 #   docker import --change 'CMD ["/crane", "registry", "serve", "--address", ":5000"]' FILE NAME
 set -eu

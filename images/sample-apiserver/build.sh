@@ -1,6 +1,6 @@
 #!/bin/sh
 # usage: PROGRAMS=FOLDER images/sample-apiserver/build.sh FILE
-# Writes the layer of the conformance suite's sample-apiserver to FILE, a tar archive.
+# Writes the layer of the conformance suite's image sample-apiserver to FILE, a tar archive.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }

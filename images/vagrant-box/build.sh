@@ -1,25 +1,26 @@
 #!/bin/sh
 # usage: images/vagrant-box/build.sh FILE
-# Writes a Vagrant box for libvirt to FILE: Debian with what Vagrant wants of a machine
-# and with the packages of the node image's base. vagrant box add --name NAME FILE
-# makes it known. It is for tests: its key and passwords are those that everybody knows.
+# Writes a Vagrant box for libvirt to FILE. The box is Debian with the user and SSH access that
+# Vagrant requires, and with the packages of the node image's base. To register the box, run
+# vagrant box add --name NAME FILE. The box is only for tests, because its SSH key and passwords are
+# publicly known.
 #
-# It needs root, mmdebstrap, e2fsprogs, qemu-utils and vagrant, and takes two minutes.
+# This script needs root, mmdebstrap, e2fsprogs, qemu-utils and vagrant. It takes two minutes.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FILE" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 target=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-work=$(mktemp -d "$target.XXXXXX") # on the disk that has room for it
+work=$(mktemp -d "$target.XXXXXX") # on the disk of FILE, which has enough space
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# The machine's own packages, and those that a node of any kind has.
+# The packages that only a virtual machine needs, and the packages that all kinds of nodes have.
 packages=systemd-sysv,udev,dbus,openssh-server,sudo,ifupdown,isc-dhcp-client,linux-image-cloud-amd64
 packages=$packages,$(sed -n 's/^[a-z].*/&/p' "$here/../../node-image/packages.txt" | paste -s -d , -)
 key=$(ls /usr/share/rubygems-integration/all/gems/vagrant-*/keys/vagrant.pub | head -n 1)
 
-# The initramfs holds what finds the disk, and nothing for other machines.
+# The initramfs has only the modules that are needed to find the disk, and none for other hardware.
 mmdebstrap --quiet --variant=minbase --mode=root --format=directory --include="$packages" \
   --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -40,8 +41,8 @@ printf 'auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n' >"$r
 echo mkube >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 mkube\n' >"$root/etc/hosts"
 echo '/dev/vda / ext4 defaults,noatime 0 1' >"$root/etc/fstab"
-echo uninitialized >"$root/etc/machine-id" # each machine makes its own
-# An emulated processor is slow: nothing runs that a test has no use for.
+echo uninitialized >"$root/etc/machine-id" # each machine generates its own ID
+# An emulated processor is slow, so units that no test needs are masked.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
   fstrim.timer getty@tty1.service haproxy.service serial-getty@ttyS0.service systemd-networkd.service \
   systemd-pstore.service systemd-timesyncd.service; do
@@ -58,4 +59,4 @@ mke2fs -q -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1 -d "$root" "$wo
 qemu-img convert -f raw -O qcow2 "$work/disk" "$box/box.img"
 echo '{"provider": "libvirt", "format": "qcow2", "virtual_size": 8}' >"$box/metadata.json"
 tar -C "$box" --use-compress-program='gzip -1' -cf "$work/new" metadata.json Vagrantfile box.img vmlinuz initrd.img
-mv "$work/new" "$target" # whole or not at all
+mv "$work/new" "$target" # a failure leaves no partial FILE

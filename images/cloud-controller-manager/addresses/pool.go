@@ -1,5 +1,5 @@
-// Package addresses says which addresses of a network Services of type LoadBalancer
-// get. It does no I/O.
+// Package addresses defines which addresses of a network are for Services of type LoadBalancer. It
+// does no I/O.
 package addresses
 
 import (
@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// most is how many addresses of a network are set aside at most.
+// most is the maximum number of addresses of a network that are reserved for Services.
 const most = 1024
 
-// Pool is a range of addresses, both ends included. The zero value has none.
+// Pool is a range of addresses that includes both ends. The zero value has no addresses.
 type Pool struct {
 	First, Last netip.Addr
 }
 
-// Of is the pool of a network: addresses from the beginning of its last quarter on,
-// 1024 at most, without an IPv4 network's broadcast address. Nodes have the
-// network's first addresses. A network of fewer than 16 addresses has no pool.
+// Of returns the pool of a network. It begins at the last quarter of the network, has at most 1024
+// addresses, and does not include the broadcast address of an IPv4 network. Nodes have the first
+// addresses of the network. A network of fewer than 16 addresses has no pool.
 func Of(network netip.Prefix) Pool {
 	network = network.Masked()
 	bits := network.Addr().BitLen() - network.Bits()
@@ -42,7 +42,7 @@ func Of(network netip.Prefix) Pool {
 
 func integer(a netip.Addr) *big.Int { return new(big.Int).SetBytes(a.AsSlice()) }
 
-// address is a number as an address of the family of another.
+// address converts a number to an address of the same family as like.
 func address(n *big.Int, like netip.Addr) netip.Addr {
 	bytes := n.FillBytes(make([]byte, like.BitLen()/8))
 	a, _ := netip.AddrFromSlice(bytes)
@@ -54,7 +54,7 @@ func (p Pool) Contains(a netip.Addr) bool {
 	return p.First.IsValid() && a.BitLen() == p.First.BitLen() && p.First.Compare(a) <= 0 && a.Compare(p.Last) <= 0
 }
 
-// Free is the pool's first address that is not used; ok is false when there is none.
+// Free returns the first address of the pool that is not used. ok is false if there is none.
 func (p Pool) Free(used func(netip.Addr) bool) (a netip.Addr, ok bool) {
 	for a := p.First; p.Contains(a); a = a.Next() {
 		if !used(a) {
@@ -64,7 +64,7 @@ func (p Pool) Free(used func(netip.Addr) bool) (a netip.Addr, ok bool) {
 	return netip.Addr{}, false
 }
 
-// String is the range as FIRST-LAST.
+// String returns the range as FIRST-LAST.
 func (p Pool) String() string {
 	if !p.First.IsValid() {
 		return "no address"
@@ -72,10 +72,10 @@ func (p Pool) String() string {
 	return p.First.String() + "-" + p.Last.String()
 }
 
-// Pools are those of a cluster's networks, at most one of each family.
+// Pools contains the pools of a cluster's networks, at most one of each IP family.
 type Pools []Pool
 
-// PoolsOf are the pools of networks: the first of each family counts.
+// PoolsOf returns the pools of networks. In each family, it uses the first network with a pool.
 func PoolsOf(networks []netip.Prefix) Pools {
 	var pools Pools
 	for _, n := range networks {
@@ -87,8 +87,7 @@ func PoolsOf(networks []netip.Prefix) Pools {
 	return pools
 }
 
-// Of is the pool of IPv4 or of IPv6 addresses; ok is false where the cluster's
-// network has none.
+// Of returns the pool of IPv4 or IPv6 addresses. ok is false if the cluster's network has none.
 func (p Pools) Of(ipv4 bool) (pool Pool, ok bool) {
 	i := slices.IndexFunc(p, func(pool Pool) bool { return pool.First.Is4() == ipv4 })
 	if i < 0 {
@@ -102,7 +101,7 @@ func (p Pools) Contains(a netip.Addr) bool {
 	return slices.ContainsFunc(p, func(pool Pool) bool { return pool.Contains(a) })
 }
 
-// Sort puts addresses in order, IPv4 first, and drops those that are there twice.
+// Sort sorts addresses in place, IPv4 first, and removes duplicates.
 func Sort(list []netip.Addr) []netip.Addr {
 	slices.SortFunc(list, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(a.BitLen(), b.BitLen()), a.Compare(b)) })
 	return slices.Compact(list)

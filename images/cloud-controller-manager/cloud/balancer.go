@@ -13,16 +13,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// AddressesAnnotation asks for certain addresses, with commas between them, one of each
-// family at most. It goes before spec.loadBalancerIP, which holds one address and is
-// deprecated.
+// AddressesAnnotation is the annotation of a Service that requests certain addresses: a
+// comma-separated list with at most one address of each family. It takes precedence over
+// spec.loadBalancerIP, which has one address and is deprecated.
 const AddressesAnnotation = "mkube.dev/load-balancer-ips"
 
-// status are the addresses of one Service, in the order of its families.
+// status contains the addresses of one Service, in the order of its families.
 type status []netip.Addr
 
-// GetLoadBalancer is the status of a Service's load balancer, which is its addresses
-// and nothing more: what holds them are the nodes, see package speaker.
+// GetLoadBalancer returns the status of a Service's load balancer. A load balancer consists only of
+// its addresses. The nodes hold the addresses, see package speaker.
 func (c *Cloud) GetLoadBalancer(_ context.Context, _ string, s *corev1.Service) (*corev1.LoadBalancerStatus, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,14 +33,14 @@ func (c *Cloud) GetLoadBalancer(_ context.Context, _ string, s *corev1.Service) 
 	return have.object(), len(have) > 0, nil
 }
 
-// GetLoadBalancerName is what events call it.
+// GetLoadBalancerName returns the name of a load balancer for events.
 func (c *Cloud) GetLoadBalancerName(_ context.Context, cluster string, s *corev1.Service) string {
 	return cluster + "/" + s.Namespace + "/" + s.Name
 }
 
-// EnsureLoadBalancer gives a Service an address of each of its families that the
-// cluster's network has. One that it has already it keeps, as long as that is one
-// that it may have.
+// EnsureLoadBalancer assigns to a Service one address of each of its families that the cluster's
+// network has. The Service keeps an address that it already has, unless it requests another one, the
+// address is not in the pool, or another Service uses the address.
 func (c *Cloud) EnsureLoadBalancer(_ context.Context, _ string, s *corev1.Service, _ []*corev1.Node) (*corev1.LoadBalancerStatus, error) {
 	wanted, err := wantedBy(s)
 	if err != nil {
@@ -73,8 +73,8 @@ func (c *Cloud) EnsureLoadBalancer(_ context.Context, _ string, s *corev1.Servic
 	return chosen.object(), nil
 }
 
-// choose is an address of a family: the one asked for, else one that the Service has
-// already, else a free one. It is none where the network has no such family.
+// choose returns an address of a family: the requested one, else one that the Service already has,
+// else a free one. ok is false if the network does not have the family.
 func (c *Cloud) choose(ipv4 bool, wanted, have []netip.Addr, used map[netip.Addr]string) (a netip.Addr, ok bool, err error) {
 	pool, ok := c.pools.Of(ipv4)
 	if !ok {
@@ -102,8 +102,8 @@ func (c *Cloud) choose(ipv4 bool, wanted, have []netip.Addr, used map[netip.Addr
 	return a, true, nil
 }
 
-// used are the addresses of all other Services, by what the API server shows and by
-// what was given and is not shown yet.
+// used returns the addresses of all Services except one, with the names of the Services. It combines
+// the addresses that the API server returns with assigned addresses that it does not return yet.
 func (c *Cloud) used(but types.UID) (map[netip.Addr]string, error) {
 	services, err := c.services.List(labels.Everything())
 	if err != nil {
@@ -128,14 +128,13 @@ func (c *Cloud) used(but types.UID) (map[netip.Addr]string, error) {
 	return used, nil
 }
 
-// UpdateLoadBalancer does nothing: the nodes find out by themselves who of them is
-// there.
+// UpdateLoadBalancer does nothing, because the nodes themselves detect which nodes are alive.
 func (c *Cloud) UpdateLoadBalancer(context.Context, string, *corev1.Service, []*corev1.Node) error {
 	return nil
 }
 
-// EnsureLoadBalancerDeleted makes the addresses free for others. The nodes let go of
-// them when the Service's status no longer shows them.
+// EnsureLoadBalancerDeleted makes the addresses available to other Services. The nodes release the
+// addresses when the status of the Service does not contain them any more.
 func (c *Cloud) EnsureLoadBalancerDeleted(_ context.Context, _ string, s *corev1.Service) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,7 +142,7 @@ func (c *Cloud) EnsureLoadBalancerDeleted(_ context.Context, _ string, s *corev1
 	return nil
 }
 
-// wantedBy are the addresses that a Service asks for.
+// wantedBy returns the addresses that a Service requests.
 func wantedBy(s *corev1.Service) ([]netip.Addr, error) {
 	text, source := s.Annotations[AddressesAnnotation], "annotation "+AddressesAnnotation
 	if text == "" {
@@ -166,7 +165,7 @@ func wantedBy(s *corev1.Service) ([]netip.Addr, error) {
 	return wanted, nil
 }
 
-// statusOf is what a Service's status shows; what is no address there is left out.
+// statusOf returns the addresses in the status of a Service. It skips invalid addresses.
 func statusOf(s *corev1.Service) status {
 	var list status
 	for _, ingress := range s.Status.LoadBalancer.Ingress {
@@ -180,8 +179,8 @@ func statusOf(s *corev1.Service) status {
 func (s status) object() *corev1.LoadBalancerStatus {
 	object := new(corev1.LoadBalancerStatus)
 	for _, a := range s {
-		// VIP: packets come to a node with this address as their destination, and
-		// kube-proxy leads them on.
+		// VIP: packets arrive at a node with this address as their destination, and kube-proxy
+		// forwards them to an endpoint.
 		mode := corev1.LoadBalancerIPModeVIP
 		object.Ingress = append(object.Ingress, corev1.LoadBalancerIngress{IP: a.String(), IPMode: &mode})
 	}

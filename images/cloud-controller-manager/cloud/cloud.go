@@ -1,5 +1,5 @@
-// Package cloud is mkube as a cloud provider: what Kubernetes' cloud controllers
-// ask about nodes and load balancers.
+// Package cloud implements the cloud provider mkube, from which the cloud controllers of Kubernetes
+// request nodes and load balancers.
 package cloud
 
 import (
@@ -14,57 +14,57 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/addresses"
 )
 
-// Name is what --cloud-provider calls it, and what provider IDs begin with.
+// Name is the value of the flag --cloud-provider and the scheme of provider IDs.
 const Name = "mkube"
 
-// Cloud implements k8s.io/cloud-provider's Interface for one cluster. Its methods may
-// be called at once from many goroutines.
+// Cloud implements Interface of k8s.io/cloud-provider for one cluster. Its methods are safe for
+// concurrent use.
 type Cloud struct {
 	cluster string
 	pools   addresses.Pools
 	client  kubernetes.Interface
 
 	services corelisters.ServiceLister
-	mu       sync.Mutex // of given, and of every choice of an address
+	mu       sync.Mutex // guards given, and every choice of an address
 	given    map[types.UID]status
 }
 
-// New is the cloud of a cluster. Its Services get addresses of the pools.
+// New returns the cloud of a cluster. The cluster's Services get addresses of the pools.
 func New(cluster string, pools addresses.Pools) *Cloud {
 	return &Cloud{cluster: cluster, pools: pools, given: map[types.UID]status{}}
 }
 
-// Initialize is called first, with who speaks to the API server.
+// Initialize is called first. It creates the client for the API server.
 func (c *Cloud) Initialize(clients cloudprovider.ControllerClientBuilder, _ <-chan struct{}) {
 	c.client = clients.ClientOrDie("mkube-cloud")
 }
 
-// SetInformers is called second. The controllers wait until the informers know all
-// Services before they ask for a load balancer.
+// SetInformers is called second. The controllers wait until the informers have all Services before
+// they request a load balancer.
 func (c *Cloud) SetInformers(factory informers.SharedInformerFactory) {
 	c.services = factory.Core().V1().Services().Lister()
 }
 
-// LoadBalancer is what gives Services addresses.
+// LoadBalancer returns c, which assigns addresses to Services.
 func (c *Cloud) LoadBalancer() (cloudprovider.LoadBalancer, bool) { return c, true }
 
-// InstancesV2 is what knows the nodes.
+// InstancesV2 returns c, which returns information about nodes.
 func (c *Cloud) InstancesV2() (cloudprovider.InstancesV2, bool) { return c, true }
 
-// Instances is none: InstancesV2 is asked instead.
+// Instances returns false, because the controllers use InstancesV2 instead.
 func (c *Cloud) Instances() (cloudprovider.Instances, bool) { return nil, false }
 
-// Zones is none: InstancesV2 knows them.
+// Zones returns false, because InstancesV2 returns the zones.
 func (c *Cloud) Zones() (cloudprovider.Zones, bool) { return nil, false }
 
-// Clusters is none: a cloud is one cluster.
+// Clusters returns false, because a cloud is one cluster.
 func (c *Cloud) Clusters() (cloudprovider.Clusters, bool) { return nil, false }
 
-// Routes is none: the pod network needs no help of a cloud.
+// Routes returns false, because the pod network does not depend on a cloud.
 func (c *Cloud) Routes() (cloudprovider.Routes, bool) { return nil, false }
 
-// ProviderName is Name.
+// ProviderName returns Name.
 func (c *Cloud) ProviderName() string { return Name }
 
-// HasClusterID is true: the cluster's name is one.
+// HasClusterID returns true, because the name of the cluster is its ID.
 func (c *Cloud) HasClusterID() bool { return true }

@@ -24,7 +24,7 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/cloud"
 )
 
-// clients is a ControllerClientBuilder of one client.
+// clients is a ControllerClientBuilder that always returns the same client.
 type clients struct{ kubernetes.Interface }
 
 func (c clients) Config(string) (*rest.Config, error)         { return nil, errors.New("there is none") }
@@ -32,7 +32,7 @@ func (c clients) ConfigOrDie(string) *rest.Config             { panic("there is 
 func (c clients) Client(string) (kubernetes.Interface, error) { return c.Interface, nil }
 func (c clients) ClientOrDie(string) kubernetes.Interface     { return c.Interface }
 
-// rig is a cloud over an API server that holds objects.
+// rig returns a cloud with a fake API server that has objects.
 func rig(t *testing.T, networks []string, objects ...runtime.Object) (*cloud.Cloud, *fake.Clientset) {
 	t.Helper()
 	client := fake.NewClientset(objects...)
@@ -84,8 +84,8 @@ func TestInstanceMetadata(t *testing.T) {
 	}
 }
 
-// TestInstanceExists: only what the cluster surely had and surely has no more does
-// not exist.
+// TestInstanceExists checks that a node counts as deleted only if it was a node of the cluster and
+// is not in the list any more.
 func TestInstanceExists(t *testing.T) {
 	t.Parallel()
 	ours := node("blue-worker2", "mkube://blue/blue-worker2")
@@ -128,7 +128,7 @@ func TestInstanceShutdown(t *testing.T) {
 	if down, err := c.InstanceShutdown(t.Context(), n); down || err != nil {
 		t.Errorf("a node without addresses is shut down: %t, %v", down, err)
 	}
-	// Either the port is refused on this machine's loopback, or a kubelet answers.
+	// On this machine's loopback interface, the connection is refused or a kubelet accepts it.
 	n.Status.Addresses = []corev1.NodeAddress{{Type: "Hostname", Address: "x"}, {Type: "InternalIP", Address: "127.0.0.1"}}
 	if down, err := c.InstanceShutdown(t.Context(), n); down || err != nil {
 		t.Errorf("a node that answers is shut down: %t, %v", down, err)
@@ -185,7 +185,7 @@ func TestEnsureLoadBalancer(t *testing.T) {
 		service *corev1.Service
 		want    []string
 	}{
-		"IPv4":                          {service("x", four), []string{"10.89.0.193"}}, // the first is another's
+		"IPv4":                          {service("x", four), []string{"10.89.0.193"}}, // another Service has the first address
 		"IPv6":                          {service("x", six), []string{"fd00::c000:0:0:0"}},
 		"both":                          {service("x", six, four), []string{"fd00::c000:0:0:0", "10.89.0.193"}},
 		"asked for by field":            {byField, []string{"10.89.0.222"}},
@@ -232,14 +232,15 @@ func TestEnsureLoadBalancerRefuses(t *testing.T) {
 	}
 }
 
-// TestEachServiceHasAnAddressOfItsOwn: also before the API server shows what was given,
-// until there is none left; one that is deleted makes room.
+// TestEachServiceHasAnAddressOfItsOwn checks that no two Services get the same address, also before
+// the API server returns the assigned addresses. It uses all addresses of a pool, and checks that
+// the address of a deleted Service becomes available.
 func TestEachServiceHasAnAddressOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c, _ := rig(t, []string{"192.168.1.17/28"}) // .28 to .30
 	given := map[string]bool{}
 	for _, name := range []string{"a", "b", "c"} {
-		for range 2 { // asked twice, it is the same
+		for range 2 { // a second request returns the same address
 			given[ensure(t, c, service(name, four))[0]] = true
 		}
 	}
@@ -271,7 +272,8 @@ func TestEachServiceHasAnAddressOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestARestartKeepsAddresses: a new program knows only what the API server shows.
+// TestARestartKeepsAddresses checks that a new process uses the addresses that the API server
+// returns.
 func TestARestartKeepsAddresses(t *testing.T) {
 	t.Parallel()
 	had := shown(service("x", four), "10.89.0.230")

@@ -15,15 +15,15 @@ import (
 	cloudprovider "k8s.io/cloud-provider"
 )
 
-// The list of the cluster's nodes is a ConfigMap that mkube keeps right from the
-// host: for each node a key, its name, with a Node as JSON. Nothing in the cluster
-// could know which containers there are.
+// The list of the cluster's nodes is a ConfigMap that mkube updates from the host. Each key is the
+// name of a node, and its value is a Node as JSON. No program in the cluster can list the containers
+// of the host itself.
 const (
 	ListNamespace = "kube-system"
 	ListName      = "mkube-nodes"
 )
 
-// Node is what the list says of a node.
+// Node is the entry of a node in the list.
 type Node struct {
 	Addresses    []string `json:"addresses"`
 	InstanceType string   `json:"instanceType"`
@@ -31,11 +31,11 @@ type Node struct {
 	Region       string   `json:"region"`
 }
 
-// ProviderID is a node's.
+// ProviderID returns the provider ID of a node.
 func ProviderID(cluster, node string) string { return Name + "://" + cluster + "/" + node }
 
-// list is the list of nodes; nil where there is none, which says nothing about any
-// node.
+// list returns the list of nodes, or nil if there is no list. A missing list does not mean that a
+// node does not exist.
 func (c *Cloud) list(ctx context.Context) (map[string]string, error) {
 	m, err := c.client.CoreV1().ConfigMaps(ListNamespace).Get(ctx, ListName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -47,9 +47,9 @@ func (c *Cloud) list(ctx context.Context) (map[string]string, error) {
 	return m.Data, nil
 }
 
-// InstanceExists is false only for a node that was of this cluster and is not in its
-// list any more: a Node object that somebody else made, or a list that is missing or
-// empty, is no reason to delete anything.
+// InstanceExists returns false only for a node with a provider ID of this cluster that is not in the
+// list any more. It returns true for a Node object that another program created, and if the list is
+// missing or empty, so that the controller does not delete nodes in these cases.
 func (c *Cloud) InstanceExists(ctx context.Context, node *corev1.Node) (bool, error) {
 	if node.Spec.ProviderID != ProviderID(c.cluster, node.Name) {
 		return true, nil
@@ -63,15 +63,16 @@ func (c *Cloud) InstanceExists(ctx context.Context, node *corev1.Node) (bool, er
 }
 
 const (
-	// kubeletPort is one that every node listens on.
+	// kubeletPort is a port on which every node listens.
 	kubeletPort = "10250"
-	// patience is longer than the kernel asks for a neighbour, about three seconds.
+	// patience is longer than the kernel tries to resolve the address of a neighbor (ARP or NDP), which
+	// is about three seconds.
 	patience = 5 * time.Second
 )
 
-// InstanceShutdown is true for a node at whose address nobody is: the kernel asked the
-// network for it and nobody answered. It is only asked about nodes that are not
-// Ready.
+// InstanceShutdown returns true for a node whose address nothing on the network has: the kernel could
+// not resolve the address (EHOSTUNREACH). The controller calls InstanceShutdown only for nodes that
+// are not Ready.
 func (c *Cloud) InstanceShutdown(ctx context.Context, node *corev1.Node) (bool, error) {
 	for _, a := range node.Status.Addresses {
 		if a.Type == corev1.NodeInternalIP {
@@ -89,13 +90,13 @@ func gone(ctx context.Context, address string) (bool, error) {
 		return false, conn.Close()
 	case errors.Is(err, syscall.EHOSTUNREACH):
 		return true, nil
-	case errors.Is(err, syscall.ECONNREFUSED): // the node is there, its kubelet is not
+	case errors.Is(err, syscall.ECONNREFUSED): // the node runs, but not its kubelet
 		return false, nil
 	}
-	return false, fmt.Errorf("looking for the node at %s: %w", address, err)
+	return false, fmt.Errorf("connecting to the node at %s: %w", address, err)
 }
 
-// InstanceMetadata is what a new node is initialised with.
+// InstanceMetadata returns the data with which the controller initializes a new node.
 func (c *Cloud) InstanceMetadata(ctx context.Context, node *corev1.Node) (*cloudprovider.InstanceMetadata, error) {
 	list, err := c.list(ctx)
 	if err != nil {

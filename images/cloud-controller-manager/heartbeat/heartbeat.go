@@ -1,4 +1,4 @@
-// Package heartbeat carries heartbeats between nodes as UDP packets.
+// Package heartbeat sends and receives the heartbeats of nodes as UDP packets.
 package heartbeat
 
 import (
@@ -14,24 +14,24 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/speaker"
 )
 
-// Port is the UDP port of every node.
+// Port is the UDP port on which every node receives heartbeats.
 const Port = 10258
 
-// UDP is a speaker's Air.
+// UDP implements speaker.Air.
 type UDP struct {
 	conn     *net.UDPConn
 	port     uint16
 	received chan speaker.Heard
 }
 
-// Listen receives at an address of this node, which is also the one that heartbeats
-// come from, until the context ends.
+// Listen receives heartbeats at an address of this node until the context ends. Heartbeats that this
+// node sends have the same address as their source.
 func Listen(ctx context.Context, address netip.Addr) (*UDP, error) {
 	return listen(ctx, netip.AddrPortFrom(address, Port), Port)
 }
 
-// listen sends to another port than it receives at only in tests, where the nodes
-// share one address.
+// listen receives at one port and sends to another one. The ports differ only in tests, where the
+// nodes share one address.
 func listen(ctx context.Context, at netip.AddrPort, to uint16) (*UDP, error) {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
@@ -43,7 +43,7 @@ func listen(ctx context.Context, at netip.AddrPort, to uint16) (*UDP, error) {
 	return u, nil
 }
 
-// A heartbeat is this text and one byte: 1 if the node is ready.
+// A heartbeat consists of this text and one byte: the digit 1 if the node is ready, else 0.
 var magic = []byte("mkube speaker 1 ")
 
 func encode(b speaker.Beat) []byte {
@@ -62,7 +62,8 @@ func decode(packet []byte) (b speaker.Beat, ok bool) {
 	return speaker.Beat{Ready: rest[0] == '1'}, true
 }
 
-// receive drops what is no heartbeat, and heartbeats that nobody takes.
+// receive puts heartbeats into the channel received. It drops other packets, and heartbeats that
+// arrive while the channel is full.
 func (u *UDP) receive() {
 	buffer := make([]byte, 64)
 	for {
@@ -70,7 +71,7 @@ func (u *UDP) receive() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // such as that a node to which was sent does not listen yet
+		if err != nil { // one failed read does not end the loop
 			continue
 		}
 		if b, ok := decode(buffer[:n]); ok {
@@ -85,9 +86,9 @@ func (u *UDP) receive() {
 // Send sends a heartbeat.
 func (u *UDP) Send(to netip.Addr, b speaker.Beat) {
 	if _, err := u.conn.WriteToUDPAddrPort(encode(b), netip.AddrPortFrom(to, u.port)); err != nil {
-		klog.V(2).InfoS("A heartbeat was not sent", "to", to, "err", err)
+		klog.V(2).InfoS("Failed to send a heartbeat", "to", to, "err", err)
 	}
 }
 
-// Received yields heartbeats that arrived.
+// Received returns the channel of received heartbeats.
 func (u *UDP) Received() <-chan speaker.Heard { return u.received }

@@ -9,7 +9,7 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/speaker"
 )
 
-// pair are two nodes: each sends to the other's port, on this machine's loopback.
+// pair returns two nodes on this machine's loopback interface. Each sends to the port of the other.
 func pair(t *testing.T, loopback string) (a, b *UDP) {
 	t.Helper()
 	address := netip.MustParseAddr(loopback)

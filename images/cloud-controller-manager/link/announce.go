@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Announce tells the network that an address is at this interface now: neighbours that
-// know it elsewhere learn better.
+// Announce announces to the network that this interface has an address. Neighbors with another
+// link-layer address for it then update their entry.
 func (l *Link) Announce(a netip.Addr) error {
 	send := l.announceIPv6
 	if a.Is4() {
@@ -26,7 +26,7 @@ var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // announceIPv4 sends an ARP announcement, see RFC 5227, section 2.3.
 func (l *Link) announceIPv4(a netip.Addr) error {
-	// Bound to protocol 0 the socket takes no packets in: it only sends.
+	// With protocol 0, the socket receives no packets. It only sends.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -37,14 +37,15 @@ func (l *Link) announceIPv4(a netip.Addr) error {
 	return unix.Sendto(fd, arpAnnouncement(l.hardware, a), 0, to)
 }
 
-// swap is a number of the kernel's in network byte order.
+// swap converts a number from the byte order of the host to network byte order.
 func swap(n uint16) uint16 {
 	var b [2]byte
 	binary.NativeEndian.PutUint16(b[:], n)
 	return binary.BigEndian.Uint16(b[:])
 }
 
-// arpAnnouncement is a request whose sender and target are the same, see RFC 826.
+// arpAnnouncement returns an ARP request whose sender and target IP addresses are the same, see
+// RFC 826.
 func arpAnnouncement(hardware net.HardwareAddr, a netip.Addr) []byte {
 	packet := []byte{0, unix.ARPHRD_ETHER, 0x08, 0x00, 6, 4, 0, 1} // Ethernet, IPv4, lengths, request
 	packet = append(packet, hardware...)
@@ -61,7 +62,7 @@ func (l *Link) announceIPv6(a netip.Addr) error {
 		return err
 	}
 	defer unix.Close(fd)
-	// Receivers drop what may have come through a router: another hop limit.
+	// Receivers drop a packet with another hop limit, because a router may have forwarded it.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255); err != nil {
 		return err
 	}
@@ -72,8 +73,8 @@ func (l *Link) announceIPv6(a netip.Addr) error {
 	return unix.Sendto(fd, neighborAdvertisement(l.hardware, a), 0, &unix.SockaddrInet6{Addr: allNodes.As16(), ZoneId: uint32(l.index)})
 }
 
-// neighborAdvertisement overrides what neighbours know. The kernel fills in the
-// checksum.
+// neighborAdvertisement returns a neighbor advertisement that overrides the entries of neighbors. The
+// kernel sets the checksum.
 func neighborAdvertisement(hardware net.HardwareAddr, a netip.Addr) []byte {
 	const override = 0x20
 	packet := []byte{136, 0, 0, 0, override, 0, 0, 0}

@@ -1,5 +1,5 @@
-// Package link is the network interface by which a node is on the cluster's network:
-// it takes addresses of Services, lets go of them, and tells the network.
+// Package link manages the network interface that connects a node to the cluster's network. It adds
+// addresses of Services to the interface, removes them, and announces them to the network.
 package link
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/addresses"
 )
 
-// Link is one interface. It is not to be used from several goroutines at once.
+// Link is one interface. It implements speaker.Link. It is not safe for concurrent use.
 type Link struct {
 	name     string
 	index    int
@@ -24,7 +24,7 @@ type Link struct {
 	networks []netip.Prefix
 }
 
-// Find is the interface that has an address.
+// Find returns the interface that has an address.
 func Find(address netip.Addr) (*Link, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -39,10 +39,11 @@ func Find(address netip.Addr) (*Link, error) {
 			return &Link{name: i.Name, index: i.Index, hardware: i.HardwareAddr, networks: networks}, nil
 		}
 	}
-	return nil, fmt.Errorf("no interface of this node has the address %s: give the node's own by --node-ip", address)
+	return nil, fmt.Errorf("no interface of this node has the address %s: set --node-ip to the address of this node", address)
 }
 
-// networksOf are an interface's addresses with their networks' lengths.
+// networksOf returns the addresses of an interface with their prefix lengths, without link-local
+// addresses.
 func networksOf(i net.Interface) ([]netip.Prefix, error) {
 	list, err := i.Addrs()
 	if err != nil {
@@ -57,22 +58,23 @@ func networksOf(i net.Interface) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// Pools are the addresses of the interface's networks that Services get.
+// Pools returns the pools of addresses for Services in the networks of the interface.
 func (l *Link) Pools() addresses.Pools { return addresses.PoolsOf(l.networks) }
 
-// String is the interface's name.
+// String returns the name of the interface.
 func (l *Link) String() string { return l.name }
 
-// lifetime is for how many seconds the kernel keeps an address that is not held
-// again: one of a program that died does not stay behind. It is several times what
-// passes between two calls of Hold.
+// lifetime is the time, in seconds, after which the kernel removes an address unless Hold is called
+// again, so that no address remains when the program dies. It is several times the interval between
+// two calls of Hold.
 const lifetime = 5
 
-// Hold makes an address one of the interface's, for five seconds from now on.
+// Hold adds an address to the interface for five seconds, or extends its lifetime to five seconds from
+// now.
 func (l *Link) Hold(a netip.Addr) error {
-	// Preferred for no second, it is not chosen as the source of the node's own
-	// connections. It is nobody else's for sure once it is ours: asking the network
-	// first (duplicate address detection) would cost a second.
+	// With a preferred lifetime of 0, the kernel does not choose the address as the source of the
+	// node's own connections. Duplicate address detection is disabled (IFA_F_NODAD), because it takes
+	// a second, and no other node has the address when this node holds it.
 	addr := l.address(a)
 	addr.ValidLft, addr.PreferedLft = lifetime, 0
 	addr.Flags = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE
@@ -82,7 +84,8 @@ func (l *Link) Hold(a netip.Addr) error {
 	return nil
 }
 
-// Release takes an address from the interface. One that it does not have is no error.
+// Release removes an address from the interface. It is no error if the interface does not have the
+// address.
 func (l *Link) Release(a netip.Addr) error {
 	err := netlink.AddrDel(nil, l.address(a))
 	if err != nil && !errors.Is(err, syscall.EADDRNOTAVAIL) {
@@ -91,11 +94,11 @@ func (l *Link) Release(a netip.Addr) error {
 	return nil
 }
 
-// Held are the interface's addresses that are Services'.
+// Held returns the addresses of Services that the interface has, sorted.
 func (l *Link) Held() ([]netip.Addr, error) {
 	i, err := net.InterfaceByIndex(l.index)
 	if err != nil {
-		return nil, fmt.Errorf("looking at %s: %w", l.name, err)
+		return nil, fmt.Errorf("finding interface %s: %w", l.name, err)
 	}
 	networks, err := networksOf(*i)
 	if err != nil {

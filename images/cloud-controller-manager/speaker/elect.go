@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// mine are the addresses of which this node is the first among those that live and
-// may hold them.
+// mine returns the addresses that this node must hold. For each of them, this node ranks first among
+// the live nodes that may hold the address.
 func (s *Speaker) mine(members []Member, claims []Claim) map[netip.Addr]bool {
 	var living []string
 	for _, m := range members {
@@ -24,8 +24,8 @@ func (s *Speaker) mine(members []Member, claims []Claim) map[netip.Addr]bool {
 	return mine
 }
 
-// first is the node that holds an address, "" where none may. The rule is
-// highest-random-weight hashing: when a node goes, only its own addresses move.
+// first returns the node that must hold an address, or "" if no node may. The rule is
+// highest-random-weight (rendezvous) hashing: when a node goes away, only its own addresses move.
 func first(nodes []string, c Claim) string {
 	best, highest := "", uint64(0)
 	for _, n := range nodes {

@@ -27,7 +27,7 @@ func TestEachAddressHasOneHolder(t *testing.T) {
 	run(t, 5, func(t *testing.T, w *world) {
 		w.claim(40)
 		synctest.Wait()
-		// All hear of each other, and need not wait.
+		// All nodes receive heartbeats of each other, and do not need to wait.
 		counts := map[string]int{}
 		for _, name := range w.holdersNow() {
 			counts[name]++
@@ -87,7 +87,7 @@ func TestAddressesOfANodeThatIsToldToEndMoveAtOnce(t *testing.T) {
 	})
 }
 
-// TestANodeThatWasFrozenBeginsAnew: it must not believe that all others have died.
+// TestANodeThatWasFrozenBeginsAnew checks that such a node does not count all others as dead.
 func TestANodeThatWasFrozenBeginsAnew(t *testing.T) {
 	run(t, 3, func(t *testing.T, w *world) {
 		w.claim(20)
@@ -119,8 +119,8 @@ func TestANodeThatWasFrozenBeginsAnew(t *testing.T) {
 	})
 }
 
-// TestACutNetworkHeals: while the network is cut both sides hold an address; that
-// ends with the first heartbeat that gets through.
+// TestACutNetworkHeals checks that both sides hold an address while the network is cut, and that this
+// ends with the first heartbeat after the cut.
 func TestACutNetworkHeals(t *testing.T) {
 	run(t, 3, func(t *testing.T, w *world) {
 		w.claim(20)
@@ -185,7 +185,8 @@ func TestALeftOverAddressIsReleased(t *testing.T) {
 	})
 }
 
-// TestAnUnknownSenderCountsForNothing: pods can send packets too.
+// TestAnUnknownSenderCountsForNothing checks that heartbeats from addresses that are not a node's
+// have no effect, because pods can send packets, too.
 func TestAnUnknownSenderCountsForNothing(t *testing.T) {
 	run(t, 2, func(t *testing.T, w *world) {
 		w.claim(1)

@@ -20,12 +20,12 @@ type world struct {
 	claims  []Claim
 	nodes   map[string]*fakeNode
 	holders map[netip.Addr]map[string]bool
-	// doubly is for how long an address had several holders, at most.
+	// doubly is the longest time for which an address had several holders.
 	doubly time.Duration
 	since  map[netip.Addr]time.Time
 }
 
-// fakeNode is a speaker's view, air and link at once.
+// fakeNode is the view, the air and the link of a speaker.
 type fakeNode struct {
 	*world
 	name     string
@@ -46,7 +46,7 @@ func newWorld(t *testing.T, nodes int) *world {
 	return w
 }
 
-// join makes a node that does not run yet.
+// join adds a node that does not run yet.
 func (w *world) join(name string) *fakeNode {
 	a := netip.AddrFrom4([4]byte{10, 0, 0, byte(2 + len(w.nodes))})
 	w.nodes[name] = &fakeNode{world: w, name: name, address: a}
@@ -77,14 +77,14 @@ func (n *fakeNode) start() {
 	}()
 }
 
-// sever takes a node off the network, or puts it back.
+// sever disconnects a node from the network, or connects it again.
 func (n *fakeNode) sever(cut bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.cut = cut
 }
 
-// kill ends a node as docker kill does: nobody hears of it, and what it held is gone.
+// kill ends a node as docker kill does: it sends no last heartbeat, and its addresses are gone.
 func (n *fakeNode) kill() {
 	n.sever(true)
 	n.stop()
@@ -192,7 +192,7 @@ func (n *fakeNode) Held() ([]netip.Addr, error) {
 	return held, nil
 }
 
-// claim makes Services with addresses.
+// claim sets the claims to a number of addresses.
 func (w *world) claim(number int) {
 	var claims []Claim
 	for i := range number {
@@ -208,15 +208,15 @@ func (w *world) want(claims []Claim) {
 	w.notify()
 }
 
-// holdersOf are the nodes that hold an address.
+// holdersOf returns the nodes that hold an address.
 func (w *world) holdersOf(a netip.Addr) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Sorted(maps.Keys(w.holders[a]))
 }
 
-// heldDoubly is for how long an address had several holders, at most, since the start or
-// since it was forgotten.
+// heldDoubly returns the longest time for which an address had several holders, since the start or
+// the last call of forgetDoubly.
 func (w *world) heldDoubly() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -229,7 +229,7 @@ func (w *world) forgetDoubly() {
 	w.doubly, w.since = 0, map[netip.Addr]time.Time{}
 }
 
-// holder is the only node that holds an address, "" where none does.
+// holder returns the only node that holds an address, or "" if no node does.
 func (w *world) holder(a netip.Addr) string {
 	w.t.Helper()
 	switch nodes := w.holdersOf(a); len(nodes) {
@@ -252,13 +252,13 @@ func (w *world) holdersNow() []string {
 	return list
 }
 
-// after lets some time pass, until nothing happens any more.
+// after waits for a duration, and then until all goroutines are blocked.
 func after(d time.Duration) {
-	time.Sleep(d) // of the test's own clock
+	time.Sleep(d) // the fake clock of synctest
 	synctest.Wait()
 }
 
-// run is a test in a world where all nodes run and agree.
+// run runs a test in a world where all nodes run.
 func run(t *testing.T, nodes int, f func(t *testing.T, w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package view is what a speaker needs to know of the cluster, watched in the API
-// server. When the server is away, the last that was known holds.
+// Package view provides the state of the cluster that a speaker needs. It watches the API server.
+// While the API server is not available, the last known state applies.
 package view
 
 import (
@@ -24,20 +24,20 @@ import (
 	"github.com/mkube/mkube/images/cloud-controller-manager/speaker"
 )
 
-// Cluster is a speaker's View. Make it by Watch.
+// Cluster implements speaker.View. Use Watch to create it.
 type Cluster struct {
 	pools    addresses.Pools
 	nodes    corelisters.NodeLister
 	services corelisters.ServiceLister
 	changed  chan struct{}
 
-	// Slices are watched once there is a Service with externalTrafficPolicy Local:
-	// most clusters have none, and slices change often.
+	// EndpointSlices are watched only once there is a Service with externalTrafficPolicy Local,
+	// because most clusters have none, and EndpointSlices change often.
 	watchSlices func() (discoverylisters.EndpointSliceLister, cache.InformerSynced)
 }
 
-// Watch begins to watch, until the context ends, and returns when it knows what there
-// is. Only addresses of the pools are claimed.
+// Watch starts to watch the API server, until the context ends. It returns when it has the current
+// nodes and Services. Only addresses of the pools become claims.
 func Watch(ctx context.Context, client kubernetes.Interface, pools addresses.Pools) (*Cluster, error) {
 	c := &Cluster{pools: pools, changed: make(chan struct{}, 1)}
 	all := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim))
@@ -53,7 +53,7 @@ func Watch(ctx context.Context, client kubernetes.Interface, pools addresses.Poo
 	}
 	c.watchSlices = sync.OnceValues(func() (discoverylisters.EndpointSliceLister, cache.InformerSynced) {
 		slices := all.Discovery().V1().EndpointSlices()
-		// It fails for an informer that has stopped, and this one has not begun.
+		// AddEventHandler fails only if the informer has stopped. This one has not started.
 		_, _ = slices.Informer().AddEventHandler(c.handler())
 		all.Start(ctx.Done())
 		return slices.Lister(), slices.Informer().HasSynced
@@ -66,7 +66,7 @@ func Watch(ctx context.Context, client kubernetes.Interface, pools addresses.Poo
 	return c, nil
 }
 
-// slim keeps of an object what is needed here.
+// slim removes parts of an object that this package does not use.
 func slim(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Node:
@@ -92,17 +92,17 @@ func (c *Cluster) handler() cache.ResourceEventHandler {
 func (c *Cluster) notify() {
 	select {
 	case c.changed <- struct{}{}:
-	default: // it is told already
+	default: // a notification is already pending
 	}
 }
 
-// Changed yields after members or claims may have changed.
+// Changed returns a channel that receives a value after members or claims may have changed.
 func (c *Cluster) Changed() <-chan struct{} { return c.changed }
 
-// Members are the cluster's nodes.
+// Members returns the cluster's nodes that have an internal IP address.
 func (c *Cluster) Members() []speaker.Member {
 	nodes, err := c.nodes.List(labels.Everything())
-	if err != nil { // which a lister of memory never says
+	if err != nil { // a lister that reads from memory never returns an error
 		return nil
 	}
 	var members []speaker.Member
@@ -123,8 +123,8 @@ func internalIP(n *corev1.Node) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// excluded heeds the label as Kubernetes' service controller does: without a value, and
-// with any that is not false, it excludes.
+// excluded reports whether a label excludes a node from load balancers. As in the service controller
+// of Kubernetes, the label excludes without a value, and with any value that is not false.
 func excluded(n *corev1.Node) bool {
 	value, labelled := n.Labels[corev1.LabelNodeExcludeBalancers]
 	if exclude, err := strconv.ParseBool(value); err == nil {
@@ -133,11 +133,11 @@ func excluded(n *corev1.Node) bool {
 	return labelled
 }
 
-// Claims are the addresses of Services of type LoadBalancer that are nobody else's
-// business, by a class.
+// Claims returns the addresses of Services of type LoadBalancer. It skips Services with a
+// loadBalancerClass, because another controller handles them.
 func (c *Cluster) Claims() []speaker.Claim {
 	services, err := c.services.List(labels.Everything())
-	if err != nil { // which a lister of memory never says
+	if err != nil { // a lister that reads from memory never returns an error
 		return nil
 	}
 	var claims []speaker.Claim
@@ -156,8 +156,8 @@ func (c *Cluster) Claims() []speaker.Claim {
 	return claims
 }
 
-// allowed are the nodes that may hold a Service's address: with the policy Local, those
-// with a ready endpoint of the address's family; else all, which is nil.
+// allowed returns the nodes that may hold an address of a Service. With the policy Local, these are
+// the nodes with a ready endpoint of the address's family. Otherwise, it returns nil for all nodes.
 func (c *Cluster) allowed(s *corev1.Service, a netip.Addr) map[string]bool {
 	if s.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
 		return nil
@@ -168,7 +168,7 @@ func (c *Cluster) allowed(s *corev1.Service, a netip.Addr) map[string]bool {
 		return on
 	}
 	slices, err := lister.EndpointSlices(s.Namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: s.Name}))
-	if err != nil { // which a lister of memory never says
+	if err != nil { // a lister that reads from memory never returns an error
 		return on
 	}
 	for _, slice := range slices {

@@ -43,7 +43,7 @@ func pools() addresses.Pools {
 	return addresses.PoolsOf([]netip.Prefix{netip.MustParsePrefix("10.89.0.2/24"), netip.MustParsePrefix("fd00::2/64")})
 }
 
-// eventually waits for a change until what is asked for is so.
+// eventually waits for changes until a condition is true.
 func eventually(t *testing.T, c *view.Cluster, what string, ask func() bool) {
 	t.Helper()
 	timeout := time.After(10 * time.Second)
