@@ -80,7 +80,7 @@ bin/golangci-lint bin/actionlint: bin/%: .ci/tools/%/go.mod .ci/tools/%/go.sum
 	CGO_ENABLED=0 go -C .ci/tools/$* build -trimpath -ldflags '-s -w' -o $(abspath bin)/ tool
 	@touch $@
 
-# The race detector needs cgo, which needs a C compiler.
+# The race detector needs cgo, and cgo needs a C compiler.
 unit: export CGO_ENABLED = 1
 unit: ## run the tests that need no cluster, with the race detector
 	@.ci/deps --only gcc

@@ -1,2 +1,2 @@
-# kubectl on a control plane is its administrator's, as in a node container.
+# On a control plane, kubectl has the permissions of an administrator, as in a node container.
 [ ! -r /etc/kubernetes/admin.conf ] || export KUBECONFIG=/etc/kubernetes/admin.conf
