@@ -1,8 +1,8 @@
-// Command containerd is containerd and ctr in one multi-call binary: the name it is
-// called by says which one it is. Most of ctr is in containerd as well; apart, the
-// two would be larger by a quarter. The shim, of which every pod has one in memory,
-// stays a program of its own. No program is changed: each is entered through the same
-// function that its own main package calls.
+// Command containerd contains containerd and ctr in one multi-call binary. The name by which the
+// binary is called selects the program. Two binaries would be larger by a quarter, because most code
+// of ctr is also in containerd. The shim remains a separate program, because every pod has one in
+// memory. The programs are not changed: each is started through the function that its own main
+// package calls.
 package main
 
 import (

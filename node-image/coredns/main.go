@@ -1,7 +1,6 @@
-// Command coredns is CoreDNS with the plugins of a Kubernetes cluster: all of
-// upstream's but those that need somebody else's service (the clouds' DNS, Nomad, an
-// etcd of its own, tracing) or the software development kits of one. Upstream's
-// binary is twice the size. See
+// Command coredns is CoreDNS with the plugins for a Kubernetes cluster. It has all upstream plugins,
+// except those that need an external service (the DNS of a cloud, Nomad, a separate etcd, tracing) or
+// the software development kit of one. The upstream binary is twice the size. See
 // https://coredns.io/2017/07/25/compile-time-enabling-or-disabling-plugins/.
 package main
 

@@ -26,23 +26,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What the node's API server shows to the node's etcd.
+// The address of the node's etcd, and the files with which the node's API server authenticates to it.
 const (
 	etcdAddress = "127.0.0.1:2379"
 	etcdPKI     = "/etc/kubernetes/pki/"
-	// registry is where the API server has its keys, see --etcd-prefix.
+	// registry is the prefix of the API server's keys, see its flag --etcd-prefix.
 	registry = "/registry/"
-	// etcdLimit is how long one answer may take.
+	// etcdLimit is the maximum time of one request.
 	etcdLimit = 10 * time.Second
 )
 
-// etcdTool shows what the API server has stored in etcd, as objects, for "mkube etcd":
+// etcdTool prints the objects that the API server has stored in etcd, for "mkube etcd":
 //
 //	mkube-etcd get [-o yaml|json|raw] KEY
 //	mkube-etcd ls [PREFIX]
 //	mkube-etcd watch [PREFIX]
 //
-// It changes etcd for mkube itself:
+// mkube itself uses these commands to change etcd:
 //
 //	mkube-etcd member add PEERURL       announces a member, before it starts
 //	mkube-etcd member remove PEERURL    removes a member; it is no error if there is none
@@ -67,12 +67,12 @@ func etcdTool() int {
 
 func etcdRun(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("mkube-etcd", flag.ContinueOnError)
-	format := flags.String("o", "yaml", "how get shows an object: yaml, json or raw")
+	format := flags.String("o", "yaml", "output format of get: yaml, json or raw")
 	if len(args) == 0 {
 		return errors.New("say get KEY, ls [PREFIX] or watch [PREFIX]")
 	}
 	if slices.Contains([]string{"member", "alarm", "check"}, args[0]) {
-		// The certificate of health checks is there before the API server's is.
+		// The certificate for health checks exists before that of the API server.
 		client, err := etcdClient("etcd/healthcheck-client")
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func etcdRun(ctx context.Context, args []string) error {
 		defer client.Close()
 		known, err := etcdAdmin(ctx, client, args)
 		if !known {
-			return fmt.Errorf("unknown command %q: say member add|remove|keep PEERURL, alarm disarm, or check", strings.Join(args, " "))
+			return fmt.Errorf("unknown command %q: use member add|remove|keep PEERURL, alarm disarm, or check", strings.Join(args, " "))
 		}
 		return err
 	}
@@ -104,12 +104,12 @@ func etcdRun(ctx context.Context, args []string) error {
 	case "watch":
 		return etcdWatch(ctx, client, key)
 	}
-	return fmt.Errorf("unknown command %q: say get, ls or watch", args[0])
+	return fmt.Errorf("unknown command %q: use get, ls or watch", args[0])
 }
 
 // etcdClient returns a client with a certificate of the node, by its name below etcdPKI.
 func etcdClient(certificate string) (*clientv3.Client, error) {
-	// The client would try for as long as it may, and log each time.
+	// Without this check, the client would retry until its time limit, and log each attempt.
 	conn, err := net.DialTimeout("tcp", etcdAddress, etcdLimit)
 	if err != nil {
 		return nil, fmt.Errorf("etcd does not answer: %w", err)
@@ -155,7 +155,7 @@ func etcdGet(ctx context.Context, client *clientv3.Client, key, format string) e
 		if err == nil && below.Count > 0 {
 			return fmt.Errorf("there is no key %s, but %d that begin so: mkube etcd ls %s lists them", key, below.Count, key)
 		}
-		return fmt.Errorf("there is no key %s: mkube etcd ls lists all that there are", key)
+		return fmt.Errorf("there is no key %s: mkube etcd ls lists all keys", key)
 	}
 	text, err := etcdText(response.Kvs[0].Value, format)
 	if err != nil {
@@ -178,9 +178,9 @@ func etcdList(ctx context.Context, client *clientv3.Client, prefix string) error
 	return nil
 }
 
-// etcdWatch shows each change from now on, as a YAML document, until it is interrupted,
-// its input ends, or its output. The input is all that tells of a reader who is gone
-// and had no time to say so.
+// etcdWatch prints each change from now on as a YAML document. It ends when it is interrupted, when its
+// input ends, or when its output is closed. If the reader was killed, the end of the input is the only
+// sign of that.
 func etcdWatch(ctx context.Context, client *clientv3.Client, prefix string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -188,7 +188,8 @@ func etcdWatch(ctx context.Context, client *clientv3.Client, prefix string) erro
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	// That it watches is told only once it does: no change after that is missed.
+	// The message is printed after etcd has created the watch, so no change after the message is
+	// missed.
 	for changes := range client.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithCreatedNotify()) {
 		if err := changes.Err(); err != nil {
 			return fmt.Errorf("watching %s: %w", prefix, err)
@@ -217,8 +218,8 @@ func etcdChange(change *clientv3.Event) error {
 	return err
 }
 
-// etcdText is a value in a format. Kubernetes stores its own objects as protobuf and
-// those of custom resources as JSON, in the version that etcd keeps them in.
+// etcdText converts a value to a format: yaml, json or raw. Kubernetes stores its own objects as
+// protobuf, and custom resources as JSON. The result has the API version that etcd stores.
 func etcdText(value []byte, format string) ([]byte, error) {
 	if format == "raw" {
 		return value, nil

@@ -11,15 +11,15 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// addLimit is the maximum time until etcd accepts a new member. It accepts none while it counts
-// a member as unhealthy, which one that has just started is for some seconds, see
+// addLimit is the maximum time until etcd accepts a new member. etcd accepts none while it counts a
+// member as unhealthy. A member that has just started counts as unhealthy for some seconds, see
 // https://etcd.io/docs/latest/op-guide/runtime-configuration/#strict-reconfiguration-check-mode--strict-reconfig-check.
 const (
 	addLimit = 30 * time.Second
 	addPause = 200 * time.Millisecond
 )
 
-// etcdAdmin changes etcd. It returns false for arguments that it does not know.
+// etcdAdmin runs a command that changes etcd. known is false for unknown arguments.
 func etcdAdmin(ctx context.Context, client *clientv3.Client, args []string) (known bool, err error) {
 	switch {
 	case len(args) == 3 && args[0] == "member" && args[1] == "add":
@@ -38,7 +38,8 @@ func etcdAdmin(ctx context.Context, client *clientv3.Client, args []string) (kno
 	return false, nil
 }
 
-// addMember announces a member by its peer URL, before it starts.
+// addMember announces a member by its peer URL, before the member starts. While etcd counts a member
+// as unhealthy, it tries again after a pause, until addLimit.
 func addMember(ctx context.Context, client clientv3.Cluster, peerURL string, pause time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, addLimit)
 	defer cancel()
@@ -55,8 +56,8 @@ func addMember(ctx context.Context, client clientv3.Cluster, peerURL string, pau
 	}
 }
 
-// removeMembers removes the members whose peer URLs are gone. A member that was announced and never
-// started has no name yet, but has its URL. It is no error if there is none.
+// removeMembers removes the members for whose peer URLs gone returns true. It compares URLs, because a
+// member that was announced and never started has a URL but no name. It is no error if there is none.
 func removeMembers(ctx context.Context, client clientv3.Cluster, gone func(peerURLs []string) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, etcdLimit)
 	defer cancel()
@@ -75,8 +76,8 @@ func removeMembers(ctx context.Context, client clientv3.Cluster, gone func(peerU
 	return nil
 }
 
-// checkStore stores a value under a key that nothing uses, reads it, and deletes it, also if it could not
-// be read.
+// checkStore stores a value under an unused key, reads it, and deletes it, also if it could not be
+// read.
 func checkStore(ctx context.Context, client clientv3.KV, key string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, etcdLimit)
 	defer cancel()
@@ -98,7 +99,7 @@ func checkStore(ctx context.Context, client clientv3.KV, key string) (err error)
 	return nil
 }
 
-// disarmAlarms disarms every alarm. Each must be named by its member, see
+// disarmAlarms disarms every alarm. etcd requires the member ID of each alarm, see
 // https://etcd.io/docs/latest/op-guide/maintenance/#space-quota.
 func disarmAlarms(ctx context.Context, client clientv3.Maintenance) error {
 	ctx, cancel := context.WithTimeout(ctx, etcdLimit)

@@ -14,7 +14,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// fakeCluster keeps members. It refuses to add one as often as it is unhealthy.
+// fakeCluster is an etcd cluster with members. The field unhealthy is the number of calls of MemberAdd
+// that fail.
 type fakeCluster struct {
 	clientv3.Cluster
 	unhealthy int
@@ -79,7 +80,7 @@ func TestRemoveMembers(t *testing.T) {
 	}
 }
 
-// TestEtcdAdminArguments: a mistake changes nothing.
+// TestEtcdAdminArguments checks that wrong arguments change nothing.
 func TestEtcdAdminArguments(t *testing.T) {
 	for _, args := range []string{"member", "member add", "member add a b", "member keep", "member drop a", "alarm", "alarm list", "check it"} {
 		if known, err := etcdAdmin(t.Context(), nil, strings.Fields(args)); known || err != nil {
@@ -88,7 +89,7 @@ func TestEtcdAdminArguments(t *testing.T) {
 	}
 }
 
-// fakeStore is a store that loses what it is told to.
+// fakeStore is a key-value store. If loses is set, it does not store values.
 type fakeStore struct {
 	clientv3.KV
 	loses   bool

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// stored is an object as the API server stores it.
+// stored returns an object in the format in which the API server stores it.
 func stored(t *testing.T, object runtime.Object, version schema.GroupVersion) []byte {
 	t.Helper()
 	serializer := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
@@ -50,7 +50,7 @@ func TestEtcdText(t *testing.T) {
 	}
 }
 
-// TestEtcdTextFails: each error says that -o raw shows what there is.
+// TestEtcdTextFails checks that each error recommends -o raw.
 func TestEtcdTextFails(t *testing.T) {
 	unknown := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: "example.com/v1", Kind: "Web"}}
 	data, err := unknown.Marshal()
@@ -73,12 +73,12 @@ func TestEtcdTextFails(t *testing.T) {
 	}
 }
 
-// TestEtcdRunIsGivenAWord: nothing is asked of etcd otherwise.
+// TestEtcdRunIsGivenAWord checks that etcdRun sends no request to etcd without a command.
 func TestEtcdRunIsGivenAWord(t *testing.T) {
 	if err := etcdRun(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "say get KEY, ls [PREFIX] or watch [PREFIX]") {
 		t.Errorf("etcdRun = %v", err)
 	}
-	// Nobody listens where etcd would.
+	// No program listens on the port of etcd.
 	if err := etcdRun(t.Context(), []string{"get", "pods"}); err == nil || !strings.Contains(err.Error(), "etcd does not answer") {
 		t.Errorf("etcdRun = %v", err)
 	}

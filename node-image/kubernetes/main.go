@@ -1,10 +1,9 @@
-// Command kubernetes is every Kubernetes component, mkube's cloud controller manager,
-// kubectl and etcd in one multi-call binary: the name it is called by says which one it
-// is.
+// Command kubernetes contains every Kubernetes component, mkube's cloud controller manager, kubectl and
+// etcd in one multi-call binary. The name by which the binary is called selects the program.
 //
-// Separate binaries would be about 600 MB; this one is linked once, and all
-// processes of a node share one page cache of it. No component is changed: each
-// is entered through the same function that its own main package calls.
+// Separate binaries would have about 600 MB. This binary is linked once, and all processes of a node
+// share its pages in the page cache. The components are not changed: each is started through the
+// function that its own main package calls.
 package main
 
 import (
@@ -36,7 +35,7 @@ import (
 	networkpolicies "github.com/mkube/mkube/images/network-policies"
 )
 
-// programs maps the name this binary is called by to what it then runs.
+// programs maps the names by which this binary is called to programs, which return an exit code.
 var programs = map[string]func() int{
 	"cloud-controller-manager": whenHealthy(component(cloudcontrollermanager.NewCommand)),
 	"etcd":                     etcd,
@@ -55,7 +54,7 @@ var programs = map[string]func() int{
 func main() {
 	program, ok := programs[filepath.Base(os.Args[0])]
 	if !ok && len(os.Args) > 1 {
-		// Called by its own name, the first argument says which program is meant.
+		// If the binary is called by its own name, the first argument selects the program.
 		os.Args = os.Args[1:]
 		program, ok = programs[os.Args[0]]
 	}
@@ -66,8 +65,8 @@ func main() {
 	os.Exit(program())
 }
 
-// component makes a program of a component's command. The command is made late:
-// making one registers flags that belong to no other component.
+// component returns a program that runs a component's command. The program creates the command only
+// when it runs, because that registers flags, which other components must not have.
 func component(newCommand func() *cobra.Command) func() int {
 	return func() int { return cli.Run(newCommand()) }
 }
@@ -77,10 +76,10 @@ func etcd() int {
 	return 0
 }
 
-// kubectl parses its verbosity early, as upstream's main does: plugins and kuberc
-// are read, and logged about, before the flags are parsed.
+// kubectl parses its verbosity early, as the upstream main function does, because kubectl reads plugins
+// and kuberc, and logs about them, before it parses the flags.
 func kubectl() int {
-	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // a bad value is reported when the flags are parsed
+	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // an invalid value is reported when the flags are parsed
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 )
 
-// TestNames: all that a node calls this binary by.
+// TestNames checks the names by which a node calls this binary.
 func TestNames(t *testing.T) {
 	want := "bootstrap-rbac, cloud-controller-manager, etcd, kube-apiserver, kube-controller-manager, kube-network-policies, kube-proxy, kube-scheduler, kubectl, kubelet, metrics-server, mkube-etcd"
 	if got := names(); got != want {
@@ -23,8 +23,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestRBACObjects: each has its kind and a name, and no two are the same; among them are
-// those without which a cluster does not come up.
+// TestRBACObjects checks that each object has a kind and a name, and that no two objects are the same.
+// It also checks for some objects without which a cluster does not come up.
 func TestRBACObjects(t *testing.T) {
 	seen := map[string]bool{}
 	for _, object := range rbacObjects() {
@@ -59,8 +59,8 @@ func TestSorted(t *testing.T) {
 	}
 }
 
-// healthz is a kubeconfig of a server that is healthy when it is asked the n-th time, and
-// counts.
+// healthz starts a server that is healthy from its n-th request on. It returns a kubeconfig for the
+// server, and the number of its requests.
 func healthz(t *testing.T, n int32) (kubeconfig string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
@@ -79,7 +79,7 @@ users: [{name: a, user: {token: x}}], clusters: [{name: a, cluster: {server: "` 
 	return kubeconfig, asked
 }
 
-// TestWhenHealthy sets the arguments of the process: no other test may run at once.
+// TestWhenHealthy sets the arguments of the process, so no other test may run at the same time.
 func TestWhenHealthy(t *testing.T) {
 	args := os.Args
 	t.Cleanup(func() { os.Args = args })
@@ -92,7 +92,7 @@ func TestWhenHealthy(t *testing.T) {
 	if code, _ := run("--v=2", "--kubeconfig="+kubeconfig); code != 7 || asked.Load() != 3 {
 		t.Errorf("the program ends with %d, and the server was asked %d times", code, asked.Load())
 	}
-	// What is wrong with a kubeconfig the program says itself.
+	// The program itself reports errors of a kubeconfig.
 	for _, args := range [][]string{nil, {"--kubeconfig=/no/such/file"}, {"--help"}} {
 		if code, took := run(args...); code != 7 || took > time.Second {
 			t.Errorf("with %q it ends with %d after %s", args, code, took)

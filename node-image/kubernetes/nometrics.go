@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// metricsServer is for releases that metrics-server cannot be built with, see
+// metricsServer is for Kubernetes releases with which metrics-server cannot be built, see
 // pkg/nodeimage.
 func metricsServer() int {
-	fmt.Fprintln(os.Stderr, "there is no metrics-server for this Kubernetes release in here")
+	fmt.Fprintln(os.Stderr, "this binary does not contain a metrics-server for this Kubernetes release")
 	return 1
 }

@@ -12,11 +12,10 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 )
 
-// bootstrapRBAC prints, one JSON object a line, the roles and bindings that this
-// release's API server makes at its first start. The server's hook makes its first
-// try a second after the server serves; mkube creates the same objects at once, so
-// that the components whose rights they are need not wait. The hook then finds
-// them, and puts right whatever should differ.
+// bootstrapRBAC prints the roles and bindings that the API server of this release creates at its first
+// start, one JSON object per line. A hook of the API server first tries to create them one second after
+// the server serves. mkube creates the same objects immediately, so that the components that need these
+// permissions do not wait. The hook then finds the objects, and corrects any difference.
 func bootstrapRBAC() int {
 	out := json.NewEncoder(os.Stdout)
 	for _, object := range rbacObjects() {

@@ -10,12 +10,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// whenHealthy makes a program wait, before it begins, until the API server of its
-// kubeconfig is healthy. Controller managers wait for that by themselves, but look
-// only once a second (WaitForAPIServer in k8s.io/controller-manager/app): whether its
-// first look comes a moment before or after the server's last hook would decide over a
-// second of every cluster's start. It is left to do so after limit, or without a
-// kubeconfig.
+// whenHealthy returns a program that starts only when the API server of its kubeconfig is healthy.
+// Controller managers also wait for that, but check only once a second (WaitForAPIServer in
+// k8s.io/controller-manager/app). If the first check came shortly before the last hook of the API
+// server had finished, the start of the cluster would take a second longer. After limit, or without a
+// kubeconfig, the program starts, and waits by itself.
 func whenHealthy(program func() int) func() int {
 	const pause, limit = 25 * time.Millisecond, 10 * time.Second
 	return func() int {
@@ -32,8 +31,8 @@ func whenHealthy(program func() int) func() int {
 	}
 }
 
-// healthClient speaks to the API server that the arguments' kubeconfig names, nil
-// where there is none.
+// healthClient returns a client for the API server of the kubeconfig in the arguments, and the URL of
+// its health endpoint. The client is nil if there is no kubeconfig, or if it is invalid.
 func healthClient(args []string) (client *http.Client, url string) {
 	for _, arg := range args {
 		path, ok := strings.CutPrefix(arg, "--kubeconfig=")

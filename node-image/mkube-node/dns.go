@@ -12,15 +12,15 @@ import (
 const (
 	// dockersServer is the address of Docker's DNS server on a node's loopback interface.
 	dockersServer = "127.0.0.11"
-	// dockersRule begins the rules by which Docker sends requests to its server.
+	// dockersRule is the prefix of the rules with which Docker redirects requests to its server.
 	dockersRule   = "-A DOCKER_OUTPUT -d " + dockersServer + "/32"
 	resolvConf    = "/etc/resolv.conf"
 	routeLocalnet = "/proc/sys/net/ipv4/conf/all/route_localnet"
 )
 
-// nodeDNS makes Docker's DNS server available to pods, which cannot reach the node's loopback interface. It copies
-// Docker's rules in the NAT table to the chains for packets from pods, under the address of the node's gateway. A
-// node with another resolver, or without a gateway, stays as it is.
+// nodeDNS makes Docker's DNS server available to pods, which cannot reach the node's loopback
+// interface. It copies Docker's rules in the NAT table to the chains for packets from pods, under the
+// address of the node's gateway. It does not change a node with another resolver, or without a gateway.
 func nodeDNS(_ []string, _, stderr io.Writer) int {
 	if err := openDNS(stderr); err != nil {
 		fmt.Fprintln(stderr, err)
@@ -43,7 +43,7 @@ func openDNS(stderr io.Writer) error {
 	if !ok || gateway == "" {
 		return nil
 	}
-	// The host's iptables has written the rules, by one of two interfaces of the kernel.
+	// The host's iptables has written the rules, through one of two interfaces of the kernel.
 	for _, iptables := range []string{"iptables-nft", "iptables-legacy"} {
 		saved, err := exec.Command(iptables+"-save", "--table", "nat").Output()
 		rules := openedRules(string(saved), gateway)
@@ -55,11 +55,11 @@ func openDNS(stderr io.Writer) error {
 		if err := restore.Run(); err != nil {
 			return fmt.Errorf("adding the rules of Docker's DNS server: %w", err)
 		}
-		// With this, packets for a loopback address can come from a pod.
+		// With route_localnet, the node accepts packets from pods to a loopback address.
 		if err := os.WriteFile(routeLocalnet, []byte("1\n"), 0o644); err != nil {
 			return err
 		}
-		// Docker has mounted the file: it can be written, not replaced.
+		// The file is a mount of Docker, so it can be written but not replaced.
 		return os.WriteFile(resolvConf, []byte(opened), 0o644)
 	}
 	fmt.Fprintln(stderr, "found no rules of Docker's DNS server: pods will not resolve names outside the cluster")
@@ -75,8 +75,8 @@ func gatewayOf(routes string) string {
 	return ""
 }
 
-// withServer replaces Docker's DNS server by another one in a resolv.conf, see resolv.conf(5). It returns false if
-// Docker's is not in it.
+// withServer replaces Docker's DNS server by another one in a resolv.conf, see resolv.conf(5). It
+// returns false if the file does not contain Docker's DNS server.
 func withServer(resolv, server string) (string, bool) {
 	lines, found := strings.Split(resolv, "\n"), false
 	for i, line := range lines {
@@ -87,8 +87,8 @@ func withServer(resolv, server string) (string, bool) {
 	return strings.Join(lines, "\n"), found
 }
 
-// openedRules returns Docker's rules for packets to a gateway, from pods (PREROUTING) and from the node (OUTPUT), as
-// iptables-restore reads them. It is "" if Docker has none.
+// openedRules returns Docker's rules for packets to a gateway, from pods (PREROUTING) and from the node
+// (OUTPUT), in the format of iptables-restore. It returns "" if there are no rules of Docker.
 func openedRules(saved, gateway string) string {
 	var out bytes.Buffer
 	for _, chain := range []string{"PREROUTING", "OUTPUT"} {

@@ -22,11 +22,13 @@ const (
 	sysResource = 24 // CAP_SYS_RESOURCE, see capabilities(7)
 )
 
-// nodeLimits fits the kubelet and containerd to what the engine has granted this node, at each boot:
+// nodeLimits adapts the kubelet and containerd to the resources and capabilities that the engine has
+// granted this node, at each boot:
 //
-//   - The kubelet reads the node's capacity from /proc/meminfo and /sys, which show the host's. If the engine limits
-//     the memory or the CPUs, files with the limits are mounted there.
-//   - Without CAP_SYS_RESOURCE, no process can lower an OOM score. containerd and the kubelet then ignore that.
+//   - The kubelet reads the node's capacity from /proc/meminfo and /sys, which show the capacity of the
+//     host. If the engine limits the memory or the CPUs, files with the limits are mounted there.
+//   - Without CAP_SYS_RESOURCE, no process can lower an OOM score. containerd and the kubelet are then
+//     configured to continue without that.
 //
 // It writes /run/mkube/kubelet.env and, if needed, /run/mkube/containerd.toml.
 func nodeLimits(_ []string, _, stderr io.Writer) int {
@@ -72,8 +74,8 @@ func limitMemory() error {
 	return bind(file, "/proc/meminfo")
 }
 
-// limitedMeminfo returns proc_meminfo(5) with at most limit bytes of memory, and whether that changes anything. A
-// limit that is no number, such as "max", is none.
+// limitedMeminfo returns a /proc/meminfo, see proc_meminfo(5), with at most limit bytes of memory, and
+// whether that changes a value. If limit is not a number, for example "max", there is no limit.
 func limitedMeminfo(meminfo, limit string) (string, bool) {
 	bytes, err := strconv.ParseUint(limit, 10, 64)
 	if err != nil || bytes == 0 {
@@ -94,8 +96,8 @@ func limitedMeminfo(meminfo, limit string) (string, bool) {
 	return strings.Join(lines, "\n"), changed
 }
 
-// limitCPUs hides the CPUs that the node cannot use, and returns the kubelet's flag that reserves what the last one
-// has too much.
+// limitCPUs hides the CPUs that the node cannot use, and returns a flag of the kubelet. The flag
+// reserves the part of the last CPU that exceeds the limit.
 func limitCPUs() (reserved string, err error) {
 	limit, err := firstOf("cpu.max")
 	if err != nil {
@@ -130,9 +132,10 @@ func limitCPUs() (reserved string, err error) {
 	return reserved, bind(copied, numaDir)
 }
 
-// cpuLimit reads a quota and a period in microseconds, as in cpu.max, see
-// https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files. It returns the number of CPUs, rounded up, and
-// the thousandths of a CPU that this is too much. Without a limit, both are 0.
+// cpuLimit parses a quota and a period in microseconds, as in cpu.max, see
+// https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files. It returns the number of
+// CPUs, rounded up, and by how many thousandths of a CPU this exceeds the limit. Without a limit, both
+// are 0.
 func cpuLimit(limit string) (cpus, spare int) {
 	words := strings.Fields(limit)
 	if len(words) != 2 {
@@ -200,7 +203,7 @@ func grants(status string, capability uint) bool {
 	return false
 }
 
-// firstOf returns the first line of the first of some files of the cgroup that exists, "" for none.
+// firstOf returns the first line of the first existing file of the cgroup, or "" if none exists.
 func firstOf(files ...string) (string, error) {
 	for _, file := range files {
 		data, err := os.ReadFile(cgroupDir + file)

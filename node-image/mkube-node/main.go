@@ -1,5 +1,6 @@
-// Command mkube-node is the programs of mkube on a node that decide something, in one binary: the name by which
-// it is called selects one. It is small, because mkube-probe runs many times while a cluster comes up.
+// Command mkube-node contains the programs of mkube on a node that make decisions, in one multi-call
+// binary. The name by which the binary is called selects the program. The binary is small, because
+// mkube-probe runs many times while a cluster comes up.
 package main
 
 import (

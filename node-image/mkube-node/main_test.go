@@ -145,7 +145,7 @@ func TestCPULimit(t *testing.T) {
 	}
 }
 
-// TestHideCPUs: CPU 10 comes after CPU 9, and what is no CPU stays.
+// TestHideCPUs checks that CPU 10 comes after CPU 9, and that files with other names remain.
 func TestHideCPUs(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"node0/cpu0", "node0/cpu9", "node0/cpu10", "node1/cpu1", "node0/cpumap", "online"} {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// probeTime is how long mkube-probe repeats its request. To wait in one process costs a busy machine far
-	// less than an exec for each request.
+	// probeTime is how long mkube-probe repeats its request. On a busy machine, waiting in one process
+	// costs far less than an exec for each request.
 	probeTime = 1500 * time.Millisecond
 	// probePause is the time between two requests.
 	probePause = 50 * time.Millisecond
@@ -20,8 +20,8 @@ const (
 	answerLimit = 3 * time.Second
 )
 
-// probe requests a health endpoint of this node until it returns 200, for probeTime at most. Then it prints the
-// last answer.
+// probe requests a health endpoint of this node until the endpoint returns 200, for probeTime at most.
+// If it does not return 200 in this time, probe prints the last answer.
 //
 //	mkube-probe http|https PORT PATH
 func probe(args []string, _, stderr io.Writer) int {
@@ -34,7 +34,7 @@ func probe(args []string, _, stderr io.Writer) int {
 		Timeout: answerLimit,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			// The server has signed its certificate itself. The kubelet's probes do not verify it either.
+			// The certificate of the server is self-signed. The kubelet's probes do not verify it either.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -49,7 +49,8 @@ func probe(args []string, _, stderr io.Writer) int {
 	return 1
 }
 
-// request returns what keeps an endpoint from being healthy, "" if it returns 200.
+// request sends a request to an endpoint. It returns "" if the endpoint returns 200, else the reason why
+// the endpoint is not healthy.
 func request(client *http.Client, url, port string) string {
 	response, err := client.Get(url)
 	switch {

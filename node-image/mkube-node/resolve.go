@@ -14,8 +14,9 @@ import (
 // resolveLimit is the maximum time until a DNS server answers.
 const resolveLimit = time.Second
 
-// resolve asks a DNS server once for the address of a name, by UDP. It succeeds if there is one. A server with an
-// IPv6 address is asked for an IPv6 address. A node's own resolver does not know the cluster's names.
+// resolve sends one request for the address of a name to a DNS server, over UDP. It succeeds if there is
+// an address. If the server has an IPv6 address, resolve requests an IPv6 address. The resolver of the
+// node itself cannot resolve names of the cluster.
 //
 //	mkube-resolve SERVER NAME
 func resolve(args []string, _, stderr io.Writer) int {

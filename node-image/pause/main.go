@@ -1,7 +1,6 @@
-// Command pause holds a pod's namespaces: it is the first process of every pod,
-// sleeps until it is told to end, and reaps the orphans that a shared PID
-// namespace leaves it as their init. The contract is that of upstream's pause
-// image, see
+// Command pause keeps the namespaces of a pod alive. It is the first process of every pod, and sleeps
+// until it receives SIGINT or SIGTERM. In a shared PID namespace, it is the init process, and reaps
+// orphaned processes. The contract is that of the upstream pause image, see
 // https://kubernetes.io/docs/concepts/workloads/pods/#how-pods-manage-multiple-containers
 // and https://kubernetes.io/docs/tasks/configure-pod-container/share-process-namespace/.
 package main
@@ -23,7 +22,7 @@ func main() {
 	}
 }
 
-// reap collects every child that has ended: one SIGCHLD may stand for several.
+// reap reaps all children that have ended, because one SIGCHLD can stand for several children.
 func reap() {
 	for {
 		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// start runs pause, which inherits three children that end, and waits until it has reaped
-// them: from then on it handles signals. It ends with the test.
+// start runs pause, which inherits three children that end. It waits until pause has reaped them,
+// because from then on pause handles signals. pause ends with the test.
 func start(t *testing.T) *exec.Cmd {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "pause")
@@ -37,7 +37,7 @@ func start(t *testing.T) *exec.Cmd {
 		if string(name) == "pause\n" && len(children) == 0 {
 			return true
 		}
-		// The signals of children that ended before pause began are lost.
+		// SIGCHLD is lost for children that ended before pause started.
 		if err := cmd.Process.Signal(syscall.SIGCHLD); err != nil {
 			t.Fatal(err)
 		}
@@ -56,8 +56,8 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestPauseEndsWhenItIsTold: at once and with success, by each of the signals that end a
-// pod's container.
+// TestPauseEndsWhenItIsTold checks that pause ends immediately and with success on each of the signals
+// that end a pod's container.
 func TestPauseEndsWhenItIsTold(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		cmd := start(t)
@@ -70,8 +70,8 @@ func TestPauseEndsWhenItIsTold(t *testing.T) {
 	}
 }
 
-// TestReap: one call collects all children that have ended. Of the tests none may run
-// beside it: it collects any child of this process.
+// TestReap checks that one call reaps all children that have ended. No other test may run at the same
+// time, because reap reaps any child of this process.
 func TestReap(t *testing.T) {
 	var pids []int
 	for range 3 {
@@ -88,7 +88,7 @@ func TestReap(t *testing.T) {
 			t.Errorf("child %d is still there: %v", pid, err)
 		}
 	}
-	reap() // of no child: returns
+	reap() // returns if there are no children
 }
 
 // zombie waits until a child has ended.

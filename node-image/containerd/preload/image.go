@@ -16,7 +16,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Image is an image to preload. Images whose first layers are equal share them.
+// Image is an image to preload. Images with equal first layers share these layers.
 type Image struct {
 	// Name is the full reference, as in registry.k8s.io/pause:3.10.2.
 	Name       string   `json:"name"`
@@ -26,8 +26,8 @@ type Image struct {
 	User       string   `json:"user,omitempty"`
 }
 
-// imageLabels make an image the CRI's own, and keep the kubelet's garbage
-// collection from it.
+// imageLabels mark an image as managed by the CRI plugin, and exclude it from the garbage collection
+// of the kubelet.
 var imageLabels = map[string]string{
 	"io.cri-containerd.image":  "managed",
 	"io.cri-containerd.pinned": "pinned",
@@ -62,7 +62,7 @@ func (s *store) add(ctx context.Context, image Image) error {
 	if err != nil {
 		return err
 	}
-	// The CRI finds an image by its reference and by its configuration's digest.
+	// The CRI plugin finds an image by its reference and by the digest of its configuration.
 	for _, name := range []string{image.Name, config.Digest.String()} {
 		_, err := s.images.Create(ctx, images.Image{Name: name, Labels: imageLabels, Target: target})
 		if err != nil && !errdefs.IsAlreadyExists(err) {
@@ -80,8 +80,8 @@ func imageConfig(image Image, diffs []digest.Digest) ocispec.Image {
 	}
 }
 
-// write stores a value as a JSON blob; the labels tell containerd's garbage
-// collector what the blob refers to.
+// write stores a value as a JSON blob. For containerd's garbage collector, the labels name what the
+// blob refers to.
 func (s *store) write(ctx context.Context, mediaType string, value any, labels map[string]string) (ocispec.Descriptor, error) {
 	data, err := json.Marshal(value)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// two are images that share their first layer.
+// two returns two images that share their first layer.
 func two(t *testing.T) (pause, web Image) {
 	base := Layer{{Path: "bin", Mode: fs.ModeDir | 0o755}, {Path: "bin/pause", Mode: 0o755, Source: source(t, "pause", "sleep", 0o755)}}
 	top := Layer{{Path: "bin", Mode: fs.ModeDir | 0o755}, {Path: "bin/web", Mode: 0o755, Source: source(t, "web", "serve", 0o755)}}
@@ -29,11 +29,12 @@ func two(t *testing.T) (pause, web Image) {
 	return pause, web
 }
 
-// preloaded is a root that holds images, opened again as containerd does.
+// preloaded returns a root directory with images, and its store, which is opened again as by
+// containerd.
 func preloaded(t *testing.T, list ...Image) (root string, s *store) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
-	for range 2 { // what is there already is no error
+	for range 2 { // existing images are no error
 		s, err := open(root)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +104,8 @@ func TestAddMakesWhatAnImportWould(t *testing.T) {
 	}
 }
 
-// TestEveryNameOfAnImage: the kubelet asks for an image by its name and by its ID.
+// TestEveryNameOfAnImage checks that an image has two names, because the kubelet requests an image by
+// its name and by its ID.
 func TestEveryNameOfAnImage(t *testing.T) {
 	t.Parallel()
 	pause, _ := two(t)
@@ -125,7 +127,7 @@ func TestEveryNameOfAnImage(t *testing.T) {
 	}
 }
 
-// TestLayersAreShared: the second image adds only what is its own.
+// TestLayersAreShared checks that the second image adds only the layer that the first does not have.
 func TestLayersAreShared(t *testing.T) {
 	t.Parallel()
 	pause, web := two(t)

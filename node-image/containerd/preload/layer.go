@@ -23,21 +23,21 @@ const (
 	snapshotsDir = "io.containerd.snapshotter.v1.overlayfs"
 )
 
-// Layer is the entries of one layer, folders before what is in them.
+// Layer contains the entries of one layer. A folder comes before the entries in it.
 type Layer []Entry
 
 // Entry is one folder, file or symbolic link of a layer.
 type Entry struct {
 	Path string      `json:"path"`           // in the image, without a leading slash
 	Mode fs.FileMode `json:"mode,omitempty"` // permission bits and fs.ModeDir
-	// Source is the file of the host that a regular file is linked to.
+	// Source is the file on the host to which a regular file is hard-linked.
 	Source string `json:"source,omitempty"`
-	// Link is a symbolic link's target.
+	// Link is the target of a symbolic link.
 	Link string `json:"link,omitempty"`
 }
 
-// unpack makes the snapshot of a layer on top of the ones below, unless an earlier
-// image made it, and returns the digest and size of the layer's archive.
+// unpack creates the snapshot of a layer on top of the layers below, unless an earlier image has
+// created it. It returns the digest and the size of the layer's archive.
 func (s *store) unpack(ctx context.Context, below []digest.Digest, layer Layer) (digest.Digest, int64, error) {
 	diff, size, err := layer.digest()
 	if err != nil {
@@ -52,8 +52,8 @@ func (s *store) unpack(ctx context.Context, below []digest.Digest, layer Layer) 
 	if len(below) > 0 {
 		parent = identity.ChainID(below).String()
 	}
-	// The root label keeps the snapshot while the image that refers to it is not
-	// yet written.
+	// The root label protects the snapshot from garbage collection while the image that refers to it
+	// is not written yet.
 	labels := snapshots.WithLabels(map[string]string{"containerd.io/gc.root": "true"})
 	if _, err := s.snapshots.Prepare(ctx, key, parent, labels); err != nil {
 		return "", 0, err
@@ -71,7 +71,7 @@ func (s *store) unpack(ctx context.Context, below []digest.Digest, layer Layer) 
 	return diff, size, nil
 }
 
-// folder is where the overlay snapshotter keeps an active snapshot's own files.
+// folder returns the folder in which the overlay snapshotter keeps the files of an active snapshot.
 func (s *store) folder(ctx context.Context, key string) (string, error) {
 	mounts, err := s.snapshots.Mounts(ctx, key)
 	if err != nil {
@@ -110,7 +110,7 @@ func (l Layer) link(dir string) error {
 	return nil
 }
 
-// mkdir sets the mode even where the umask would take bits away.
+// mkdir creates a folder, unless it exists, and sets its mode. The umask has no effect on the mode.
 func mkdir(dir string, perm fs.FileMode) error {
 	if err := os.Mkdir(dir, perm); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -118,7 +118,8 @@ func mkdir(dir string, perm fs.FileMode) error {
 	return os.Chmod(dir, perm)
 }
 
-// linkFile hard-links, or copies where the cache lies on another file system.
+// linkFile creates a hard link to a file. It copies the file instead if its mode differs, or if the
+// cache is on another file system.
 func linkFile(source, target string, perm fs.FileMode) error {
 	if info, err := os.Stat(source); err == nil && info.Mode().Perm() == perm && os.Link(source, target) == nil {
 		return nil
@@ -136,8 +137,8 @@ func linkFile(source, target string, perm fs.FileMode) error {
 	return errors.Join(err, out.Chmod(perm), out.Close())
 }
 
-// digest is that of the layer as an uncompressed archive: what the image's
-// configuration calls its diff ID.
+// digest returns the digest and the size of the layer as an uncompressed archive. The digest is the
+// diff ID in the configuration of the image.
 func (l Layer) digest() (digest.Digest, int64, error) {
 	hash := digest.Canonical.Digester()
 	count := &counter{w: hash.Hash()}

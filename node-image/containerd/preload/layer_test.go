@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// source is a file of the host with a mode.
+// source creates a file on the host with a mode, and returns its path.
 func source(t *testing.T, name, content string, mode fs.FileMode) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -33,7 +33,7 @@ func TestLinkMakesWhatALayerLists(t *testing.T) {
 	dir := t.TempDir()
 	err := Layer{
 		{Path: "tmp", Mode: fs.ModeDir | 0o777},
-		{Path: "tmp", Mode: fs.ModeDir | 0o777}, // a folder that is there already
+		{Path: "tmp", Mode: fs.ModeDir | 0o777}, // an existing folder
 		{Path: "bin", Mode: fs.ModeDir | 0o755},
 		{Path: "bin/program", Mode: 0o755, Source: program},
 		{Path: "bin/readable", Mode: 0o644, Source: secret},
@@ -89,7 +89,8 @@ func TestLinkFails(t *testing.T) {
 	}
 }
 
-// TestDigestIsOfTheArchive: what another tool computes of the same archive.
+// TestDigestIsOfTheArchive checks that the digest is the one that another tool computes for the same
+// archive.
 func TestDigestIsOfTheArchive(t *testing.T) {
 	t.Parallel()
 	program := source(t, "program", "binary", 0o755)

@@ -1,12 +1,11 @@
-// Command preload makes a containerd root directory that already holds images: the
-// metadata, the manifests and the unpacked snapshots that an import would leave
-// behind, less the layers' archives, which nothing reads again once they are
-// unpacked. It needs neither a running containerd nor root: a layer is unpacked by
-// hard-linking its files into the snapshot's folder.
+// Command preload creates a root directory of containerd that contains images. It has the metadata, the
+// manifests and the unpacked snapshots that an import would create. It does not have the archives of
+// the layers, because nothing reads them after they are unpacked. The command needs neither a running
+// containerd nor root, because it unpacks a layer by hard-linking its files into the snapshot's folder.
 //
-// It reads a JSON list of images from standard input and takes the directory to
-// make as its only argument. It is built against the containerd that will read the
-// result, so that their schemas agree.
+// The command reads a JSON list of images from standard input. Its only argument is the directory to
+// create. It is built with the version of containerd that will read the directory, so that the schemas
+// match.
 package main
 
 import (
@@ -27,7 +26,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// namespace is the one in which the kubelet's images and containers live.
+// namespace is the containerd namespace of the kubelet's images and containers.
 const namespace = "k8s.io"
 
 func main() {
@@ -60,7 +59,7 @@ func run(root string) (err error) {
 	return nil
 }
 
-// store is a containerd root directory laid out as the daemon's plugins lay it out.
+// store is a root directory of containerd with the layout that the plugins of the daemon use.
 type store struct {
 	root      string
 	bolt      *bolt.DB
