@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestABaseImageInsteadOfMmdebstrap builds the node image on an image of the daemon. It is a
-// minimal Debian that the test builds. Users would pull one.
+// TestABaseImageInsteadOfMmdebstrap builds the node image on an image of the daemon. The test builds
+// that image, a minimal Debian. Users would pull one.
 func TestABaseImageInsteadOfMmdebstrap(t *testing.T) {
 	t.Parallel()
 	const debian, node = "mkube/e2e-debian:test", "mkube/e2e-based:test"

@@ -31,7 +31,7 @@ var (
 	logsPath  = flag.String("logs", "../bin/logs", "the folder for the logs of failed tests' clusters")
 )
 
-// daemon is the Docker daemon, to check what mkube does there.
+// daemon is a client of the Docker daemon, with which tests check the objects of mkube.
 var daemon *client.Client
 
 func TestMain(m *testing.M) {

@@ -94,8 +94,8 @@ func hangUp(_ *testing.T, r *running) { r.terminal.Close() }
 // closeOutput closes the other end of mkube's output, as head does.
 func closeOutput(_ *testing.T, r *running) { r.output.Close() }
 
-// A tree of processes. One is in another session, and one is hard for a shell to end. All of them
-// have %s in their command lines.
+// tree is a tree of processes. One is in another session, and one is hard for a shell to end. All of
+// them have %s in their command lines.
 const tree = `setsid sh -c 'sleep %[1]s; :' & sh -c 'trap "" TERM; sleep %[1]s; :' & while :; do echo; sleep 0.%[1]s; done`
 
 func (c cluster) execEnds(t *testing.T) {

@@ -34,7 +34,7 @@ func policies(t *testing.T, c cluster, pods []nodePod) {
 		reach("stranger", pod, false)
 		reach("friend", pod, true)
 	}
-	// Requests of the node itself, such as a probe, always pass.
+	// Policies do not apply to requests of the node itself, for example probes.
 	if r := try(t, "", "exec", pods[0].node, "--name", c.name, "--", "curl", "--silent", "--max-time", "3", "http://"+pods[0].ips[0]); r.code != 0 {
 		t.Errorf("a node does not reach its own pod: %s", r)
 	}

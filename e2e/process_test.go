@@ -15,8 +15,8 @@ import (
 const ownProcess = "MKUBE_E2E_OWN_PROCESS"
 
 // inOwnProcess runs the calling test again, in a separate process in parallel with other tests,
-// where it may set environment variables. It reports whether this is that process. In the other
-// process, the test has run when it returns.
+// where it may set environment variables. In the separate process, it returns true immediately. In
+// the original process, it returns false when the separate process has ended.
 func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(ownProcess) == t.Name() {

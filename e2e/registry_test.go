@@ -50,7 +50,7 @@ nodes:
 	name := pushWeb(t, host)
 	c.kubectl(t, "run", "web", "--image", name, "--image-pull-policy", "Always")
 	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/web")
-	// Only a node names the registry in the query.
+	// Only requests of a node have the registry in the query (ns=).
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)
 	}

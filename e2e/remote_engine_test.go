@@ -233,7 +233,7 @@ func (e *remoteEngine) startDocker(t *testing.T) {
 	}
 	eventually(t, "the second engine answers", func() (bool, string) {
 		select {
-		case <-e.docker.ended: // its containerd came back too late for it
+		case <-e.docker.ended: // its containerd restarted too late
 			e.docker = launch() // as systemd does
 		default:
 		}

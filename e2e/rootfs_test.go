@@ -105,7 +105,7 @@ func TestNodeInitMakesTheKubeletsCgroups(t *testing.T) {
 		if r := b.sh(t, "ls /sys/fs/cgroup/kubelet"); r.code == 0 {
 			t.Errorf("the kubelet's cgroup is made before systemd has moved out of the root: %s", r)
 		}
-		// In a folder in memory, each line replaces the one before.
+		// The cgroup is a folder in memory (tmpfs), so each write replaces the content of the file.
 		got := b.must(t, "mkube-kubelet-cgroup && cat /sys/fs/cgroup/cgroup.subtree_control /sys/fs/cgroup/kubelet/cgroup.subtree_control")
 		if got != "+memory\n+memory\n" {
 			t.Errorf("the kubelet's cgroups are given %q", got)
@@ -157,7 +157,7 @@ func TestPreloadedImages(t *testing.T) {
 	if got := b.must(t, "cd /var/lib/containerd; find . -path '*/snapshots/*/fs/*' | wc -l; ls -d ../containerd.new left 2>/dev/null; ls io.containerd.metadata.v1.bolt"); got != "0\nmeta.db\n" {
 		t.Errorf("containerd's root has %q", got)
 	}
-	// Files that a node has created since stay when it starts again.
+	// Files that a node has created since then remain when the node starts again.
 	b.must(t, "touch /var/lib/containerd/mine && mkube-preloaded-images && ls /var/lib/containerd/mine")
 	if called := b.called(t); strings.Count(called, "mount --bind") != snapshots {
 		t.Errorf("at the second boot it calls\n%s", called)

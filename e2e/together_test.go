@@ -130,7 +130,7 @@ func (c cluster) twoAdds(t *testing.T) {
 // addIsKilled checks that a killed add holds no lock, and that the next one deletes what it left.
 func (c cluster) addIsKilled(t *testing.T) {
 	add := background(t, `"step":"nodes","state":"running"`, "add", "node", "--name", c.name, "--progress", "json")
-	// As soon as there is a container, long before the other nodes know of it.
+	// The add is killed as soon as the container exists, long before the other nodes know of it.
 	for deadline := time.Now().Add(3 * time.Minute); !slices.Contains(c.containers(t), c.name+"-worker2"); {
 		if time.Now().After(deadline) {
 			t.Fatal("the new node has no container after 3 minutes")

@@ -1,5 +1,5 @@
-// Command scheduler is a user's kube-scheduler for the tests of mkube run. It prints who it is and
-// executes the component's program. With the argument "idle", it schedules nothing.
+// Command scheduler is a user's kube-scheduler for the tests of mkube run. It prints a line that
+// identifies it, and executes the component's program. With the argument "idle", it schedules nothing.
 package main
 
 import (
