@@ -56,7 +56,8 @@ func listen(ctx context.Context, e evaluator) (*nfqueue.Nfqueue, error) {
 }
 
 // verdict returns the netfilter verdict for a packet. It accepts packets that it cannot parse, for
-// example because the header is truncated.
+// example because the header is truncated. The evaluator also decides about protocols other than TCP,
+// UDP and SCTP, because ParsePacket returns no error for them.
 func verdict(ctx context.Context, e evaluator, payload []byte) int {
 	packet, err := network.ParsePacket(payload)
 	if err != nil {

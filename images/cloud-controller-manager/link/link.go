@@ -74,7 +74,7 @@ const lifetime = 5
 func (l *Link) Hold(a netip.Addr) error {
 	// With a preferred lifetime of 0, the kernel does not choose the address as the source of the
 	// node's own connections. Duplicate address detection is disabled (IFA_F_NODAD), because it takes
-	// a second, and no other node has the address when this node holds it.
+	// a second, and the speakers already select one node for the address.
 	addr := l.address(a)
 	addr.ValidLft, addr.PreferedLft = lifetime, 0
 	addr.Flags = unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE
