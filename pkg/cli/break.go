@@ -29,7 +29,7 @@ type breakOptions struct {
 	list, check           bool
 }
 
-func (h host) breakCommand() *cobra.Command {
+func (a app) breakCommand() *cobra.Command {
 	var o breakOptions
 	cmd := &cobra.Command{
 		Use:   "break [FAULT]",
@@ -61,14 +61,14 @@ the symptom and hints. mkube fix fixes the faults for you.`,
 			if (o.list || o.check) && (o.node != "" || o.seed != 0) {
 				return usagef(cmd, "--node and --seed choose what to break: leave out --list and --check")
 			}
-			return h.breakIt(cmd.Context(), o, strings.Join(args, ""))
+			return a.breakIt(cmd.Context(), o, strings.Join(args, ""))
 		},
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	cmd.Flags().StringVar(&o.node, "node", "", "node to break (default: the first one that runs the component)")
 	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("node", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return h.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
+		return a.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
 	})
 	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "choose the same fault and node again; 0 chooses at random")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list all faults")
@@ -102,18 +102,18 @@ type faultItem struct {
 	Symptom   string `json:"symptom"`
 }
 
-func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
+func (a app) breakIt(ctx context.Context, o breakOptions, name string) error {
 	if o.list {
-		return h.listFaults(o.format)
+		return a.listFaults(o.format)
 	}
 	if o.check {
-		c, _, err := h.opened(ctx, o.cluster)
+		c, _, err := a.opened(ctx, o.cluster)
 		if err != nil {
 			return err
 		}
-		return h.checkFaults(ctx, c)
+		return a.checkFaults(ctx, c)
 	}
-	c, p, release, err := h.held(ctx, h.clusterName(o.cluster), "break")
+	c, p, release, err := a.held(ctx, a.clusterName(o.cluster), "break")
 	if err != nil {
 		return err
 	}
@@ -122,32 +122,32 @@ func (h host) breakIt(ctx context.Context, o breakOptions, name string) error {
 	if err != nil {
 		return err
 	}
-	h.tell("Breaking the cluster ...")
+	a.tell("Breaking the cluster ...")
 	// The note is written first, because fix must also fix a fault that was caused only in part or
 	// did not show in time.
-	if err := h.noteFault(ctx, p, c.Config.Name, i.String()); err != nil {
+	if err := a.noteFault(ctx, p, c.Config.Name, i.String()); err != nil {
 		return err
 	}
 	if err := i.Break(ctx); err != nil {
 		return err
 	}
 	if o.format == formatName {
-		fmt.Fprintln(h.out, i.Name)
+		fmt.Fprintln(a.out, i.Name)
 		return nil
 	}
 	symptom := i.Symptom
 	if i.Redundant && len(c.ControlPlanes()) > 1 {
 		symptom += " Other control planes can take over, and hide that."
 	}
-	h.tell("Something is broken. %s\n\nFind the cause and fix it. To check your fix: mkube break --check%s. To give up: mkube fix%[2]s", symptom, h.forName(c.Config.Name))
+	a.tell("Something is broken. %s\n\nFind the cause and fix it. To check your fix: mkube break --check%s. To give up: mkube fix%[2]s", symptom, a.forName(c.Config.Name))
 	return nil
 }
 
-func (h host) listFaults(format string) error {
+func (a app) listFaults(format string) error {
 	list := fault.In(bootstrap.Components(everything()))
 	if format == formatName {
 		for _, f := range list {
-			fmt.Fprintln(h.out, f.Name)
+			fmt.Fprintln(a.out, f.Name)
 		}
 		return nil
 	}
@@ -155,8 +155,8 @@ func (h host) listFaults(format string) error {
 	for _, f := range list {
 		items = append(items, faultItem{f.Name, f.Component, f.Symptom})
 	}
-	return h.print(format, items, func() {
-		w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+	return a.print(format, items, func() {
+		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "FAULT\tSYMPTOM")
 		for _, i := range items {
 			fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Symptom)
@@ -166,54 +166,54 @@ func (h host) listFaults(format string) error {
 }
 
 // opened opens a cluster that must exist.
-func (h host) opened(ctx context.Context, name string) (*cluster.Cluster, provider.Provider, error) {
-	p, err := h.provider()
+func (a app) opened(ctx context.Context, name string) (*cluster.Cluster, provider.Provider, error) {
+	p, err := a.provider()
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := h.openCluster(ctx, p, h.clusterName(name))
+	c, err := a.openCluster(ctx, p, a.clusterName(name))
 	return c, p, err
 }
 
 // held opens a cluster and takes its lock. Until release is called, no other command changes the
 // cluster.
-func (h host) held(ctx context.Context, name, command string) (c *cluster.Cluster, p provider.Provider, release func(), err error) {
-	if p, err = h.provider(); err != nil {
+func (a app) held(ctx context.Context, name, command string) (c *cluster.Cluster, p provider.Provider, release func(), err error) {
+	if p, err = a.provider(); err != nil {
 		return nil, nil, nil, err
 	}
 	if release, err = state.Hold(ctx, p, name, command); err != nil {
 		return nil, nil, nil, err
 	}
 	// The cluster is opened with the lock, because another command may have changed it before.
-	if c, err = h.open(ctx, p, name); err != nil {
+	if c, err = a.open(ctx, p, name); err != nil {
 		release()
 		return nil, nil, nil, err
 	}
-	h.warn(state.LeftoverWarnings(c))
+	a.warn(state.LeftoverWarnings(c))
 	return c, p, release, nil
 }
 
 // openCluster opens a cluster, and warns of stray and gone nodes. It does not warn while another
 // command works on the cluster, because the nodes may be those that it changes.
-func (h host) openCluster(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
-	c, err := h.open(ctx, p, name)
+func (a app) openCluster(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
+	c, err := a.open(ctx, p, name)
 	if err != nil {
 		return nil, err
 	}
 	if lines := state.LeftoverWarnings(c); len(lines) > 0 && !state.AtWork(ctx, c) {
-		h.warn(lines)
+		a.warn(lines)
 	}
 	return c, nil
 }
 
-func (h host) warn(lines []string) {
+func (a app) warn(lines []string) {
 	for _, line := range lines {
-		h.tell("Warning: %s", line)
+		a.tell("Warning: %s", line)
 	}
 }
 
 // noteFault records a fault and its node in the cluster's note, for fix.
-func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, fault string) error {
+func (a app) noteFault(ctx context.Context, p provider.Provider, cluster, fault string) error {
 	before, err := state.Note(ctx, p, cluster, faultNote)
 	if err != nil {
 		return err
@@ -222,22 +222,22 @@ func (h host) noteFault(ctx context.Context, p provider.Provider, cluster, fault
 }
 
 // checkFaults checks for all faults at the same time.
-func (h host) checkFaults(ctx context.Context, c *cluster.Cluster) error {
+func (a app) checkFaults(ctx context.Context, c *cluster.Cluster) error {
 	list := fault.Instances(c, bootstrap.Built(c))
 	broken := fault.Broken(ctx, list)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	known, err := h.noted(ctx, c.Config.Name)
+	known, err := a.noted(ctx, c.Config.Name)
 	if err != nil {
 		return err
 	}
 	if errors.Join(broken...) == nil {
-		h.tell("Nothing is broken.")
+		a.tell("Nothing is broken.")
 		return nil
 	}
-	h.tell("Something is broken:")
-	fmt.Fprint(h.out, findings(list, broken, known))
+	a.tell("Something is broken:")
+	fmt.Fprint(a.out, findings(list, broken, known))
 	return silent(Failed)
 }
 
@@ -273,8 +273,8 @@ func findings(list []fault.Instance, broken []error, known []string) string {
 
 // noted returns the faults that break caused in a cluster and fix has not fixed yet, each with its
 // node.
-func (h host) noted(ctx context.Context, name string) ([]string, error) {
-	p, err := h.provider()
+func (a app) noted(ctx context.Context, name string) ([]string, error) {
+	p, err := a.provider()
 	if err != nil {
 		return nil, err
 	}

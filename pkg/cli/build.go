@@ -10,8 +10,8 @@ import (
 	"github.com/mkube/mkube/pkg/nodeimage"
 )
 
-func (h host) buildCommand() *cobra.Command {
-	return group("build", "Build the node image", h.buildNodeImageCommand())
+func (a app) buildCommand() *cobra.Command {
+	return group("build", "Build the node image", a.buildNodeImageCommand())
 }
 
 // buildOptions are the flags of build node-image.
@@ -21,7 +21,7 @@ type buildOptions struct {
 	verbose  bool
 }
 
-func (h host) buildNodeImageCommand() *cobra.Command {
+func (a app) buildNodeImageCommand() *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
 		Use:   "node-image",
@@ -40,7 +40,7 @@ virtual machines. A bundle needs no Docker daemon, unless --base-image is set.`,
   mkube build node-image --base-image debian:bookworm-slim`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.buildNodeImage(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.buildNodeImage(ctx, s, o) })
 		},
 	}
 	f := cmd.Flags()
@@ -55,7 +55,7 @@ virtual machines. A bundle needs no Docker daemon, unless --base-image is set.`,
 	return cmd
 }
 
-func (h host) buildNodeImage(ctx context.Context, s *console, o buildOptions) error {
+func (a app) buildNodeImage(ctx context.Context, s *console, o buildOptions) error {
 	if o.KubernetesVersion != "" {
 		version, err := releaseOf(o.KubernetesVersion)
 		if err != nil {
@@ -67,7 +67,7 @@ func (h host) buildNodeImage(ctx context.Context, s *console, o buildOptions) er
 		return &usageError{err: errors.New("--bundle and --image cannot be combined: --bundle writes a file instead of an image")}
 	}
 	if o.Bundle == "" || o.BaseImage != "" { // a bundle alone must build without Docker
-		e, err := h.engine()
+		e, err := a.engine()
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (h host) buildNodeImage(ctx context.Context, s *console, o buildOptions) er
 	if o.verbose {
 		o.Log = s.renderer
 	}
-	result, err := h.build(ctx, o.Options, s.recorder.On)
+	result, err := a.build(ctx, o.Options, s.recorder.On)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,6 @@ func (h host) buildNodeImage(ctx context.Context, s *console, o buildOptions) er
 		}
 		fmt.Fprintf(s.people(), "\nNothing has changed: %s.\n", there)
 	}
-	_, err = fmt.Fprintln(h.out, result.Tag)
+	_, err = fmt.Fprintln(a.out, result.Tag)
 	return err
 }

@@ -30,7 +30,7 @@ type providerOptions struct {
 	cpus, memory              int
 }
 
-func (h host) providerFlags(cmd *cobra.Command, o *providerOptions) {
+func (a app) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f := cmd.Flags()
 	f.StringVar(&o.provider, "provider", dockerName, "node provider: docker, vagrant, or NAME for the program mkube-provider-NAME")
 	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant provider of virtual machines (default virtualbox, or libvirt if only libvirt is installed)")
@@ -102,17 +102,17 @@ func (o providerOptions) apply(c *config.Cluster) error {
 
 // chosen returns the provider that creates a new cluster. It also finds the clusters of other
 // providers, because no two clusters may have the same name.
-func (h host) chosen(o providerOptions) (provider.Provider, error) {
-	p, err := h.provider()
+func (a app) chosen(o providerOptions) (provider.Provider, error) {
+	p, err := a.provider()
 	every, ok := p.(*multiProvider)
 	if err != nil || !ok || o.provider == dockerName {
 		return p, err
 	}
 	if o.provider == vagrantName {
-		every.chosen = h.machines(o)
+		every.chosen = a.machines(o)
 		return every, nil
 	}
-	if every.chosen, err = h.outside(o.provider); err != nil {
+	if every.chosen, err = a.outside(o.provider); err != nil {
 		return nil, &usageError{err: err}
 	}
 	return every, nil
@@ -120,17 +120,17 @@ func (h host) chosen(o providerOptions) (provider.Provider, error) {
 
 // dataDir returns the folder with the folders of virtual machines and of clusters of external
 // providers, see https://specifications.freedesktop.org/basedir-spec/latest/.
-func (h host) dataDir() string {
-	dir := h.getenv("XDG_DATA_HOME")
+func (a app) dataDir() string {
+	dir := a.getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(h.home, ".local", "share")
+		dir = filepath.Join(a.home, ".local", "share")
 	}
 	return filepath.Join(dir, "mkube")
 }
 
-func (h host) machines(o providerOptions) *vagrant.Provider {
+func (a app) machines(o providerOptions) *vagrant.Provider {
 	return vagrant.New(vagrant.Options{
-		Dir: filepath.Join(h.dataDir(), vagrantName), Bundles: filepath.Join(h.dataDir(), "bundles"),
+		Dir: filepath.Join(a.dataDir(), vagrantName), Bundles: filepath.Join(a.dataDir(), "bundles"),
 		Hypervisor: o.hypervisor, Box: o.box,
 	})
 }
@@ -139,32 +139,32 @@ func (h host) machines(o providerOptions) *vagrant.Provider {
 const outsidePrefix = "mkube-provider-"
 
 // outside returns the provider that runs the program of that name.
-func (h host) outside(name string) (provider.Provider, error) {
+func (a app) outside(name string) (provider.Provider, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return nil, fmt.Errorf("unknown provider %q: use %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
 	}
-	path, err := h.lookPath(outsidePrefix + name)
+	path, err := a.lookPath(outsidePrefix + name)
 	if err != nil {
 		if hint := suggest.DidYouMean(name, []string{dockerName, vagrantName}); hint != "" {
 			return nil, fmt.Errorf("unknown provider %q%s", name, hint)
 		}
 		return nil, fmt.Errorf("unknown provider %q: program %s is not on your PATH; the built-in providers are %s and %s", name, outsidePrefix+name, dockerName, vagrantName)
 	}
-	return external.New(path, filepath.Join(h.outsideDir(), name)), nil
+	return external.New(path, filepath.Join(a.outsideDir(), name)), nil
 }
 
-func (h host) outsideDir() string { return filepath.Join(h.dataDir(), "providers") }
+func (a app) outsideDir() string { return filepath.Join(a.dataDir(), "providers") }
 
 // otherProviders returns the providers other than Docker that have clusters, found by the folders
 // of the clusters. If there are none, this only reads two folders.
-func (h host) otherProviders() []source {
+func (a app) otherProviders() []source {
 	var list []source
-	if names := folders(filepath.Join(h.dataDir(), vagrantName)); len(names) > 0 {
-		list = append(list, source{names, func() (provider.Provider, error) { return h.machines(providerOptions{}), nil }})
+	if names := folders(filepath.Join(a.dataDir(), vagrantName)); len(names) > 0 {
+		list = append(list, source{names, func() (provider.Provider, error) { return a.machines(providerOptions{}), nil }})
 	}
-	for _, name := range folders(h.outsideDir()) {
-		if names := folders(filepath.Join(h.outsideDir(), name)); len(names) > 0 {
-			list = append(list, source{names, func() (provider.Provider, error) { return h.outside(name) }})
+	for _, name := range folders(a.outsideDir()) {
+		if names := folders(filepath.Join(a.outsideDir(), name)); len(names) > 0 {
+			list = append(list, source{names, func() (provider.Provider, error) { return a.outside(name) }})
 		}
 	}
 	return list

@@ -18,7 +18,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/vagrant"
 )
 
-// worldOfAll returns a world with these clusters of Docker, whose host also finds the clusters of
+// worldOfAll returns a world with these clusters of Docker, whose app also finds the clusters of
 // other providers.
 func worldOfAll(t *testing.T, clusters ...string) *world {
 	t.Helper()

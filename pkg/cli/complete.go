@@ -9,8 +9,8 @@ import (
 )
 
 // completeClusters completes the name of an existing cluster.
-func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	p, err := h.provider()
+func (a app) completeClusters(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	p, err := a.provider()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -23,18 +23,18 @@ func (h host) completeClusters(cmd *cobra.Command, args []string, _ string) ([]s
 
 // completeNodes completes one node of the cluster that the flag --name selects. After that, it
 // completes files.
-func (h host) completeNodes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (a app) completeNodes(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return h.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	return a.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeNodeList completes a list of nodes that are separated by commas.
-func (h host) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+func (a app) completeNodeList(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	before := listed(begun)
 	var list []string
-	for _, name := range subtract(h.nodeNames(cmd), strings.Split(before, ",")) {
+	for _, name := range subtract(a.nodeNames(cmd), strings.Split(before, ",")) {
 		list = append(list, before+name)
 	}
 	return list, cobra.ShellCompDirectiveNoFileComp
@@ -53,14 +53,14 @@ func completeAddons(_ *cobra.Command, _ []string, begun string) ([]string, cobra
 // listed returns a list up to and including its last comma.
 func listed(list string) string { return list[:strings.LastIndexByte(list, ',')+1] }
 
-func (h host) nodeNames(cmd *cobra.Command) []string {
-	p, err := h.provider()
+func (a app) nodeNames(cmd *cobra.Command) []string {
+	p, err := a.provider()
 	if err != nil {
 		return nil
 	}
 	// If the command has no such flag, name is empty, which is the default cluster.
 	name, _ := cmd.Flags().GetString("name")
-	nodes, err := p.Nodes(cmd.Context(), h.clusterName(name))
+	nodes, err := p.Nodes(cmd.Context(), a.clusterName(name))
 	if err != nil {
 		return nil
 	}

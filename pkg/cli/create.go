@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-func (h host) createCommand() *cobra.Command {
-	return group("create", "Create a cluster", h.createClusterCommand())
+func (a app) createCommand() *cobra.Command {
+	return group("create", "Create a cluster", a.createClusterCommand())
 }
 
 // createOptions are the flags of create cluster.
@@ -36,7 +36,7 @@ type createOptions struct {
 	providerOptions
 }
 
-func (h host) createClusterCommand() *cobra.Command {
+func (a app) createClusterCommand() *cobra.Command {
 	var o createOptions
 	cmd := &cobra.Command{
 		Use:   "cluster",
@@ -68,12 +68,12 @@ writes to standard output.`,
 			}
 			o.counted = cmd.Flags().Changed("control-planes") || cmd.Flags().Changed("workers")
 			if o.dryRun {
-				return h.dryRun(cmd.Context(), o)
+				return a.dryRun(cmd.Context(), o)
 			}
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.createCluster(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.createCluster(ctx, s, o) })
 		},
 	}
-	h.nameFlag(cmd, &o.name)
+	a.nameFlag(cmd, &o.name)
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", "", `configuration file of the cluster; "-" reads standard input`)
 	f.IntVar(&o.controlPlanes, "control-planes", 1, "number of control planes, if the configuration file lists no nodes; several control planes get a load balancer")
@@ -83,7 +83,7 @@ writes to standard output.`,
 	f.StringSliceVar(&o.addons, "addon", nil, "addon in addition to those of the configuration file: "+alternatives(config.Addons())+"; may be repeated")
 	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("addon", completeAddons)
-	h.providerFlags(cmd, &o.providerOptions)
+	a.providerFlags(cmd, &o.providerOptions)
 	f.DurationVar(&o.wait, "wait", usableLimit, "maximum time until the cluster is usable; 0 returns as soon as the API server is ready")
 	f.BoolVar(&o.retain, "retain", false, "keep the nodes if the cluster does not come up")
 	ignoreFlag(cmd, &o.ignoreOptions)
@@ -97,12 +97,12 @@ writes to standard output.`,
 }
 
 // dryRun prints what createCluster would do.
-func (h host) dryRun(ctx context.Context, o createOptions) error {
-	cfg, err := h.clusterConfig(o)
+func (a app) dryRun(ctx context.Context, o createOptions) error {
+	cfg, err := a.clusterConfig(o)
 	if err != nil {
 		return &usageError{err: err}
 	}
-	p, err := h.chosen(o.providerOptions)
+	p, err := a.chosen(o.providerOptions)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 		return &usageError{err: err}
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(h.err, "Warning: "+w)
+		fmt.Fprintln(a.err, "Warning: "+w)
 	}
 	// Only the chosen provider can print a script or a preview, so combined providers do not help.
 	if e, ok := p.(*multiProvider); ok {
@@ -123,16 +123,16 @@ func (h host) dryRun(ctx context.Context, o createOptions) error {
 	if err != nil {
 		return err
 	}
-	warn := func(line string) { fmt.Fprintln(h.err, "Warning: "+line) }
-	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, h.out)
+	warn := func(line string) { fmt.Fprintln(a.err, "Warning: "+line) }
+	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, a.out)
 }
 
-func (h host) createCluster(ctx context.Context, s *console, o createOptions) error {
-	cfg, err := h.clusterConfig(o)
+func (a app) createCluster(ctx context.Context, s *console, o createOptions) error {
+	cfg, err := a.clusterConfig(o)
 	if err != nil {
 		return &usageError{err: err}
 	}
-	p, err := h.chosen(o.providerOptions)
+	p, err := a.chosen(o.providerOptions)
 	if err != nil {
 		return err
 	}
@@ -147,22 +147,22 @@ func (h host) createCluster(ctx context.Context, s *console, o createOptions) er
 		p = s.traced(p)
 	}
 	start := time.Now()
-	if err := h.bringUp(ctx, s, p, cfg, o); err != nil {
+	if err := a.bringUp(ctx, s, p, cfg, o); err != nil {
 		say(s.words(), err, ctx.Err() != nil)
 		unwritten := (*bootstrap.KubeconfigError)(nil)
 		if s.began() && !errors.Is(err, provider.ErrExists) && !errors.As(err, &unwritten) {
-			h.aftermath(ctx, s, p, cfg.Name, o.retain)
+			a.aftermath(ctx, s, p, cfg.Name, o.retain)
 		}
 		return silent(codeOf(ctx, err))
 	}
 	s.table()
-	h.greet(s, cfg.Name, o, time.Since(start))
+	a.greet(s, cfg.Name, o, time.Since(start))
 	return nil
 }
 
 // bringUp creates the cluster. After Ctrl-C, it prints a message immediately. The message ends the
 // board, because the board hides the cursor and a second Ctrl-C would leave it hidden.
-func (h host) bringUp(ctx context.Context, s *console, p provider.Provider, cfg config.Cluster, o createOptions) error {
+func (a app) bringUp(ctx context.Context, s *console, p provider.Provider, cfg config.Cluster, o createOptions) error {
 	defer onInterrupt(ctx, func() {
 		if o.retain {
 			fmt.Fprintln(s.words(), "Interrupted.")
@@ -174,30 +174,30 @@ func (h host) bringUp(ctx context.Context, s *console, p provider.Provider, cfg 
 	if err != nil {
 		return err
 	}
-	_, err = h.create(ctx, p, cfg, bootstrap.Options{
+	_, err = a.create(ctx, p, cfg, bootstrap.Options{
 		Wait: o.wait, Retain: o.retain, Until: o.until, SwitchContext: !o.noSwitchContext,
-		Kubeconfig: kubeconfig.Paths(o.kubeconfig, h.getenv, h.home),
+		Kubeconfig: kubeconfig.Paths(o.kubeconfig, a.getenv, a.home),
 		On:         s.recorder.On, Warn: s.warn, IgnorePreflightErrors: ignored,
 	})
 	return err
 }
 
 // greet prints that the cluster is up, and one next command.
-func (h host) greet(s *console, name string, o createOptions, took time.Duration) {
+func (a app) greet(s *console, name string, o createOptions, took time.Duration) {
 	if o.until != "" {
-		fmt.Fprintf(s.people(), "\nCluster %q is built up to %s after %.1f s. See what is there and what comes next:\n\n  mkube stage%s\n", name, o.until, took.Seconds(), h.forName(name))
+		fmt.Fprintf(s.people(), "\nCluster %q is built up to %s after %.1f s. See what is there and what comes next:\n\n  mkube stage%s\n", name, o.until, took.Seconds(), a.forName(name))
 		return
 	}
 	state, rest := "is ready", ""
 	if o.wait == 0 {
 		state, rest = "has an API server", "; the other components are still starting"
 	}
-	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s%s. Try it:\n\n  %s\n", name, state, took.Seconds(), rest, h.next(name, o.kubeconfig))
+	fmt.Fprintf(s.people(), "\nCluster %q %s after %.1f s%s. Try it:\n\n  %s\n", name, state, took.Seconds(), rest, a.next(name, o.kubeconfig))
 }
 
-func (h host) next(name, file string) string {
-	if _, err := h.lookPath("kubectl"); err != nil {
-		return "mkube kubectl" + h.forName(name) + " -- get pods -A"
+func (a app) next(name, file string) string {
+	if _, err := a.lookPath("kubectl"); err != nil {
+		return "mkube kubectl" + a.forName(name) + " -- get pods -A"
 	}
 	next := "kubectl cluster-info --context " + state.ContextName(name)
 	if file != "" {
@@ -207,7 +207,7 @@ func (h host) next(name, file string) string {
 }
 
 // aftermath prints what is left of a cluster that did not come up.
-func (h host) aftermath(ctx context.Context, s *console, p provider.Provider, name string, retained bool) {
+func (a app) aftermath(ctx context.Context, s *console, p provider.Provider, name string, retained bool) {
 	remove := "mkube delete cluster --name " + name
 	if retained {
 		fmt.Fprintf(s.words(), "The nodes of cluster %q are kept: mkube export logs --name %s collects their logs, %s deletes them.\n", name, name, remove)

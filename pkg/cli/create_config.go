@@ -14,16 +14,16 @@ import (
 
 // clusterConfig returns the cluster that the flags and the file describe, valid and with all
 // defaults. The error contains all mistakes of both.
-func (h host) clusterConfig(o createOptions) (config.Cluster, error) {
+func (a app) clusterConfig(o createOptions) (config.Cluster, error) {
 	image, errs := nodeImage(o)
 	if o.wait < 0 {
 		errs = append(errs, fmt.Errorf("--wait must not be negative: %s", o.wait))
 	}
-	c, err := h.configFile(o.config)
+	c, err := a.configFile(o.config)
 	if err != nil {
 		errs = append(errs, err)
 	}
-	c.Name = cmp.Or(o.name, c.Name, h.clusterName(""))
+	c.Name = cmp.Or(o.name, c.Name, a.clusterName(""))
 	if err := countNodes(&c, o); err != nil {
 		errs = append(errs, err)
 	}
@@ -67,12 +67,12 @@ func countNodes(c *config.Cluster, o createOptions) error {
 
 // configFile loads the configuration. If path is empty, it returns an empty one; "-" is standard
 // input.
-func (h host) configFile(path string) (config.Cluster, error) {
+func (a app) configFile(path string) (config.Cluster, error) {
 	switch path {
 	case "":
 		return config.Cluster{}, nil
 	case "-":
-		return config.Load(h.in, "standard input")
+		return config.Load(a.in, "standard input")
 	}
 	f, err := os.Open(path)
 	if err != nil {

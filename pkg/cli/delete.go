@@ -13,11 +13,11 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-func (h host) deleteCommand() *cobra.Command {
-	return group("delete", "Delete clusters or nodes", h.deleteClusterCommand(), h.deleteClustersCommand(), h.deleteNodeCommand())
+func (a app) deleteCommand() *cobra.Command {
+	return group("delete", "Delete clusters or nodes", a.deleteClusterCommand(), a.deleteClustersCommand(), a.deleteNodeCommand())
 }
 
-func (h host) deleteClusterCommand() *cobra.Command {
+func (a app) deleteClusterCommand() *cobra.Command {
 	var name, file string
 	cmd := &cobra.Command{
 		Use:   "cluster [NAME]",
@@ -36,20 +36,20 @@ cluster that does not exist succeeds.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: h.completeClusters,
+		ValidArgsFunction: a.completeClusters,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return h.deleteClusters(cmd.Context(), []string{h.clusterName(name)}, file)
+			return a.deleteClusters(cmd.Context(), []string{a.clusterName(name)}, file)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	kubeconfigFlag(cmd, &file)
 	return cmd
 }
 
-func (h host) deleteClustersCommand() *cobra.Command {
+func (a app) deleteClustersCommand() *cobra.Command {
 	var all bool
 	var file string
 	cmd := &cobra.Command{
@@ -66,12 +66,12 @@ func (h host) deleteClustersCommand() *cobra.Command {
 			}
 			return nil
 		},
-		ValidArgsFunction: h.completeClusters,
+		ValidArgsFunction: a.completeClusters,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all {
-				return h.deleteAll(cmd.Context(), file)
+				return a.deleteAll(cmd.Context(), file)
 			}
-			return h.deleteClusters(cmd.Context(), args, file)
+			return a.deleteClusters(cmd.Context(), args, file)
 		},
 	}
 	cmd.Flags().BoolVarP(&all, "all", "A", false, "delete all clusters")
@@ -79,8 +79,8 @@ func (h host) deleteClustersCommand() *cobra.Command {
 	return cmd
 }
 
-func (h host) deleteAll(ctx context.Context, file string) error {
-	p, err := h.provider()
+func (a app) deleteAll(ctx context.Context, file string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -89,15 +89,15 @@ func (h host) deleteAll(ctx context.Context, file string) error {
 		return err
 	}
 	if len(names) == 0 {
-		h.tell("No mkube clusters found.")
+		a.tell("No mkube clusters found.")
 		return nil
 	}
-	return h.deleteClusters(ctx, names, file)
+	return a.deleteClusters(ctx, names, file)
 }
 
 // deleteClusters deletes clusters at the same time, and prints the results in order.
-func (h host) deleteClusters(ctx context.Context, names []string, file string) error {
-	p, err := h.provider()
+func (a app) deleteClusters(ctx context.Context, names []string, file string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (h host) deleteClusters(ctx context.Context, names []string, file string) e
 	for i, name := range names {
 		wait.Go(func() {
 			// A cluster that is not listed may still have an entry in a kubeconfig.
-			errs[i] = bootstrap.Delete(ctx, p, name, kubeconfig.Paths(file, h.getenv, h.home))
+			errs[i] = bootstrap.Delete(ctx, p, name, kubeconfig.Paths(file, a.getenv, a.home))
 		})
 	}
 	wait.Wait()
@@ -120,9 +120,9 @@ func (h host) deleteClusters(ctx context.Context, names []string, file string) e
 		case errs[i] != nil:
 			errs[i] = fmt.Errorf("deleting cluster %q: %w", name, errs[i])
 		case slices.Contains(existing, name):
-			h.tell("Deleted cluster %q.", name)
+			a.tell("Deleted cluster %q.", name)
 		default:
-			h.tell("Cluster %q does not exist.", name)
+			a.tell("Cluster %q does not exist.", name)
 		}
 	}
 	return errors.Join(errs...)

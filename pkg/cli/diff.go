@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/stages"
 )
 
-func (h host) diffCommand() *cobra.Command {
+func (a app) diffCommand() *cobra.Command {
 	var name, from, to string
 	cmd := &cobra.Command{
 		Use:   "diff",
@@ -33,10 +33,10 @@ By default, diff shows what the last component added.`,
 					return err
 				}
 			}
-			return h.diff(cmd.Context(), name, from, to)
+			return a.diff(cmd.Context(), name, from, to)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	cmd.Flags().StringVar(&from, "from", "", "last component of the earlier stage (default: the last but one of the cluster)")
 	cmd.Flags().StringVar(&to, "to", "", "last component of the later stage (default: the last one of the cluster)")
 	for _, flag := range []string{"from", "to"} {
@@ -46,8 +46,8 @@ By default, diff shows what the last component added.`,
 	return cmd
 }
 
-func (h host) diff(ctx context.Context, name, from, to string) error {
-	c, p, err := h.opened(ctx, name)
+func (a app) diff(ctx context.Context, name, from, to string) error {
+	c, p, err := a.opened(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -56,17 +56,17 @@ func (h host) diff(ctx context.Context, name, from, to string) error {
 	if from == "" {
 		return fmt.Errorf("cluster %q is at its first stage: there is no earlier stage to compare with", c.Config.Name)
 	}
-	a, err := stages.SnapshotAt(ctx, p, c.Config.Name, from)
+	earlier, err := stages.SnapshotAt(ctx, p, c.Config.Name, from)
 	if err != nil {
 		return err
 	}
-	b, err := stages.SnapshotAt(ctx, p, c.Config.Name, to)
+	later, err := stages.SnapshotAt(ctx, p, c.Config.Name, to)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(h.out, difference(a, b))
+	_, err = fmt.Fprint(a.out, difference(earlier, later))
 	if err == nil {
-		h.tell("\n+ added, - removed, ~ changed between the stages %s and %s, on %s.", from, to, c.ControlPlanes()[0].Name())
+		a.tell("\n+ added, - removed, ~ changed between the stages %s and %s, on %s.", from, to, c.ControlPlanes()[0].Name())
 	}
 	return err
 }

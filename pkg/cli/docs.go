@@ -11,11 +11,11 @@ import (
 )
 
 // docsCommand prints the reference of the commands, for packages and for docs/cli.md.
-func (h host) docsCommand() *cobra.Command {
-	return group("docs", "Write the reference of the commands", h.manCommand(), h.markdownCommand())
+func (a app) docsCommand() *cobra.Command {
+	return group("docs", "Write the reference of the commands", a.manCommand(), a.markdownCommand())
 }
 
-func (h host) manCommand() *cobra.Command {
+func (a app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write a man page for each command",
@@ -39,14 +39,14 @@ the pages is $SOURCE_DATE_EPOCH, or else today.`,
 	}
 }
 
-func (h host) markdownCommand() *cobra.Command {
+func (a app) markdownCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "markdown",
 		Short:   "Print the reference of all commands in Markdown",
 		Example: `  mkube docs markdown > docs/cli.md`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return writeReference(h.out, plainRoot(cmd))
+			return writeReference(a.out, plainRoot(cmd))
 		},
 	}
 }

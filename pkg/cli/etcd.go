@@ -18,8 +18,8 @@ const formatRaw = "raw"
 // etcdProgram is a program on each node, see node-image/kubernetes/etcd.go.
 const etcdProgram = "mkube-etcd"
 
-func (h host) etcdCommand() *cobra.Command {
-	cmd := group("etcd", "Show what a cluster stores in etcd", h.etcdGetCommand(), h.etcdListCommand(), h.etcdWatchCommand())
+func (a app) etcdCommand() *cobra.Command {
+	cmd := group("etcd", "Show what a cluster stores in etcd", a.etcdGetCommand(), a.etcdListCommand(), a.etcdWatchCommand())
 	cmd.Long = `Show the objects that the API server stores in etcd, decoded. etcd contains the
 whole state of a cluster, with one key per object. The commands read etcd on a
 control plane, with the API server's own certificate for etcd, and change
@@ -32,7 +32,7 @@ read etcd can read every Secret.`
 	return cmd
 }
 
-func (h host) etcdGetCommand() *cobra.Command {
+func (a app) etcdGetCommand() *cobra.Command {
 	var name, format string
 	cmd := &cobra.Command{
 		Use:   "get KEY",
@@ -53,15 +53,15 @@ etcd can read every Secret.`,
 			if format == "" {
 				format = formatYAML
 			}
-			return h.etcd(cmd.Context(), h.clusterName(name), nil, "get", "-o", format, "--", args[0])
+			return a.etcd(cmd.Context(), a.clusterName(name), nil, "get", "-o", format, "--", args[0])
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	outputFlag(cmd, &format, formatYAML, formatJSON, formatRaw)
 	return cmd
 }
 
-func (h host) etcdListCommand() *cobra.Command {
+func (a app) etcdListCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "ls [PREFIX]",
@@ -70,14 +70,14 @@ func (h host) etcdListCommand() *cobra.Command {
   mkube etcd ls pods/kube-system`,
 		Args: onePrefix,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.etcd(cmd.Context(), h.clusterName(name), nil, append([]string{"ls", "--"}, args...)...)
+			return a.etcd(cmd.Context(), a.clusterName(name), nil, append([]string{"ls", "--"}, args...)...)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
-func (h host) etcdWatchCommand() *cobra.Command {
+func (a app) etcdWatchCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "watch [PREFIX]",
@@ -95,10 +95,10 @@ Run this while you apply a manifest: each write is the work of one component.`,
 			// ends, in whatever way.
 			in, ends := io.Pipe()
 			defer ends.Close()
-			return h.etcd(cmd.Context(), h.clusterName(name), in, append([]string{"watch", "--"}, args...)...)
+			return a.etcd(cmd.Context(), a.clusterName(name), in, append([]string{"watch", "--"}, args...)...)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
@@ -110,8 +110,8 @@ func onePrefix(cmd *cobra.Command, args []string) error {
 }
 
 // etcd runs the program on a control plane, and exits with its exit code.
-func (h host) etcd(ctx context.Context, name string, in io.Reader, args ...string) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) etcd(ctx context.Context, name string, in io.Reader, args ...string) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (h host) etcd(ctx context.Context, name string, in io.Reader, args ...strin
 	if err != nil {
 		return err
 	}
-	err = n.Run(ctx, provider.Cmd{Args: append([]string{etcdProgram}, args...), Stdin: in, Stdout: h.out, Stderr: h.err})
+	err = n.Run(ctx, provider.Cmd{Args: append([]string{etcdProgram}, args...), Stdin: in, Stdout: a.out, Stderr: a.err})
 	var exit *provider.ExitError
 	switch {
 	case !errors.As(err, &exit):

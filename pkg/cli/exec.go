@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-func (h host) execCommand() *cobra.Command {
+func (a app) execCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "exec NODE -- COMMAND [ARG...]",
@@ -27,7 +27,7 @@ reason, the command and all its child processes end as well.`,
 		Example: `  mkube exec control-plane -- crictl ps
   mkube exec mkube-control-plane -- journalctl --unit kubelet --follow
   mkube exec control-plane --name blue -- bash`,
-		ValidArgsFunction: h.completeNodes,
+		ValidArgsFunction: a.completeNodes,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() > 1 {
 				return usagef(cmd, "%s takes one node before the --, not %d", cmd.CommandPath(), cmd.ArgsLenAtDash())
@@ -38,14 +38,14 @@ reason, the command and all its child processes end as well.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := h.anyNode(cmd.Context(), name, args[0])
+			n, err := a.anyNode(cmd.Context(), name, args[0])
 			if err != nil {
 				return err
 			}
-			return h.runOn(cmd.Context(), n, provider.Cmd{Args: args[1:]})
+			return a.runOn(cmd.Context(), n, provider.Cmd{Args: args[1:]})
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	acceptHabits(cmd)
 	return cmd
 }
@@ -62,8 +62,8 @@ func acceptHabits(cmd *cobra.Command) {
 
 // anyNode returns the node that name means. A full name determines its cluster, unless the flag
 // --name selects one.
-func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node, error) {
-	p, err := h.provider()
+func (a app) anyNode(ctx context.Context, cluster, name string) (provider.Node, error) {
+	p, err := a.provider()
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node,
 			}
 		}
 	}
-	cluster = h.clusterName(cluster)
+	cluster = a.clusterName(cluster)
 	nodes, err := state.Nodes(ctx, p, cluster)
 	if err != nil {
 		return nil, err
@@ -94,11 +94,11 @@ func (h host) anyNode(ctx context.Context, cluster, name string) (provider.Node,
 var errNoReader = errors.New("nobody reads standard output")
 
 // runOn runs a command on a node with the user's input and output, and exits with its exit code.
-func (h host) runOn(ctx context.Context, n provider.Node, cmd provider.Cmd) error {
-	cmd.Stdout, cmd.Stderr, cmd.Guarded = h.out, h.err, true
-	ctx, cancel := whileRead(ctx, h.out)
+func (a app) runOn(ctx context.Context, n provider.Node, cmd provider.Cmd) error {
+	cmd.Stdout, cmd.Stderr, cmd.Guarded = a.out, a.err, true
+	ctx, cancel := whileRead(ctx, a.out)
 	defer cancel()
-	err := h.onTerminal(&cmd, func() error { return n.Run(ctx, cmd) })
+	err := a.onTerminal(&cmd, func() error { return n.Run(ctx, cmd) })
 	if err != nil && errors.Is(context.Cause(ctx), errNoReader) {
 		return silent(BrokenPipe)
 	}

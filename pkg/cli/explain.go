@@ -14,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-func (h host) explainCommand() *cobra.Command {
+func (a app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [COMPONENT]",
 		Short: "Explain what a component of Kubernetes does, and how mkube runs it",
@@ -37,9 +37,9 @@ No cluster is needed.`,
 		ValidArgsFunction: completeComponents,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return h.responsibilities()
+				return a.responsibilities()
 			}
-			return h.explain(args[0])
+			return a.explain(args[0])
 		},
 	}
 }
@@ -51,8 +51,8 @@ func everything() config.Cluster {
 }
 
 // responsibilities lists all components.
-func (h host) responsibilities() error {
-	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+func (a app) responsibilities() error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "COMPONENT\tRESPONSIBILITY")
 	for _, c := range bootstrap.Components(everything()) {
 		fmt.Fprintf(w, "%s\t%s\n", c.Name, c.Short)
@@ -60,7 +60,7 @@ func (h host) responsibilities() error {
 	return w.Flush()
 }
 
-func (h host) explain(name string) error {
+func (a app) explain(name string) error {
 	cfg := config.Cluster{Addons: config.Addons()}
 	if name == loadBalancer {
 		cfg = everything()
@@ -75,7 +75,7 @@ func (h host) explain(name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(h.out, text)
+	_, err = fmt.Fprint(a.out, text)
 	return err
 }
 

@@ -14,11 +14,11 @@ import (
 	"github.com/mkube/mkube/pkg/transfer"
 )
 
-func (h host) exportCommand() *cobra.Command {
-	return group("export", "Export the kubeconfig or the logs of a cluster", h.exportKubeconfigCommand(), h.exportLogsCommand())
+func (a app) exportCommand() *cobra.Command {
+	return group("export", "Export the kubeconfig or the logs of a cluster", a.exportKubeconfigCommand(), a.exportLogsCommand())
 }
 
-func (h host) exportKubeconfigCommand() *cobra.Command {
+func (a app) exportKubeconfigCommand() *cobra.Command {
 	var name, file string
 	var internal bool
 	cmd := &cobra.Command{
@@ -28,17 +28,17 @@ func (h host) exportKubeconfigCommand() *cobra.Command {
   mkube export kubeconfig --name blue --kubeconfig blue.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.exportKubeconfig(cmd.Context(), h.clusterName(name), file, internal)
+			return a.exportKubeconfig(cmd.Context(), a.clusterName(name), file, internal)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	kubeconfigFlag(cmd, &file)
 	internalFlag(cmd, &internal)
 	return cmd
 }
 
-func (h host) exportKubeconfig(ctx context.Context, name, file string, internal bool) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) exportKubeconfig(ctx context.Context, name, file string, internal bool) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -46,15 +46,15 @@ func (h host) exportKubeconfig(ctx context.Context, name, file string, internal 
 	if err != nil {
 		return err
 	}
-	path, err := kubeconfig.Merge(ctx, kubeconfig.Paths(file, h.getenv, h.home), entry, true)
+	path, err := kubeconfig.Merge(ctx, kubeconfig.Paths(file, a.getenv, a.home), entry, true)
 	if err != nil {
 		return err
 	}
-	h.tell("The current context of %s is now %s.", path, entry.Name)
+	a.tell("The current context of %s is now %s.", path, entry.Name)
 	return nil
 }
 
-func (h host) exportLogsCommand() *cobra.Command {
+func (a app) exportLogsCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "logs [DIR]",
@@ -77,15 +77,15 @@ and warns of what is missing.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return h.exportLogs(cmd.Context(), h.clusterName(name), dir)
+			return a.exportLogs(cmd.Context(), a.clusterName(name), dir)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
-func (h host) exportLogs(ctx context.Context, name, dir string) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) exportLogs(ctx context.Context, name, dir string) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,11 @@ func (h host) exportLogs(ctx context.Context, name, dir string) error {
 		return errors.Join(err, ctx.Err())
 	}
 	for _, missing := range separateErrors(err) {
-		h.tell("Warning: %v", missing)
+		a.tell("Warning: %v", missing)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintln(h.out, dir)
+	fmt.Fprintln(a.out, dir)
 	return nil
 }

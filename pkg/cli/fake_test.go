@@ -138,9 +138,9 @@ func nodesOf(cluster string) []provider.Node {
 	}
 }
 
-// world is the host of one command.
+// world is the app of one command.
 type world struct {
-	host
+	app
 	fake     *fakeProvider
 	out, err bytes.Buffer
 }
@@ -153,7 +153,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 	for _, name := range clusters {
 		w.fake.clusters[name] = nodesOf(name)
 	}
-	w.host = host{
+	w.app = app{
 		in: strings.NewReader(""), out: &w.out, err: &w.err,
 		getenv:   func(string) string { return "" },
 		home:     t.TempDir(),

@@ -13,7 +13,7 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-func (h host) fixCommand() *cobra.Command {
+func (a app) fixCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "fix [FAULT]",
@@ -27,20 +27,20 @@ faults that mkube break caused, and wait until mkube break --check finds none.`,
 			return faultNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.fix(cmd.Context(), h.clusterName(name), strings.Join(args, ""))
+			return a.fix(cmd.Context(), a.clusterName(name), strings.Join(args, ""))
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
-func (h host) fix(ctx context.Context, name, one string) error {
-	c, p, release, err := h.held(ctx, name, "fix")
+func (a app) fix(ctx context.Context, name, one string) error {
+	c, p, release, err := a.held(ctx, name, "fix")
 	if err != nil {
 		return err
 	}
 	defer release()
-	left, err := h.noted(ctx, name)
+	left, err := a.noted(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 	list := fault.Instances(c, g)
 	lines := linesToFix(left, one)
 	if len(lines) == 0 {
-		h.tell("mkube break has not broken cluster %q: there is nothing to fix. mkube fix FAULT fixes a fault anyway; mkube break --list lists the faults.", name)
+		a.tell("mkube break has not broken cluster %q: there is nothing to fix. mkube fix FAULT fixes a fault anyway; mkube break --list lists the faults.", name)
 		return nil
 	}
 	for _, line := range lines {
@@ -56,12 +56,12 @@ func (h host) fix(ctx context.Context, name, one string) error {
 		fixed, node, _ := strings.Cut(line, " ")
 		switch {
 		case ok:
-			h.tell("Fixing %s ...", i)
+			a.tell("Fixing %s ...", i)
 			if err := i.Fix(ctx); err != nil {
 				return err
 			}
 		case slices.Contains(fault.Names(fault.In(g)), fixed):
-			h.tell("Fault %s is gone together with node %s.", fixed, node)
+			a.tell("Fault %s is gone together with node %s.", fixed, node)
 		default:
 			return notBuilt(fixed, name)
 		}
@@ -69,7 +69,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 		if err := state.SetNote(ctx, p, name, faultNote, strings.Join(left, "\n")); err != nil {
 			return err
 		}
-		fmt.Fprintln(h.out, fixed)
+		fmt.Fprintln(a.out, fixed)
 	}
 	// A fault that is left, or that somebody else caused, can keep other components from working.
 	if one == "" {
@@ -77,7 +77,7 @@ func (h host) fix(ctx context.Context, name, one string) error {
 			return err
 		}
 	}
-	h.tell("Fixed.")
+	a.tell("Fixed.")
 	return nil
 }
 

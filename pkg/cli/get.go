@@ -12,8 +12,8 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-func (h host) getCommand() *cobra.Command {
-	return group("get", "Print clusters, nodes or a kubeconfig", h.getClustersCommand(), h.getNodesCommand(), h.getKubeconfigCommand())
+func (a app) getCommand() *cobra.Command {
+	return group("get", "Print clusters, nodes or a kubeconfig", a.getClustersCommand(), a.getNodesCommand(), a.getKubeconfigCommand())
 }
 
 // clusterItem is a cluster as JSON and YAML.
@@ -21,7 +21,7 @@ type clusterItem struct {
 	Name string `json:"name"`
 }
 
-func (h host) getClustersCommand() *cobra.Command {
+func (a app) getClustersCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use: "clusters", Aliases: []string{"cluster"},
@@ -29,14 +29,14 @@ func (h host) getClustersCommand() *cobra.Command {
 		Example: `  mkube get clusters
   mkube get clusters -o json`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return h.getClusters(cmd.Context(), format) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.getClusters(cmd.Context(), format) },
 	}
 	outputFlag(cmd, &format, formatJSON, formatYAML, formatName)
 	return cmd
 }
 
-func (h host) getClusters(ctx context.Context, format string) error {
-	p, err := h.provider()
+func (a app) getClusters(ctx context.Context, format string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func (h host) getClusters(ctx context.Context, format string) error {
 		items = append(items, clusterItem{name})
 	}
 	if len(items) == 0 {
-		h.tell("No mkube clusters found.")
+		a.tell("No mkube clusters found.")
 	}
-	return h.print(format, items, func() {
+	return a.print(format, items, func() {
 		for _, name := range names {
-			fmt.Fprintln(h.out, name)
+			fmt.Fprintln(a.out, name)
 		}
 	})
 }
@@ -67,7 +67,7 @@ type nodeItem struct {
 	KubernetesVersion string      `json:"kubernetesVersion"`
 }
 
-func (h host) getNodesCommand() *cobra.Command {
+func (a app) getNodesCommand() *cobra.Command {
 	var name, format string
 	var all bool
 	cmd := &cobra.Command{
@@ -79,21 +79,21 @@ func (h host) getNodesCommand() *cobra.Command {
   mkube get nodes --name blue -o wide`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.getNodes(cmd.Context(), name, all, format)
+			return a.getNodes(cmd.Context(), name, all, format)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	cmd.Flags().BoolVarP(&all, "all-clusters", "A", false, "print the nodes of all clusters")
 	outputFlag(cmd, &format, formatWide, formatJSON, formatYAML, formatName)
 	return cmd
 }
 
-func (h host) getNodes(ctx context.Context, name string, all bool, format string) error {
-	p, err := h.provider()
+func (a app) getNodes(ctx context.Context, name string, all bool, format string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
-	names := []string{h.clusterName(name)}
+	names := []string{a.clusterName(name)}
 	if all {
 		if names, err = p.Clusters(ctx); err != nil {
 			return err
@@ -105,11 +105,11 @@ func (h host) getNodes(ctx context.Context, name string, all bool, format string
 	}
 	switch {
 	case len(items) == 0 && all:
-		h.tell("No mkube nodes found.")
+		a.tell("No mkube nodes found.")
 	case len(items) == 0:
-		h.tell("No mkube nodes found for cluster %q.", names[0])
+		a.tell("No mkube nodes found for cluster %q.", names[0])
 	}
-	return h.print(format, items, func() { h.nodeTable(items, format == formatWide) })
+	return a.print(format, items, func() { a.nodeTable(items, format == formatWide) })
 }
 
 func nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]nodeItem, error) {
@@ -126,17 +126,17 @@ func nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]n
 	return items, nil
 }
 
-func (h host) nodeTable(items []nodeItem, wide bool) {
+func (a app) nodeTable(items []nodeItem, wide bool) {
 	if !wide {
 		for _, n := range items {
-			fmt.Fprintln(h.out, n.Name)
+			fmt.Fprintln(a.out, n.Name)
 		}
 		return
 	}
 	if len(items) == 0 {
 		return
 	}
-	w := tabwriter.NewWriter(h.out, 0, 0, 3, ' ', 0)
+	w := tabwriter.NewWriter(a.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "NAME\tROLE\tADDRESS\tVERSION")
 	for _, n := range items {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", n.Name, n.Role, n.Address, n.KubernetesVersion)
@@ -144,7 +144,7 @@ func (h host) nodeTable(items []nodeItem, wide bool) {
 	_ = w.Flush() // as all writing to standard output here
 }
 
-func (h host) getKubeconfigCommand() *cobra.Command {
+func (a app) getKubeconfigCommand() *cobra.Command {
 	var name string
 	var internal bool
 	cmd := &cobra.Command{
@@ -154,10 +154,10 @@ func (h host) getKubeconfigCommand() *cobra.Command {
   mkube get kubeconfig --name blue --internal`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.getKubeconfig(cmd.Context(), h.clusterName(name), internal)
+			return a.getKubeconfig(cmd.Context(), a.clusterName(name), internal)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	internalFlag(cmd, &internal)
 	return cmd
 }
@@ -166,8 +166,8 @@ func internalFlag(cmd *cobra.Command, internal *bool) {
 	cmd.Flags().BoolVar(internal, "internal", false, "use the API server's address on the cluster's network, for clients in containers on that network")
 }
 
-func (h host) getKubeconfig(ctx context.Context, name string, internal bool) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) getKubeconfig(ctx context.Context, name string, internal bool) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -179,13 +179,13 @@ func (h host) getKubeconfig(ctx context.Context, name string, internal bool) err
 	if err != nil {
 		return err
 	}
-	_, err = h.out.Write(data)
+	_, err = a.out.Write(data)
 	return err
 }
 
 // nodes returns the nodes of a cluster that must exist.
-func (h host) nodes(ctx context.Context, name string) ([]provider.Node, error) {
-	p, err := h.provider()
+func (a app) nodes(ctx context.Context, name string) ([]provider.Node, error) {
+	p, err := a.provider()
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ const (
 	formatSVG     = "svg"
 )
 
-func (h host) graphCommand() *cobra.Command {
+func (a app) graphCommand() *cobra.Command {
 	var o createOptions
 	var format string
 	cmd := &cobra.Command{
@@ -36,16 +36,16 @@ file describes. No cluster is created or contacted.`,
   mkube graph -o mermaid --config cluster.yaml
   mkube graph -o dot | dot -Tpng > graph.png`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return h.graph(o, format) },
+		RunE: func(*cobra.Command, []string) error { return a.graph(o, format) },
 	}
 	cmd.Flags().StringVar(&o.config, "config", "", `configuration file of the cluster (default: a default cluster); "-" reads standard input`)
 	outputFlag(cmd, &format, formatMermaid, formatDOT, formatSVG)
 	return cmd
 }
 
-func (h host) graph(o createOptions, format string) error {
+func (a app) graph(o createOptions, format string) error {
 	o.controlPlanes = 1
-	cfg, err := h.clusterConfig(o)
+	cfg, err := a.clusterConfig(o)
 	if err != nil {
 		return &usageError{err: err}
 	}
@@ -64,6 +64,6 @@ func (h host) graph(o createOptions, format string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.out.Write(data)
+	_, err = a.out.Write(data)
 	return err
 }

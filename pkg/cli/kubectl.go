@@ -9,7 +9,7 @@ import (
 	"github.com/mkube/mkube/pkg/state"
 )
 
-func (h host) kubectlCommand() *cobra.Command {
+func (a app) kubectlCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "kubectl [--name NAME] -- ARG...",
@@ -25,17 +25,17 @@ input.`,
   mkube kubectl --name blue -- logs deploy/web`,
 		Args: someArgs("arguments for kubectl"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.kubectl(cmd.Context(), h.clusterName(name), args)
+			return a.kubectl(cmd.Context(), a.clusterName(name), args)
 		},
 	}
 	// All words from the first argument on are kubectl's, also without a "--".
 	cmd.Flags().SetInterspersed(false)
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
-func (h host) kubectl(ctx context.Context, name string, args []string) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) kubectl(ctx context.Context, name string, args []string) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -43,5 +43,5 @@ func (h host) kubectl(ctx context.Context, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return h.runOn(ctx, n, state.Kubectl(provider.Cmd{}, args...))
+	return a.runOn(ctx, n, state.Kubectl(provider.Cmd{}, args...))
 }

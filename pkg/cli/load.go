@@ -17,8 +17,8 @@ import (
 	"github.com/mkube/mkube/pkg/transfer"
 )
 
-func (h host) loadCommand() *cobra.Command {
-	return group("load", "Load images into the nodes of a cluster", h.loadImageCommand(), h.loadArchiveCommand())
+func (a app) loadCommand() *cobra.Command {
+	return group("load", "Load images into the nodes of a cluster", a.loadImageCommand(), a.loadArchiveCommand())
 }
 
 // loadOptions are the flags of load.
@@ -27,14 +27,14 @@ type loadOptions struct {
 	nodes []string
 }
 
-func (h host) loadFlags(cmd *cobra.Command, o *loadOptions) {
-	h.nameFlag(cmd, &o.name)
+func (a app) loadFlags(cmd *cobra.Command, o *loadOptions) {
+	a.nameFlag(cmd, &o.name)
 	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "nodes to load into, separated by commas (default: all nodes that run pods)")
 	// This fails only for an unknown flag or a second registration.
-	_ = cmd.RegisterFlagCompletionFunc("nodes", h.completeNodeList)
+	_ = cmd.RegisterFlagCompletionFunc("nodes", a.completeNodeList)
 }
 
-func (h host) loadImageCommand() *cobra.Command {
+func (a app) loadImageCommand() *cobra.Command {
 	var o loadOptions
 	cmd := &cobra.Command{
 		Use: "image IMAGE...", Aliases: []string{"docker-image"},
@@ -48,18 +48,18 @@ use a loaded one, set "imagePullPolicy: IfNotPresent".`,
 		Example: `  mkube load image web:1 worker:1
   mkube load image web:1 --name blue --nodes control-plane`,
 		Args: someArgs("at least one image"),
-		RunE: func(cmd *cobra.Command, args []string) error { return h.loadImages(cmd.Context(), args, o) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.loadImages(cmd.Context(), args, o) },
 	}
-	h.loadFlags(cmd, &o)
+	a.loadFlags(cmd, &o)
 	return cmd
 }
 
-func (h host) loadImages(ctx context.Context, images []string, o loadOptions) error {
-	nodes, err := h.chosenNodes(ctx, o)
+func (a app) loadImages(ctx context.Context, images []string, o loadOptions) error {
+	nodes, err := a.chosenNodes(ctx, o)
 	if err != nil {
 		return err
 	}
-	e, err := h.engine()
+	e, err := a.engine()
 	if err != nil {
 		return err
 	}
@@ -69,31 +69,31 @@ func (h host) loadImages(ctx context.Context, images []string, o loadOptions) er
 	}
 	for _, n := range nodes {
 		if there := plan.Present[n.Name()]; len(there) > 0 {
-			h.tell("%s already has %s.", n.Name(), strings.Join(there, ", "))
+			a.tell("%s already has %s.", n.Name(), strings.Join(there, ", "))
 		}
 	}
 	if len(plan.Images) == 0 {
 		return nil
 	}
-	return h.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
+	return a.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
 }
 
 // timed prints what is loaded into which nodes, and how long it took.
-func (h host) timed(what string, nodes []provider.Node, load func() error) error {
+func (a app) timed(what string, nodes []provider.Node, load func() error) error {
 	var names []string
 	for _, n := range nodes {
 		names = append(names, n.Name())
 	}
-	h.tell("Loading %s into %s ...", what, strings.Join(names, ", "))
+	a.tell("Loading %s into %s ...", what, strings.Join(names, ", "))
 	start := time.Now()
 	if err := load(); err != nil {
 		return err
 	}
-	h.tell("Loaded in %.1f s.", time.Since(start).Seconds())
+	a.tell("Loaded in %.1f s.", time.Since(start).Seconds())
 	return nil
 }
 
-func (h host) loadArchiveCommand() *cobra.Command {
+func (a app) loadArchiveCommand() *cobra.Command {
 	var o loadOptions
 	cmd := &cobra.Command{
 		Use: "archive FILE...", Aliases: []string{"image-archive"},
@@ -103,19 +103,19 @@ file with the output of docker save or an OCI layout. "-" reads standard input.`
 		Example: `  mkube load archive images.tar
   docker save web:1 | mkube load archive -`,
 		Args: someArgs(`at least one file, or "-" for standard input`),
-		RunE: func(cmd *cobra.Command, args []string) error { return h.loadArchives(cmd.Context(), args, o) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.loadArchives(cmd.Context(), args, o) },
 	}
-	h.loadFlags(cmd, &o)
+	a.loadFlags(cmd, &o)
 	return cmd
 }
 
-func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) error {
-	archives, err := h.openAll(files)
+func (a app) loadArchives(ctx context.Context, files []string, o loadOptions) error {
+	archives, err := a.openAll(files)
 	if err != nil {
 		return err
 	}
 	defer closeAll(archives)
-	nodes, err := h.chosenNodes(ctx, o)
+	nodes, err := a.chosenNodes(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) e
 		if what == "-" {
 			what = "standard input"
 		}
-		err := h.timed(what, nodes, func() error { return transfer.LoadArchive(ctx, archive, nodes) })
+		err := a.timed(what, nodes, func() error { return transfer.LoadArchive(ctx, archive, nodes) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
@@ -133,12 +133,12 @@ func (h host) loadArchives(ctx context.Context, files []string, o loadOptions) e
 }
 
 // openAll opens files. The error names all files that it could not open.
-func (h host) openAll(files []string) ([]io.ReadCloser, error) {
+func (a app) openAll(files []string) ([]io.ReadCloser, error) {
 	var list []io.ReadCloser
 	var errs []error
 	for _, file := range files {
 		if file == "-" {
-			list = append(list, io.NopCloser(h.in))
+			list = append(list, io.NopCloser(a.in))
 			continue
 		}
 		f, err := os.Open(file)
@@ -163,9 +163,9 @@ func closeAll(list []io.ReadCloser) {
 
 // chosenNodes returns the nodes that the flags select. By default, these are all nodes that run
 // pods.
-func (h host) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, error) {
-	name := h.clusterName(o.name)
-	nodes, err := h.nodes(ctx, name)
+func (a app) chosenNodes(ctx context.Context, o loadOptions) ([]provider.Node, error) {
+	name := a.clusterName(o.name)
+	nodes, err := a.nodes(ctx, name)
 	nodes = cluster.KubernetesNodes(nodes)
 	if err != nil || len(o.nodes) == 0 {
 		return nodes, err

@@ -26,17 +26,18 @@ import (
 // Main runs mkube with its arguments, without the program's name, and returns the exit code. If
 // ctx ends, the command is interrupted: it deletes what it was creating before Main returns.
 func Main(ctx context.Context, args []string, in io.Reader, out, err io.Writer) Code {
-	return newHost(in, out, err).main(ctx, args)
+	return newApp(in, out, err).main(ctx, args)
 }
 
-func (h host) main(ctx context.Context, args []string) Code {
-	root := h.root()
+func (a app) main(ctx context.Context, args []string) Code {
+	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
-	return finish(ctx, h.err, root.ExecuteContext(ctx))
+	return finish(ctx, a.err, root.ExecuteContext(ctx))
 }
 
-// host is everything outside the package that commands use, so that a test can replace it.
-type host struct {
+// app is the program with everything outside this package that its commands use. A test replaces
+// parts of it.
+type app struct {
 	in       io.Reader
 	out, err io.Writer
 	getenv   func(string) string
@@ -61,17 +62,17 @@ type engine interface {
 	nodeimage.Daemon
 }
 
-func newHost(in io.Reader, out, err io.Writer) host {
-	// Without a home folder, home is "", which the users of host.home handle.
+func newApp(in io.Reader, out, err io.Writer) app {
+	// Without a home folder, home is "", which the users of app.home handle.
 	home, _ := os.UserHomeDir()
-	h := host{
+	a := app{
 		in: in, out: out, err: err,
 		getenv: os.Getenv, home: home, lookPath: exec.LookPath, now: time.Now,
 		containers: dockerProvider, engine: dockerEngine,
 		create: stages.Create, open: state.Open, build: nodeimage.Build,
 	}
-	h.provider = h.everyProvider
-	return h
+	a.provider = a.everyProvider
+	return a
 }
 
 func dockerProvider() (provider.Provider, error) {

@@ -27,8 +27,8 @@ var (
 )
 
 // everyProvider returns the combination of all providers.
-func (h host) everyProvider() (provider.Provider, error) {
-	return &multiProvider{docker: h.containers, sources: h.otherProviders}, nil
+func (a app) everyProvider() (provider.Provider, error) {
+	return &multiProvider{docker: a.containers, sources: a.otherProviders}, nil
 }
 
 // maker returns the provider that creates new clusters.

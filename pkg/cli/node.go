@@ -11,8 +11,8 @@ import (
 	"github.com/mkube/mkube/pkg/config"
 )
 
-func (h host) addCommand() *cobra.Command {
-	return group("add", "Add a node to a cluster", h.addNodeCommand())
+func (a app) addCommand() *cobra.Command {
+	return group("add", "Add a node to a cluster", a.addNodeCommand())
 }
 
 // addOptions are the flags of add node.
@@ -24,7 +24,7 @@ type addOptions struct {
 	ignoreOptions
 }
 
-func (h host) addNodeCommand() *cobra.Command {
+func (a app) addNodeCommand() *cobra.Command {
 	var o addOptions
 	cmd := &cobra.Command{
 		Use:   "node",
@@ -44,10 +44,10 @@ If the node does not come up, or you press Ctrl-C, add deletes it, unless
 			if role != config.Worker && role != config.ControlPlane {
 				return usagef(cmd, "--role must be %s or %s, not %q", config.Worker, config.ControlPlane, o.role)
 			}
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.addNode(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.addNode(ctx, s, o) })
 		},
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
 	f.StringVar(&o.role, "role", string(config.Worker), "role of the node: worker or control-plane")
 	// This fails only for an unknown flag or a second registration.
@@ -62,8 +62,8 @@ If the node does not come up, or you press Ctrl-C, add deletes it, unless
 	return cmd
 }
 
-func (h host) addNode(ctx context.Context, s *console, o addOptions) error {
-	p, err := h.provider()
+func (a app) addNode(ctx context.Context, s *console, o addOptions) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -75,13 +75,13 @@ func (h host) addNode(ctx context.Context, s *console, o addOptions) error {
 		return err
 	}
 	start := time.Now()
-	node, err := bootstrap.AddNode(ctx, p, h.clusterName(o.cluster), config.Node{Role: config.Role(o.role), Image: o.image, Labels: o.labels},
+	node, err := bootstrap.AddNode(ctx, p, a.clusterName(o.cluster), config.Node{Role: config.Role(o.role), Image: o.image, Labels: o.labels},
 		bootstrap.Options{Wait: o.wait, Retain: o.retain, On: s.recorder.On, Warn: s.warn, IgnorePreflightErrors: ignored})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.people(), "Node %s is Ready after %.1f s.\n", node, time.Since(start).Seconds())
-	_, err = fmt.Fprintln(h.out, node)
+	_, err = fmt.Fprintln(a.out, node)
 	return err
 }
 
@@ -92,7 +92,7 @@ type removeOptions struct {
 	verbose           bool
 }
 
-func (h host) deleteNodeCommand() *cobra.Command {
+func (a app) deleteNodeCommand() *cobra.Command {
 	var o removeOptions
 	cmd := &cobra.Command{
 		Use:   "node NAME",
@@ -108,21 +108,21 @@ the cluster, cordoned.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: h.completeNodes,
+		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.deleteNode(ctx, s, args[0], o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.deleteNode(ctx, s, args[0], o) })
 		},
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	limitFlag(cmd, &o.drain, "drain", drainLimit, "maximum time to drain the node; 0 skips draining")
 	progressFlag(cmd, &o.progress)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
 }
 
-func (h host) deleteNode(ctx context.Context, s *console, node string, o removeOptions) error {
-	name := h.clusterName(o.cluster)
-	p, err := h.provider()
+func (a app) deleteNode(ctx context.Context, s *console, node string, o removeOptions) error {
+	name := a.clusterName(o.cluster)
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}

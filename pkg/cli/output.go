@@ -30,7 +30,7 @@ func outputFlag(cmd *cobra.Command, format *string, formats ...string) {
 }
 
 // print writes a result as JSON or YAML. For any other format, it calls text.
-func (h host) print(format string, result any, text func()) error {
+func (a app) print(format string, result any, text func()) error {
 	var data []byte
 	var err error
 	switch format {
@@ -45,6 +45,6 @@ func (h host) print(format string, result any, text func()) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.out.Write(data)
+	_, err = a.out.Write(data)
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
-func (h host) pkiCommand() *cobra.Command {
+func (a app) pkiCommand() *cobra.Command {
 	var name, format string
 	cmd := &cobra.Command{
 		Use:   "pki",
@@ -28,31 +28,31 @@ the API server is down, for example because of a certificate.`,
 		Example: `  mkube pki
   mkube pki --name blue -o json`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return h.pki(cmd.Context(), h.clusterName(name), format) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.pki(cmd.Context(), a.clusterName(name), format) },
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	outputFlag(cmd, &format, formatJSON)
 	return cmd
 }
 
-func (h host) pki(ctx context.Context, name, format string) error {
-	nodes, err := h.nodes(ctx, name)
+func (a app) pki(ctx context.Context, name, format string) error {
+	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
 	}
-	now := h.now()
+	now := a.now()
 	found, unread, err := inspect.Certificates(ctx, nodes, now)
 	if err != nil {
 		return err
 	}
 	for _, err := range unread {
-		h.tell("Warning: %v", err)
+		a.tell("Warning: %v", err)
 	}
-	if err := h.print(format, found, func() { fmt.Fprint(h.out, found.Text(now)) }); err != nil {
+	if err := a.print(format, found, func() { fmt.Fprint(a.out, found.Text(now)) }); err != nil {
 		return err
 	}
 	if n := found.Warnings(); n > 0 {
-		h.tell("Warnings: %d. Each one names a problem and its file.", n)
+		a.tell("Warnings: %d. Each one names a problem and its file.", n)
 	}
 	return nil
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/mkube/mkube/pkg/bootstrap"
 )
 
-func (h host) stopCommand() *cobra.Command {
-	return group("stop", "Stop a cluster", h.stopClusterCommand())
+func (a app) stopCommand() *cobra.Command {
+	return group("stop", "Stop a cluster", a.stopClusterCommand())
 }
 
-func (h host) startCommand() *cobra.Command {
-	return group("start", "Start a stopped cluster", h.startClusterCommand())
+func (a app) startCommand() *cobra.Command {
+	return group("start", "Start a stopped cluster", a.startClusterCommand())
 }
 
-func (h host) stopClusterCommand() *cobra.Command {
+func (a app) stopClusterCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "cluster",
@@ -29,19 +29,19 @@ until mkube start cluster boots them again.`,
   mkube stop cluster --name blue`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name := h.clusterName(name)
-			p, err := h.provider()
+			name := a.clusterName(name)
+			p, err := a.provider()
 			if err != nil {
 				return err
 			}
 			if err := bootstrap.Stop(cmd.Context(), p, name); err != nil {
 				return err
 			}
-			h.tell("Stopped cluster %q: mkube start cluster%s starts it again.", name, h.forName(name))
+			a.tell("Stopped cluster %q: mkube start cluster%s starts it again.", name, a.forName(name))
 			return nil
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	return cmd
 }
 
@@ -52,7 +52,7 @@ type startOptions struct {
 	verbose           bool
 }
 
-func (h host) startClusterCommand() *cobra.Command {
+func (a app) startClusterCommand() *cobra.Command {
 	var o startOptions
 	cmd := &cobra.Command{
 		Use:   "cluster",
@@ -64,10 +64,10 @@ ready.`,
   mkube start cluster --name blue --wait 2m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.startCluster(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.startCluster(ctx, s, o) })
 		},
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	f := cmd.Flags()
 	limitFlag(cmd, &o.wait, "wait", usableLimit, "maximum time until the cluster is usable; 0 waits only for the nodes")
 	progressFlag(cmd, &o.progress)
@@ -75,15 +75,15 @@ ready.`,
 	return cmd
 }
 
-func (h host) startCluster(ctx context.Context, s *console, o startOptions) error {
-	p, err := h.provider()
+func (a app) startCluster(ctx context.Context, s *console, o startOptions) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
 	if o.verbose {
 		p = s.traced(p)
 	}
-	name, start := h.clusterName(o.cluster), time.Now()
+	name, start := a.clusterName(o.cluster), time.Now()
 	if err := bootstrap.Start(ctx, p, name, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn}); err != nil {
 		return err
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // root returns the root command with all commands.
-func (h host) root() *cobra.Command {
-	root := group("mkube", "mkube runs Kubernetes clusters in containers", h.versionCommand(), h.docsCommand())
-	for _, g := range h.commandGroups() {
+func (a app) root() *cobra.Command {
+	root := group("mkube", "mkube runs Kubernetes clusters in containers", a.versionCommand(), a.docsCommand())
+	for _, g := range a.commandGroups() {
 		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
 		for _, c := range g.commands {
 			c.GroupID = g.title
@@ -35,9 +35,9 @@ Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.`
 	// [command].
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetIn(h.in)
-	root.SetOut(h.out)
-	root.SetErr(h.err)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
@@ -48,15 +48,15 @@ type commandGroup struct {
 	commands []*cobra.Command
 }
 
-func (h host) commandGroups() []commandGroup {
+func (a app) commandGroups() []commandGroup {
 	return []commandGroup{
 		{"Clusters:", []*cobra.Command{
-			h.createCommand(), h.addCommand(), h.deleteCommand(), h.getCommand(), h.exportCommand(), h.loadCommand(),
-			h.startCommand(), h.stopCommand(), h.buildCommand(), h.execCommand(), h.kubectlCommand(),
+			a.createCommand(), a.addCommand(), a.deleteCommand(), a.getCommand(), a.exportCommand(), a.loadCommand(),
+			a.startCommand(), a.stopCommand(), a.buildCommand(), a.execCommand(), a.kubectlCommand(),
 		}},
 		{"Learning what a cluster is made of:", []*cobra.Command{
-			h.tourCommand(), h.stageCommand(), h.explainCommand(), h.graphCommand(), h.treeCommand(), h.pkiCommand(), h.etcdCommand(), h.traceCommand(),
-			h.diffCommand(), h.runCommand(), h.breakCommand(), h.fixCommand(),
+			a.tourCommand(), a.stageCommand(), a.explainCommand(), a.graphCommand(), a.treeCommand(), a.pkiCommand(), a.etcdCommand(), a.traceCommand(),
+			a.diffCommand(), a.runCommand(), a.breakCommand(), a.fixCommand(),
 		}},
 	}
 }
@@ -154,15 +154,15 @@ const nameVariable = "MKUBE_CLUSTER_NAME"
 
 // nameFlag adds the flag for the cluster's name. Its value must be resolved with clusterName,
 // because it may be empty.
-func (h host) nameFlag(cmd *cobra.Command, name *string) {
+func (a app) nameFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "name", "", `name of the cluster (default $`+nameVariable+` or "mkube")`)
 	// This fails only for an unknown flag or a second registration.
-	_ = cmd.RegisterFlagCompletionFunc("name", h.completeClusters)
+	_ = cmd.RegisterFlagCompletionFunc("name", a.completeClusters)
 }
 
 // clusterName returns the value of a flag, or else the variable, or else the default.
-func (h host) clusterName(flag string) string {
-	for _, name := range []string{flag, h.getenv(nameVariable)} {
+func (a app) clusterName(flag string) string {
+	for _, name := range []string{flag, a.getenv(nameVariable)} {
 		if name != "" {
 			return name
 		}
@@ -179,14 +179,14 @@ func kubeconfigFlag(cmd *cobra.Command, path *string) {
 
 // forName returns the flag that a suggested command needs for this cluster, or "" for the default
 // cluster.
-func (h host) forName(name string) string {
-	if name == h.clusterName("") {
+func (a app) forName(name string) string {
+	if name == a.clusterName("") {
 		return ""
 	}
 	return " --name " + name
 }
 
 // tell prints a line for the user to standard error.
-func (h host) tell(format string, args ...any) {
-	fmt.Fprintf(h.err, strings.TrimSuffix(format, "\n")+"\n", args...)
+func (a app) tell(format string, args ...any) {
+	fmt.Fprintf(a.err, strings.TrimSuffix(format, "\n")+"\n", args...)
 }

@@ -21,7 +21,7 @@ type runOptions struct {
 	verbose                   bool
 }
 
-func (h host) runCommand() *cobra.Command {
+func (a app) runCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run COMPONENT [--binary FILE [-- ARG...]]",
@@ -51,10 +51,10 @@ To restore the component's own program, run the command without --binary.`,
 		},
 		ValidArgsFunction: completeComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.runOwn(ctx, s, o, args) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.runOwn(ctx, s, o, args) })
 		},
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	cmd.Flags().StringVar(&o.binary, "binary", "", "program to run in place of the component's own (default: the component's own program)")
 	limitFlag(cmd, &o.wait, "wait", programLimit, "maximum time until the program runs")
 	progressFlag(cmd, &o.progress)
@@ -62,8 +62,8 @@ To restore the component's own program, run the command without --binary.`,
 	return cmd
 }
 
-func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []string) error {
-	p, err := h.provider()
+func (a app) runOwn(ctx context.Context, s *console, o runOptions, args []string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []strin
 			own.Args = args[1:]
 		}
 	}
-	name := h.clusterName(o.cluster)
+	name := a.clusterName(o.cluster)
 	if err := override.Run(ctx, p, name, args[0], own, bootstrap.Options{Wait: o.wait, On: s.recorder.On}); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (h host) runOwn(ctx context.Context, s *console, o runOptions, args []strin
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.people(), "Your %s runs. To see its output: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s\n\nTo restore the component's own program: mkube run %[1]s%[2]s\n", args[0], h.forName(name), node)
+	fmt.Fprintf(s.people(), "Your %s runs. To see its output: mkube kubectl%s -- --namespace kube-system logs %[1]s-%[3]s\n\nTo restore the component's own program: mkube run %[1]s%[2]s\n", args[0], a.forName(name), node)
 	return nil
 }
 

@@ -31,14 +31,14 @@ func progressFlag(cmd *cobra.Command, mode *string) {
 }
 
 // onConsole runs a command with a console, and prints the error of the command when it returns.
-func (h host) onConsole(cmd *cobra.Command, mode string, run func(context.Context, *console) error) error {
-	r, err := progress.New(mode, h.err, progress.Options{Getenv: h.getenv})
+func (a app) onConsole(cmd *cobra.Command, mode string, run func(context.Context, *console) error) error {
+	r, err := progress.New(mode, a.err, progress.Options{Getenv: a.getenv})
 	if err != nil {
 		return usagef(cmd, "--progress: %w", err)
 	}
 	defer func() { _ = r.Close() }() // each Write has already reported the error
 	ctx := cmd.Context()
-	s := &console{renderer: r, getenv: h.getenv, err: h.err, json: mode == "json"}
+	s := &console{renderer: r, getenv: a.getenv, err: a.err, json: mode == "json"}
 	s.recorder.Next = func(e progress.Event) {
 		if s.json || ctx.Err() == nil {
 			r.On(s.brief(e))

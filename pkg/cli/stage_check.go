@@ -11,7 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/stages"
 )
 
-func (h host) stageCheckCommand() *cobra.Command {
+func (a app) stageCheckCommand() *cobra.Command {
 	var (
 		name, format string
 		wait         time.Duration
@@ -28,10 +28,10 @@ Check leaves nothing behind in the cluster.`,
   mkube stage check --name blue -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.stageCheck(cmd.Context(), h.clusterName(name), wait, format)
+			return a.stageCheck(cmd.Context(), a.clusterName(name), wait, format)
 		},
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	// An emulated machine needs more than a minute to try all functions at the same time.
 	limitFlag(cmd, &wait, "wait", effectLimit, "maximum time to wait for a component that must work")
 	outputFlag(cmd, &format, formatJSON, formatYAML)
@@ -48,8 +48,8 @@ type findingItem struct {
 	Reason    string `json:"reason,omitempty"`
 }
 
-func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, format string) error {
-	p, err := h.provider()
+func (a app) stageCheck(ctx context.Context, name string, wait time.Duration, format string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,14 @@ func (h host) stageCheck(ctx context.Context, name string, wait time.Duration, f
 			wrong++
 		}
 	}
-	if err := h.print(format, items, func() { h.findings(list) }); err != nil {
+	if err := a.print(format, items, func() { a.findings(list) }); err != nil {
 		return err
 	}
 	if wrong == 0 {
-		h.tell("All is as it must be at this stage.")
+		a.tell("All is as it must be at this stage.")
 		return nil
 	}
-	h.tell("%s not as expected.", count(wrong, "function is", "functions are"))
+	a.tell("%s not as expected.", count(wrong, "function is", "functions are"))
 	return silent(Failed)
 }
 
@@ -83,15 +83,15 @@ func count(n int, one, several string) string {
 	return fmt.Sprintf("%d %s", n, several)
 }
 
-func (h host) findings(list []stages.Finding) {
-	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+func (a app) findings(list []stages.Finding) {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	for _, f := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", verdict(f), f.Component, f.Claim)
 	}
 	_ = w.Flush() // as all writing to standard output here
 	for _, f := range list {
 		if f.Must && !f.Works {
-			fmt.Fprintf(h.out, "\n%s: %s\n", f.Component, f.Reason)
+			fmt.Fprintf(a.out, "\n%s: %s\n", f.Component, f.Reason)
 		}
 	}
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-func (h host) stageCommand() *cobra.Command {
+func (a app) stageCommand() *cobra.Command {
 	var name, format string
-	cmd := group("stage", "Build a cluster one component at a time", h.stageNextCommand(), h.stageBackCommand(), h.stageCheckCommand())
+	cmd := group("stage", "Build a cluster one component at a time", a.stageNextCommand(), a.stageBackCommand(), a.stageCheckCommand())
 	cmd.Use = "stage [COMMAND]"
 	cmd.Long = `Without a subcommand, stage lists the components of a cluster in the order in
 which they come up: the responsibility and state of each, and the components
@@ -38,9 +38,9 @@ what works at this stage, and that nothing else works yet.`
 		if len(args) > 0 {
 			return unknown(cmd, args)
 		}
-		return h.stages(cmd.Context(), h.clusterName(name), format)
+		return a.stages(cmd.Context(), a.clusterName(name), format)
 	}
-	h.nameFlag(cmd, &name)
+	a.nameFlag(cmd, &name)
 	outputFlag(cmd, &format, formatJSON, formatYAML, formatName)
 	return cmd
 }
@@ -54,8 +54,8 @@ type stageItem struct {
 	WaitsFor []string     `json:"waitsFor,omitempty"`
 }
 
-func (h host) stages(ctx context.Context, name, format string) error {
-	c, _, err := h.opened(ctx, name)
+func (a app) stages(ctx context.Context, name, format string) error {
+	c, _, err := a.opened(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,11 @@ func (h host) stages(ctx context.Context, name, format string) error {
 	items := stageItems(list)
 	if format == formatName {
 		for _, i := range items {
-			fmt.Fprintln(h.out, i.Name)
+			fmt.Fprintln(a.out, i.Name)
 		}
 		return nil
 	}
-	return h.print(format, items, func() { h.stageTable(name, items) })
+	return a.print(format, items, func() { a.stageTable(name, items) })
 }
 
 // stageItems returns the components. Each component that is not up has a list of the components
@@ -91,8 +91,8 @@ func stageItems(list []stages.Status) []stageItem {
 	return items
 }
 
-func (h host) stageTable(name string, items []stageItem) {
-	w := tabwriter.NewWriter(h.out, 0, 0, 2, ' ', 0)
+func (a app) stageTable(name string, items []stageItem) {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "COMPONENT\tSTATE\tRESPONSIBILITY")
 	next := ""
 	for _, i := range items {
@@ -108,11 +108,11 @@ func (h host) stageTable(name string, items []stageItem) {
 	_ = w.Flush() // as all writing to standard output here
 	for _, i := range items {
 		if i.Reason != "" {
-			fmt.Fprintf(h.out, "\n%s is not ready: %s\n", i.Name, i.Reason)
+			fmt.Fprintf(a.out, "\n%s is not ready: %s\n", i.Name, i.Reason)
 		}
 	}
 	if next != "" {
-		h.tell("\n%s comes next: mkube stage next%s", next, h.forName(name))
+		a.tell("\n%s comes next: mkube stage next%s", next, a.forName(name))
 	}
 }
 
@@ -123,8 +123,8 @@ type stageOptions struct {
 	verbose                  bool
 }
 
-func (h host) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
-	h.nameFlag(cmd, &o.cluster)
+func (a app) stageFlags(cmd *cobra.Command, o *stageOptions, wait string) {
+	a.nameFlag(cmd, &o.cluster)
 	limitFlag(cmd, &o.wait, "wait", usableLimit, wait)
 	progressFlag(cmd, &o.progress)
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
@@ -137,7 +137,7 @@ func untilFlag(cmd *cobra.Command, until *string, byDefault string) {
 	_ = cmd.RegisterFlagCompletionFunc("until", completeComponents)
 }
 
-func (h host) stageNextCommand() *cobra.Command {
+func (a app) stageNextCommand() *cobra.Command {
 	var o stageOptions
 	cmd := &cobra.Command{
 		Use:   "next",
@@ -151,33 +151,33 @@ wait until each is ready. Components that came up before an error stay.`,
 			if err := knownComponent(cmd, o.until); err != nil {
 				return err
 			}
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.stageNext(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.stageNext(ctx, s, o) })
 		},
 	}
-	h.stageFlags(cmd, &o, "maximum time until the components are ready")
+	a.stageFlags(cmd, &o, "maximum time until the components are ready")
 	untilFlag(cmd, &o.until, "the next component")
 	return cmd
 }
 
-func (h host) stageNext(ctx context.Context, s *console, o stageOptions) error {
-	p, err := h.provider()
+func (a app) stageNext(ctx context.Context, s *console, o stageOptions) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
 	if o.verbose {
 		p = s.traced(p)
 	}
-	name := h.clusterName(o.cluster)
+	name := a.clusterName(o.cluster)
 	names, err := stages.Next(ctx, p, name, o.until, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn})
 	if err != nil {
 		return err
 	}
 	last := names[len(names)-1]
-	fmt.Fprintf(s.people(), "%s is up. What it is for: mkube explain %s. What works now: mkube stage check%s\n", last, last, h.forName(name))
+	fmt.Fprintf(s.people(), "%s is up. What it is for: mkube explain %s. What works now: mkube stage check%s\n", last, last, a.forName(name))
 	return nil
 }
 
-func (h host) stageBackCommand() *cobra.Command {
+func (a app) stageBackCommand() *cobra.Command {
 	var o stageOptions
 	cmd := &cobra.Command{
 		Use:   "back",
@@ -188,22 +188,22 @@ that the scheduler placed keep running.`,
 		Example: `  mkube stage back`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return h.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return h.stageBack(ctx, s, o) })
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.stageBack(ctx, s, o) })
 		},
 	}
-	h.stageFlags(cmd, &o, "maximum time to remove the component")
+	a.stageFlags(cmd, &o, "maximum time to remove the component")
 	return cmd
 }
 
-func (h host) stageBack(ctx context.Context, s *console, o stageOptions) error {
-	p, err := h.provider()
+func (a app) stageBack(ctx context.Context, s *console, o stageOptions) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
 	if o.verbose {
 		p = s.traced(p)
 	}
-	name := h.clusterName(o.cluster)
+	name := a.clusterName(o.cluster)
 	if o.wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.wait)
@@ -213,7 +213,7 @@ func (h host) stageBack(ctx context.Context, s *console, o stageOptions) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.people(), "Removed %s. To bring it back: mkube stage next%s\n", gone, h.forName(name))
+	fmt.Fprintf(s.people(), "Removed %s. To bring it back: mkube stage next%s\n", gone, a.forName(name))
 	return nil
 }
 

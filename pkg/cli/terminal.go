@@ -13,12 +13,12 @@ import (
 // terminals, the command gets a terminal, too, and receives every key, including Ctrl-C. If only
 // standard input is a terminal, the command gets no input. Another program gets its output then,
 // often a pager that reads keys.
-func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
-	in, fromTerminal := terminal(h.in)
-	out, toTerminal := terminal(h.out)
+func (a app) onTerminal(cmd *provider.Cmd, run func() error) error {
+	in, fromTerminal := terminal(a.in)
+	out, toTerminal := terminal(a.out)
 	switch {
 	case !fromTerminal:
-		cmd.Stdin = h.in
+		cmd.Stdin = a.in
 		return run()
 	case !toTerminal:
 		return run()
@@ -34,8 +34,8 @@ func (h host) onTerminal(cmd *provider.Cmd, run func() error) error {
 		return fmt.Errorf("switching the terminal to raw mode: %w", err)
 	}
 	defer func() { _ = term.Restore(in, before) }() // there is nothing else to try
-	cmd.Stdin, cmd.TTY, cmd.Sizes = h.in, true, sizes
-	cmd.Env = append(cmd.Env, "TERM="+h.getenv("TERM"))
+	cmd.Stdin, cmd.TTY, cmd.Sizes = a.in, true, sizes
+	cmd.Env = append(cmd.Env, "TERM="+a.getenv("TERM"))
 	cmd.Args = sized(cmd.Args, columns, rows)
 	return run()
 }

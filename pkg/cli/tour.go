@@ -31,7 +31,7 @@ const tourNote = "tour"
 // tourCluster is the default cluster of a tour. It is separate from the user's other clusters.
 const tourCluster = "tour"
 
-func (h host) tourCommand() *cobra.Command {
+func (a app) tourCommand() *cobra.Command {
 	var o tourOptions
 	cmd := &cobra.Command{
 		Use:   "tour",
@@ -49,11 +49,11 @@ good. The flags for nodes, such as --provider, apply only when the tour begins.`
   mkube tour --non-interactive
   mkube tour --list`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return h.tour(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tour(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.cluster, "name", tourCluster, "name of the cluster")
-	h.providerFlags(cmd, &o.providerOptions)
+	a.providerFlags(cmd, &o.providerOptions)
 	ignoreFlag(cmd, &o.ignoreOptions)
 	f.BoolVar(&o.nonInteractive, "non-interactive", false, "run every command without asking, and stop at the first wrong result")
 	f.BoolVar(&o.list, "list", false, "list the steps")
@@ -65,7 +65,7 @@ good. The flags for nodes, such as --provider, apply only when the tour begins.`
 
 // A tourSession is one run of the tour.
 type tourSession struct {
-	host
+	app
 	o     tourOptions
 	steps []tour.Step
 	sh    liveShell
@@ -80,14 +80,14 @@ type tourSession struct {
 // errLeft is the error of a tour that the user leaves.
 var errLeft = errors.New("left")
 
-func (h host) tour(ctx context.Context, o tourOptions) error {
+func (a app) tour(ctx context.Context, o tourOptions) error {
 	steps, err := tour.Steps()
 	if err != nil {
 		return err
 	}
 	if o.list {
 		for i, s := range steps {
-			fmt.Fprintf(h.out, "%2d  %-14s %s\n", i+1, s.Name, s.Title)
+			fmt.Fprintf(a.out, "%2d  %-14s %s\n", i+1, s.Name, s.Title)
 		}
 		return nil
 	}
@@ -97,19 +97,19 @@ func (h host) tour(ctx context.Context, o tourOptions) error {
 	if _, err := o.ignored(); err != nil {
 		return err
 	}
-	if _, err := h.chosen(o.providerOptions); err != nil {
+	if _, err := a.chosen(o.providerOptions); err != nil {
 		return err
 	}
-	sh, done, err := h.tourShell(o.cluster)
+	sh, done, err := a.tourShell(o.cluster)
 	if err != nil {
 		return err
 	}
 	defer done()
 	// If the output is not a terminal, the text is as wide as on one with 80 columns, see screen.
-	t := &tourSession{host: h, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
+	t := &tourSession{app: a, o: o, steps: madeOf(steps, o.flags()), sh: sh, columns: 78, recorded: map[string][]string{}}
 	t.screen()
 	if !o.nonInteractive {
-		t.in = bufio.NewReader(h.in)
+		t.in = bufio.NewReader(a.in)
 	}
 	at, err := t.resume(ctx)
 	if err != nil {

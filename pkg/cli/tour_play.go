@@ -208,7 +208,7 @@ type liveShell func(ctx context.Context, script string, live io.Writer) (output 
 
 // tourShell returns a shell for the commands of the tour. In it, mkube is this program, and its
 // default cluster is that of the tour. The caller must call done.
-func (h host) tourShell(cluster string) (sh liveShell, done func(), err error) {
+func (a app) tourShell(cluster string) (sh liveShell, done func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err

@@ -9,11 +9,11 @@ import (
 	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
-func (h host) traceCommand() *cobra.Command {
-	return group("trace", "Show how a pod came to run", h.tracePodCommand())
+func (a app) traceCommand() *cobra.Command {
+	return group("trace", "Show how a pod came to run", a.tracePodCommand())
 }
 
-func (h host) tracePodCommand() *cobra.Command {
+func (a app) tracePodCommand() *cobra.Command {
 	var o treeOptions
 	cmd := &cobra.Command{
 		Use:   "pod NAME",
@@ -37,20 +37,20 @@ should act next. Times are UTC.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return h.tracePod(cmd.Context(), o, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.tracePod(cmd.Context(), o, args[0]) },
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	namespaceFlag(cmd, &o.namespace)
 	outputFlag(cmd, &o.format, formatJSON)
 	return cmd
 }
 
-func (h host) tracePod(ctx context.Context, o treeOptions, pod string) error {
-	p, err := h.provider()
+func (a app) tracePod(ctx context.Context, o treeOptions, pod string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
-	c, err := h.openCluster(ctx, p, h.clusterName(o.cluster))
+	c, err := a.openCluster(ctx, p, a.clusterName(o.cluster))
 	if err != nil {
 		return err
 	}
@@ -58,5 +58,5 @@ func (h host) tracePod(ctx context.Context, o treeOptions, pod string) error {
 	if err != nil {
 		return meant(err)
 	}
-	return h.print(o.format, trace, func() { fmt.Fprint(h.out, trace.Text()) })
+	return a.print(o.format, trace, func() { fmt.Fprint(a.out, trace.Text()) })
 }

@@ -15,7 +15,7 @@ import (
 // treeOptions are the flags of tree.
 type treeOptions struct{ cluster, namespace, format string }
 
-func (h host) treeCommand() *cobra.Command {
+func (a app) treeCommand() *cobra.Command {
 	var o treeOptions
 	cmd := &cobra.Command{
 		Use:   "tree KIND/NAME",
@@ -31,9 +31,9 @@ include the API group: deploy/web, deployments.apps/web, node/mkube-worker.`,
   mkube tree ds/kube-proxy -n kube-system
   mkube tree node/mkube-control-plane --name blue -o json`,
 		Args: objectArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return h.tree(cmd.Context(), o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.tree(cmd.Context(), o, args) },
 	}
-	h.nameFlag(cmd, &o.cluster)
+	a.nameFlag(cmd, &o.cluster)
 	namespaceFlag(cmd, &o.namespace)
 	outputFlag(cmd, &o.format, formatJSON)
 	return cmd
@@ -57,12 +57,12 @@ func object(args []string) (kind, name string) {
 	return kind, name
 }
 
-func (h host) tree(ctx context.Context, o treeOptions, args []string) error {
-	p, err := h.provider()
+func (a app) tree(ctx context.Context, o treeOptions, args []string) error {
+	p, err := a.provider()
 	if err != nil {
 		return err
 	}
-	c, err := h.openCluster(ctx, p, h.clusterName(o.cluster))
+	c, err := a.openCluster(ctx, p, a.clusterName(o.cluster))
 	if err != nil {
 		return err
 	}
@@ -72,12 +72,12 @@ func (h host) tree(ctx context.Context, o treeOptions, args []string) error {
 		return meant(err)
 	}
 	if missing != "" {
-		h.tell("Warning: %s", missing)
+		a.tell("Warning: %s", missing)
 	}
 	if len(root.Owners) > 0 && o.format == "" {
-		h.tell("%s/%s is itself owned by %s.", root.Kind, root.Name, strings.Join(root.Owners, ", "))
+		a.tell("%s/%s is itself owned by %s.", root.Kind, root.Name, strings.Join(root.Owners, ", "))
 	}
-	return h.print(o.format, root, func() { fmt.Fprint(h.out, root.Text()) })
+	return a.print(o.format, root, func() { fmt.Fprint(a.out, root.Text()) })
 }
 
 // meant adds to the error about an unknown word the word that was probably meant.

@@ -21,7 +21,7 @@ type versions struct {
 	Kubernetes string `json:"kubernetes"`
 }
 
-func (h host) versionCommand() *cobra.Command {
+func (a app) versionCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -31,8 +31,8 @@ func (h host) versionCommand() *cobra.Command {
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := versions{version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, kubernetesVersion}
-			return h.print(format, v, func() {
-				fmt.Fprintf(h.out, "mkube %s %s %s/%s, Kubernetes %s\n", v.Version, v.Go, v.OS, v.Arch, v.Kubernetes)
+			return a.print(format, v, func() {
+				fmt.Fprintf(a.out, "mkube %s %s %s/%s, Kubernetes %s\n", v.Version, v.Go, v.OS, v.Arch, v.Kubernetes)
 			})
 		},
 	}
