@@ -367,7 +367,8 @@ const fieldManager = "mkube"
 
 // client returns a client for an object's kind, in its namespace.
 func (a *API) client(object *unstructured.Unstructured) dynamic.ResourceInterface {
-	// The plural is a guess, which is correct for every kind that mkube creates.
+	// The plural is a guess, which is correct for every kind that mkube creates. A RESTMapper would
+	// know it, but needs client-go's discovery client, see inspect.Kinds.
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	client := a.dynamic.Resource(resource)
 	if namespace := object.GetNamespace(); namespace != "" {

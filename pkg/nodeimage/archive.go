@@ -275,6 +275,8 @@ func imageConfig(b *builder) config {
 }
 
 // archive writes the image as docker save would: layers, configuration, manifest.
+// go-containerregistry is not used, because its tarball.Write compresses every layer, twice with the
+// pass for the digest. docker load would only decompress them again.
 func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 	out := tar.NewWriter(w)
 	c := imageConfig(b)

@@ -78,6 +78,9 @@ type groupList struct {
 // Kinds returns the kinds that can be listed, in the server's order. Each is in the first
 // version of its group that has it. stale lists the versions of groups whose own API server does
 // not answer, so that their kinds are unknown.
+//
+// client-go's discovery client is not used: it links the types of all API groups, which makes the
+// binary 61 MB large instead of 30 MB, and each command use 13 MB more memory (2026-11-29).
 func Kinds(ctx context.Context, api API) (kinds []Kind, stale []string, err error) {
 	for _, path := range []string{"/api", "/apis"} {
 		data, err := api.Raw(ctx, path, aggregated)
