@@ -96,22 +96,29 @@ writes to standard output.`,
 	return cmd
 }
 
+// placed returns the configuration of a cluster, the provider that creates it, and warnings.
+func (a app) placed(ctx context.Context, o createOptions) (cfg config.Cluster, p provider.Provider, warnings []string, err error) {
+	if cfg, err = a.clusterConfig(o); err != nil {
+		return cfg, nil, nil, &usageError{err: err}
+	}
+	if p, err = a.chosen(o.providerOptions); err != nil {
+		return cfg, nil, nil, err
+	}
+	if cfg, warnings, err = provider.Place(ctx, p, cfg); err != nil {
+		return cfg, nil, nil, &usageError{err: err}
+	}
+	return cfg, p, append(cfg.Warnings(), warnings...), nil
+}
+
 // dryRun prints what createCluster would do.
 func (a app) dryRun(ctx context.Context, o createOptions) error {
-	cfg, err := a.clusterConfig(o)
-	if err != nil {
-		return &usageError{err: err}
-	}
-	p, err := a.chosen(o.providerOptions)
+	cfg, p, warnings, err := a.placed(ctx, o)
 	if err != nil {
 		return err
 	}
-	cfg, warnings, err := provider.Place(ctx, p, cfg)
-	if err != nil {
-		return &usageError{err: err}
-	}
+	warn := func(line string) { fmt.Fprintln(a.err, "Warning: "+line) }
 	for _, w := range warnings {
-		fmt.Fprintln(a.err, "Warning: "+w)
+		warn(w)
 	}
 	// Only the chosen provider can print a script or a preview, so combined providers do not help.
 	if e, ok := p.(*multiProvider); ok {
@@ -123,24 +130,15 @@ func (a app) dryRun(ctx context.Context, o createOptions) error {
 	if err != nil {
 		return err
 	}
-	warn := func(line string) { fmt.Fprintln(a.err, "Warning: "+line) }
 	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, a.out)
 }
 
 func (a app) createCluster(ctx context.Context, s *console, o createOptions) error {
-	cfg, err := a.clusterConfig(o)
-	if err != nil {
-		return &usageError{err: err}
-	}
-	p, err := a.chosen(o.providerOptions)
+	cfg, p, warnings, err := a.placed(ctx, o)
 	if err != nil {
 		return err
 	}
-	cfg, warnings, err := provider.Place(ctx, p, cfg)
-	if err != nil {
-		return &usageError{err: err}
-	}
-	for _, w := range append(cfg.Warnings(), warnings...) {
+	for _, w := range warnings {
 		s.warn(w)
 	}
 	if o.verbose {
