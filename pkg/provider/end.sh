@@ -1,13 +1,13 @@
 # usage: sh -c THIS sh ID SIGNAL [guard]
-# Ends the command that mkube has run as ID, with all that it has started: by SIGNAL, and
-# a second later by SIGKILL. A guard first waits for its input. When that ends and the
-# command has ended before, what it has left in the background may stay.
+# Ends the command that mkube has run as ID, and all processes that the command has started: with
+# SIGNAL, and a second later with SIGKILL. A guard first waits for the end of its standard input. If
+# the command has ended by itself before that, its processes in the background may stay.
 trap '' HUP INT TERM PIPE
 id=$1 signal=$2 file=/tmp/mkube-exec-$1
 
-# alive sets pid to the command's process if that still runs. The file has its number and
-# the rest of its stat file, where the 20th field is the time of its start: numbers are used
-# again.
+# alive sets pid to the PID of the command if the command still runs. The file has the PID and the
+# rest of the stat file of the process. The 20th field is the start time, which identifies the
+# process, because the kernel reuses PIDs.
 alive() {
   read -r pid then <"$file" && read -r now <"/proc/$pid/stat" || return 1
   now=${now##*) }
@@ -24,9 +24,10 @@ if [ "${3:-}" = guard ]; then
   fi
 fi
 
-# left lists the processes: those with the mark in their environment, the command's own,
-# their children, and the members of sessions that one of them leads. (The name in a stat
-# file may hold anything, also a line break: what follows the last parenthesis does not.)
+# left lists the processes that still run: those with the mark in their environment, the command
+# itself, their children, and the members of sessions that one of them leads. In a stat file, the
+# program's name can contain any character, also a line break. So only the fields after the last
+# parenthesis are read.
 left() {
   marked=$(grep -lsxz "MKUBE_EXEC=$id" /proc/[0-9]*/environ)
   cat /proc/[0-9]*/stat 2>/dev/null | awk -v roots="$(echo $root $marked)" '
@@ -48,7 +49,8 @@ left() {
 }
 
 root= round=0 idle=0 told=' '
-# A command that has only just been asked for may not have started yet.
+# The command may not have started yet, because mkube has just requested it. So the loop also waits
+# for a second if it finds no process.
 while [ "$round" -lt 30 ] && [ "$idle" -lt "$([ "$told" = ' ' ] && echo 10 || echo 2)" ]; do
   ! alive || root=$pid
   pids=$(left)
