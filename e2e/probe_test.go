@@ -135,7 +135,7 @@ for i in $(seq 100); do ! grep -q CoreDNS- /coredns.log || exit 0; sleep 0.1; do
 		{"and of the other", "::1 kubernetes.test", "no address: response code 0", 1},
 		{"no such name", "127.0.0.1 nowhere.test", "no address: response code 3", 1},
 		{"a server that fails", "127.0.0.1 broken.test", "no address: response code 2", 1},
-		{"no server", "192.0.2.53 kubernetes.test", "no answer within 1 s", 1},
+		{"no server", "192.0.2.53 kubernetes.test", "no answer within 1s", 1},
 	} {
 		r := b.sh(t, "mkube-resolve "+test.args)
 		if r.code != test.code || !strings.Contains(r.stderr, test.says) || test.says == "" && r.stderr != "" {

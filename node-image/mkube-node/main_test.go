@@ -40,7 +40,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// dnsServer answers each question with a code, and with an address if there is one for the type.
+// dnsServer answers each question with a code. To a question for kind, it adds an IPv4 address. If kind
+// is CNAME, it adds an alias to each answer.
 func dnsServer(t *testing.T, code dnsmessage.RCode, kind dnsmessage.Type) netip.AddrPort {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
@@ -60,10 +61,13 @@ func dnsServer(t *testing.T, code dnsmessage.RCode, kind dnsmessage.Type) netip.
 				continue
 			}
 			m.Response, m.RCode = true, code
-			if q := m.Questions[0]; q.Type == kind && q.Name.String() == "web.test." {
-				m.Answers = []dnsmessage.Resource{{
-					Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class}, Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}},
-				}}
+			q := m.Questions[0]
+			header := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class}
+			switch {
+			case kind == dnsmessage.TypeCNAME:
+				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.CNAMEResource{CNAME: q.Name}}}
+			case q.Type == kind && q.Name.String() == "web.test.":
+				m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}}}}
 			}
 			if answer, err := m.Pack(); err == nil {
 				_, _ = conn.WriteToUDPAddrPort(answer, from)
@@ -83,6 +87,7 @@ func TestLookUp(t *testing.T) {
 		"an address":               {dnsmessage.RCodeSuccess, dnsmessage.TypeA, "web.test", ""},
 		"an absolute name":         {dnsmessage.RCodeSuccess, dnsmessage.TypeA, "web.test.", ""},
 		"only of the other family": {dnsmessage.RCodeSuccess, dnsmessage.TypeAAAA, "web.test", "no address: response code 0"},
+		"only an alias":            {dnsmessage.RCodeSuccess, dnsmessage.TypeCNAME, "web.test", "no address: response code 0"},
 		"no such name":             {dnsmessage.RCodeNameError, dnsmessage.TypeA, "x.test", "no address: response code 3"},
 		"too long a label":         {0, 0, strings.Repeat("x", 64) + ".test", "segment length too long"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,11 @@ func resolve(args []string, _, stderr io.Writer) int {
 }
 
 func lookUp(server netip.AddrPort, name string) error {
-	question, err := questionFor(name, server.Addr().Is6())
+	kind := dnsmessage.TypeA
+	if server.Addr().Is6() {
+		kind = dnsmessage.TypeAAAA
+	}
+	question, err := questionFor(name, kind)
 	if err != nil {
 		return err
 	}
@@ -55,30 +60,28 @@ func lookUp(server netip.AddrPort, name string) error {
 	answer := make([]byte, 512) // RFC 1035, 4.2.1: the most that UDP carries
 	n, err := conn.Read(answer)
 	if err != nil {
-		return fmt.Errorf("no answer within %s", "1 s")
+		return fmt.Errorf("no answer within %s", resolveLimit)
 	}
-	var parser dnsmessage.Parser
-	header, err := parser.Start(answer[:n])
-	if err != nil {
+	return checkAnswer(answer[:n], kind)
+}
+
+// checkAnswer returns an error unless an answer is a success and has a record of a type.
+func checkAnswer(answer []byte, kind dnsmessage.Type) error {
+	var message dnsmessage.Message
+	if err := message.Unpack(answer); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
-	if err := parser.SkipAllQuestions(); err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	if _, err := parser.AnswerHeader(); err != nil || header.RCode != dnsmessage.RCodeSuccess {
-		return fmt.Errorf("no address: response code %d", header.RCode)
+	hasAddress := slices.ContainsFunc(message.Answers, func(r dnsmessage.Resource) bool { return r.Header.Type == kind })
+	if message.RCode != dnsmessage.RCodeSuccess || !hasAddress {
+		return fmt.Errorf("no address: response code %d", message.RCode)
 	}
 	return nil
 }
 
-func questionFor(name string, ipv6 bool) ([]byte, error) {
+func questionFor(name string, kind dnsmessage.Type) ([]byte, error) {
 	absolute, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
 	if err != nil {
 		return nil, fmt.Errorf("invalid name %q: %w", name, err)
-	}
-	kind := dnsmessage.TypeA
-	if ipv6 {
-		kind = dnsmessage.TypeAAAA
 	}
 	message := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: 0x4d4b, RecursionDesired: true},
