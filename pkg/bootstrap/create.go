@@ -338,7 +338,7 @@ func writeKubeconfig(ctx context.Context, c *cluster.Cluster, o Options) error {
 		return nil
 	}
 	return step(o, stepKubeconfig, func() error {
-		entry, err := state.Entry(ctx, c)
+		entry, err := state.Entry(ctx, c, false)
 		if err != nil {
 			return err
 		}

@@ -38,11 +38,11 @@ func (a app) exportKubeconfigCommand() *cobra.Command {
 }
 
 func (a app) exportKubeconfig(ctx context.Context, name, file string, internal bool) error {
-	nodes, err := a.nodes(ctx, name)
+	c, _, err := a.opened(ctx, name)
 	if err != nil {
 		return err
 	}
-	entry, err := state.AdminEntry(ctx, name, nodes, internal)
+	entry, err := state.Entry(ctx, c, internal)
 	if err != nil {
 		return err
 	}

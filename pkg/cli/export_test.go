@@ -16,21 +16,19 @@ func TestExportKubeconfig(t *testing.T) {
 	t.Parallel()
 	for flags, server := range map[string]string{"": "127.0.0.1:36443", " --internal": "10.89.0.2:6443"} {
 		w := newWorld(t, "red")
+		keys := w.opens(t)
 		file := filepath.Join(w.home, ".kube", "config")
 		w.want(t, w.run(t, "export kubeconfig --name red"+flags), OK, "", "The current context of "+file+" is now mkube-red.\n")
-		if got := readFile(t, file); got != kubeconfigOf("red", server) {
-			t.Errorf("got\n%s", got)
-		}
+		wantKubeconfig(t, readFile(t, file), "red", server, keys)
 	}
 }
 
 func TestExportKubeconfigOfABrokenNode(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "red")
-	w.fake.clusters["red"][0].(*fakeNode).script["cat"] = fails(1, "cat: no such file")
-	w.fake.clusters["red"][0].(*fakeNode).script = map[string]func(provider.Cmd) error{"cat": fails(1, "cat: no such file")}
+	w.fake.clusters["red"][0].(*fakeNode).script = map[string]func(provider.Cmd) error{"tar": fails(1, "tar: no such file")}
 	w.want(t, w.run(t, "export kubeconfig --name red"), Failed, "",
-		"Error: reading the kubeconfig of cluster \"red\": running cat /etc/kubernetes/admin.conf on a-node: exit code 1: cat: no such file\n")
+		"Error: reading the configuration and keys of cluster \"red\" on red-control-plane: running tar -C / -cf - etc/mkube on a-node: exit code 1: tar: no such file\n")
 }
 
 func TestExportLogs(t *testing.T) {

@@ -121,17 +121,10 @@ func fails(code int, stderr string) func(provider.Cmd) error {
 	}
 }
 
-const adminConf = `apiVersion: v1
-kind: Config
-clusters: [{name: blue, cluster: {server: "https://10.89.0.2:6443", certificate-authority-data: Y2E=}}]
-users: [{name: blue, user: {client-certificate-data: Y2VydA==, client-key-data: a2V5}}]
-`
-
 // nodesOf returns the nodes of a cluster with a control plane and a worker.
 func nodesOf(cluster string) []provider.Node {
 	return []provider.Node{
 		&fakeNode{name: cluster + "-control-plane", role: config.ControlPlane, ip: "10.89.0.2", script: map[string]func(provider.Cmd) error{
-			"cat /etc/kubernetes/admin.conf":     says(adminConf),
 			"ctr --namespace k8s.io images list": says("docker.io/library/web:1 manifest sha256:m\nsha256:1 manifest sha256:m\n"),
 		}},
 		&fakeNode{name: cluster + "-worker", role: config.Worker, ip: "10.89.0.3", script: map[string]func(provider.Cmd) error{}},

@@ -167,11 +167,11 @@ func internalFlag(cmd *cobra.Command, internal *bool) {
 }
 
 func (a app) getKubeconfig(ctx context.Context, name string, internal bool) error {
-	nodes, err := a.nodes(ctx, name)
+	c, _, err := a.opened(ctx, name)
 	if err != nil {
 		return err
 	}
-	entry, err := state.AdminEntry(ctx, name, nodes, internal)
+	entry, err := state.Entry(ctx, c, internal)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,18 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/kubeconfig"
+	"github.com/mkube/mkube/pkg/provider"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 func TestGet(t *testing.T) {
@@ -49,8 +59,6 @@ blue-worker          worker          10.89.0.3   v1.37.2
 		{"get nodes -A -o name", []string{"mkube", "red"}, OK, "mkube-control-plane\nmkube-worker\nred-control-plane\nred-worker\n", ""},
 		{"get nodes --name blue -o wide", []string{"blue"}, OK, table, ""},
 		{"get nodes --name red -o json", []string{"red"}, OK, item, ""},
-		{"get kubeconfig --name red", []string{"red"}, OK, kubeconfigOf("red", "127.0.0.1:36443"), ""},
-		{"get kubeconfig --name red --internal", []string{"red"}, OK, kubeconfigOf("red", "10.89.0.2:6443"), ""},
 		{"get kubeconfig", []string{"red", "blue"}, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; existing clusters: blue, red\n"},
 		{"get kubeconfig", nil, Failed, "", "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; no other cluster exists\n"},
 	} {
@@ -62,28 +70,42 @@ blue-worker          worker          10.89.0.3   v1.37.2
 	}
 }
 
-// kubeconfigOf returns the kubeconfig that results from adminConf.
-func kubeconfigOf(cluster, server string) string {
-	name := "mkube-" + cluster
-	return `apiVersion: v1
-clusters:
-- cluster:
-    certificate-authority-data: Y2E=
-    server: https://` + server + `
-  name: ` + name + `
-contexts:
-- context:
-    cluster: ` + name + `
-    user: ` + name + `
-  name: ` + name + `
-current-context: ` + name + `
-kind: Config
-users:
-- name: ` + name + `
-  user:
-    client-certificate-data: Y2VydA==
-    client-key-data: a2V5
-`
+// opens makes a world open its clusters with these keys.
+func (w *world) opens(t *testing.T) *cluster.PKI {
+	t.Helper()
+	keys, err := cluster.NewPKI(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.open = func(ctx context.Context, p provider.Provider, name string) (*cluster.Cluster, error) {
+		nodes, err := state.Nodes(ctx, p, name)
+		return cluster.New(config.Cluster{Name: name}.Default(), nodes, keys), err
+	}
+	return keys
+}
+
+// wantKubeconfig checks the kubeconfig of a cluster.
+func wantKubeconfig(t *testing.T, text, name, server string, keys *cluster.PKI) {
+	t.Helper()
+	if !strings.Contains(text, "\n    server: https://"+server+"\n") || !strings.HasSuffix(text, "\n") || !strings.Contains(text, "\ncurrent-context: mkube-"+name+"\n") {
+		t.Errorf("the kubeconfig of %s is not for %s:\n%s", name, server, text)
+	}
+	authorities, users, err := kubeconfig.Embedded([]byte(text))
+	if err != nil || len(authorities) != 1 || len(users) != 1 || !bytes.Equal(authorities[0], keys.Cluster.CertPEM()) || len(users[0].Key) == 0 {
+		t.Errorf("the kubeconfig has %d authorities and %d users, %v", len(authorities), len(users), err)
+	}
+}
+
+func TestGetKubeconfig(t *testing.T) {
+	t.Parallel()
+	for flags, server := range map[string]string{"": "127.0.0.1:36443", " --internal": "10.89.0.2:6443"} {
+		w := newWorld(t, "red")
+		keys := w.opens(t)
+		if code := w.run(t, "get kubeconfig --name red"+flags); code != OK || w.err.Len() > 0 {
+			t.Errorf("exit code %d: %s", code, w.err.String())
+		}
+		wantKubeconfig(t, w.out.String(), "red", server, keys)
+	}
 }
 
 func TestClusterNameFromTheEnvironment(t *testing.T) {

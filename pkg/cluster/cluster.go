@@ -145,19 +145,14 @@ type External struct {
 	TLSServerName string
 }
 
-// ExternalServer returns the access of the host to the API server.
+// ExternalServer returns the access of the host to the API server, through the entrance of the
+// cluster. If the name or address of the engine has changed since the cluster was created, the
+// certificate does not contain it, so the certificate is checked against ServerName.
 func (c *Cluster) ExternalServer(ctx context.Context) (External, error) {
 	entrance := Entrance(c.Nodes)
 	if entrance == nil {
 		return External{}, fmt.Errorf("cluster %s has no control plane", c.Config.Name)
 	}
-	return ExternalAt(ctx, entrance, c.Config.Networking)
-}
-
-// ExternalAt returns the access of the host to the API server through the entrance of a cluster. If
-// the name or address of the engine has changed since the cluster was created, the certificate does
-// not contain it, so the certificate is checked against ServerName.
-func ExternalAt(ctx context.Context, entrance provider.Node, n config.Networking) (External, error) {
 	endpoint, err := entrance.Endpoint(ctx, names.APIServerPort)
 	if err != nil {
 		return External{}, err
@@ -167,7 +162,7 @@ func ExternalAt(ctx context.Context, entrance provider.Node, n config.Networking
 	if err != nil {
 		return External{}, fmt.Errorf("the endpoint %q of %s: %w", endpoint, entrance.Name(), err)
 	}
-	if slices.Contains(n.APIServerHosts(), host) || host == entrance.Name() {
+	if slices.Contains(c.Config.Networking.APIServerHosts(), host) || host == entrance.Name() {
 		return external, nil
 	}
 	if !slices.ContainsFunc(entrance.IPs(), func(ip netip.Addr) bool { return ip.String() == host }) {

@@ -75,24 +75,29 @@ type elsewhere struct {
 
 func (e elsewhere) Endpoint(context.Context, int) (string, error) { return e.endpoint, nil }
 
-// TestExternalAt checks that the certificate is checked against another name only if it does not
+// TestServerNameOfTheCertificate checks that the certificate is checked against another name only if it does not
 // contain that of the endpoint.
-func TestExternalAt(t *testing.T) {
+func TestServerNameOfTheCertificate(t *testing.T) {
 	t.Parallel()
-	n := config.Networking{APIServerAddress: "192.0.2.7", APIServerCertSANs: []string{"build.example.com", "2001:db8::7"}}
+	at := func(endpoint string) *cluster.Cluster {
+		c := three(t)
+		c.Nodes = []provider.Node{elsewhere{c.ControlPlanes()[0], endpoint}}
+		c.Config.Networking.APIServerAddress = "192.0.2.7"
+		c.Config.Networking.APIServerCertSANs = []string{"build.example.com", "2001:db8::7"}
+		return c
+	}
 	for endpoint, name := range map[string]string{
 		"127.0.0.1:6443": "", "[::1]:6443": "", "localhost:6443": "",
-		"192.0.2.7:6443": "", "build.example.com:6443": "", "[2001:db8::7]:6443": "", "10.89.0.2:6443": "",
+		"192.0.2.7:6443": "", "build.example.com:6443": "", "[2001:db8::7]:6443": "", three(t).ControlPlanes()[0].IP().String() + ":6443": "",
 		"192.0.2.8:6443": "kubernetes", "other.example.com:6443": "kubernetes", "[2001:db8::8]:6443": "kubernetes",
 	} {
-		entrance := elsewhere{three(t).Nodes[0], endpoint}
-		got, err := cluster.ExternalAt(t.Context(), entrance, n)
+		got, err := at(endpoint).ExternalServer(t.Context())
 		if want := (cluster.External{URL: "https://" + endpoint, TLSServerName: name}); got != want || err != nil {
-			t.Errorf("ExternalAt(%s) = %+v, %v; want %+v", endpoint, got, err, want)
+			t.Errorf("ExternalServer at %s = %+v, %v; want %+v", endpoint, got, err, want)
 		}
 	}
-	if _, err := cluster.ExternalAt(t.Context(), elsewhere{three(t).Nodes[0], "no port"}, n); err == nil {
-		t.Error("ExternalAt takes an endpoint without a port")
+	if _, err := at("no port").ExternalServer(t.Context()); err == nil {
+		t.Error("ExternalServer accepts an endpoint without a port")
 	}
 }
 
