@@ -41,7 +41,7 @@ func (s small) Create(ctx context.Context, cfg config.Cluster, creation string, 
 	return s.Provider.Create(ctx, shrunk(cfg), creation, seed)
 }
 
-func (s small) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+func (s small) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	return s.Provider.Add(ctx, shrunk(cfg), i, creation, seed)
 }
 

@@ -157,4 +157,3 @@ func (c cluster) breakAndFix(t *testing.T, fault, node string) {
 		try(t, "", "break", "--check", "--name", c.name).wants(t, 0, "Nothing is broken")
 	})
 }
-

@@ -175,8 +175,9 @@ func join(ctx context.Context, c *cluster.Cluster) error {
 // starts.
 func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cluster, error) {
 	var c *cluster.Cluster
-	err := step(a.o, stepNodes, func() error {
-		return a.changer.Add(ctx, a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
+	var added provider.Node
+	err := step(a.o, stepNodes, func() (err error) {
+		added, err = a.changer.Add(ctx, a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
 			a.joined = true
 			c = cluster.New(a.cfg, append(slices.Clone(a.before.Nodes), made...), a.before.PKI)
 			c.Joining, c.Stage = a.name, a.before.Stage
@@ -190,16 +191,12 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 			files, err := render(c, graph)
 			return map[string][]provider.File{a.name: files[a.name]}, err
 		})
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Only nodes that the provider lists are traced, see provider.Trace.
-	nodes, err := a.p.Nodes(ctx, a.cfg.Name)
-	if err != nil {
-		return nil, err
-	}
-	c.Nodes, _ = state.InOrder(a.cfg, nodes)
+	c.Nodes, _ = state.InOrder(a.cfg, append(slices.Clone(a.before.Nodes), added))
 	return c, nil
 }
 

@@ -191,7 +191,7 @@ func TestStrayInAFreePlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = r.Add(t.Context(), c.Config, 2, "killed", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
+	_, err = r.Add(t.Context(), c.Config, 2, "killed", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,10 +131,10 @@ func capability[T any](e *multiProvider, cluster, what string) (t T, err error) 
 	return t, nil
 }
 
-func (e *multiProvider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+func (e *multiProvider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	p, err := capability[provider.Changer](e, cfg.Name, "add a node: create another cluster")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return p.Add(ctx, cfg, i, creation, seed)
 }

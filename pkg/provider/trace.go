@@ -14,7 +14,7 @@ import (
 )
 
 // Trace returns the provider p, but writes to w every command that runs on its nodes, and every
-// Create and Delete, before it happens. A command is written as a line that does the same when it
+// Create, Delete, Add and Remove, before it happens. A command is written as a line that does the same when it
 // is pasted into a shell, if the node has a method
 //
 //	// Command returns the program and the arguments that run cmd from the host.
@@ -26,7 +26,11 @@ import (
 //
 // Abilities of a provider or node beyond its interface are found with As.
 func Trace(p Provider, w io.Writer) Provider {
-	return &tracedProvider{p, &tracer{w: w}}
+	traced := &tracedProvider{p, &tracer{w: w}}
+	if c, ok := As[Changer](p); ok {
+		return &tracedChanger{traced, c}
+	}
+	return traced
 }
 
 // As returns v as a T, or the value that v wraps, as Trace does, as a T. If neither is a T, ok is
@@ -64,14 +68,19 @@ func (p *tracedProvider) unwrap() any { return p.Provider }
 
 func (p *tracedProvider) Create(ctx context.Context, cfg config.Cluster, creation string, seed Seed) ([]Node, error) {
 	p.trace.write(fmt.Sprintf("# create the nodes of cluster %s: %s\n", cfg.Name, strings.Join(cfg.NodeNames(), ", ")))
-	nodes, err := p.Provider.Create(ctx, cfg, creation, func(nodes []Node) (map[string][]File, error) {
+	nodes, err := p.Provider.Create(ctx, cfg, creation, p.seed(seed))
+	return p.traced(nodes), err
+}
+
+// seed returns a Seed that writes which files the nodes get.
+func (p *tracedProvider) seed(seed Seed) Seed {
+	return func(nodes []Node) (map[string][]File, error) {
 		files, err := seed(p.traced(nodes))
 		for _, n := range nodes {
 			p.trace.write(fmt.Sprintf("# on %s before it boots: %s\n", n.Name(), list(files[n.Name()])))
 		}
 		return files, err
-	})
-	return p.traced(nodes), err
+	}
 }
 
 func (p *tracedProvider) Nodes(ctx context.Context, cluster string) ([]Node, error) {
@@ -94,6 +103,26 @@ func (p *tracedProvider) traced(nodes []Node) []Node {
 		list = append(list, &tracedNode{n, p.trace})
 	}
 	return list
+}
+
+// tracedChanger traces a provider that is a Changer.
+type tracedChanger struct {
+	*tracedProvider
+	changer Changer
+}
+
+func (c *tracedChanger) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed Seed) (Node, error) {
+	c.trace.write(fmt.Sprintf("# create node %s of cluster %s\n", cfg.NodeNames()[i], cfg.Name))
+	n, err := c.changer.Add(ctx, cfg, i, creation, c.seed(seed))
+	if err != nil {
+		return nil, err
+	}
+	return &tracedNode{n, c.trace}, nil
+}
+
+func (c *tracedChanger) Remove(ctx context.Context, cluster, node string) error {
+	c.trace.write(fmt.Sprintf("# delete node %s of cluster %s\n", node, cluster))
+	return c.changer.Remove(ctx, cluster, node)
 }
 
 type tracedNode struct {

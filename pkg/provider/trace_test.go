@@ -218,6 +218,43 @@ func TestTraceWithoutCommand(t *testing.T) {
 	}
 }
 
+// TestTraceOfAddedNodes checks that the nodes of Add are traced: the one that its seed gets, and the
+// one that it returns.
+func TestTraceOfAddedNodes(t *testing.T) {
+	t.Parallel()
+	var e entries
+	cfg := config.Cluster{}.Default()
+	inner := new(fake.Provider)
+	if _, err := inner.Create(t.Context(), cfg, "", noSeed); err != nil {
+		t.Fatal(err)
+	}
+	p, ok := provider.As[provider.Changer](provider.Trace(inner, &e))
+	if !ok {
+		t.Fatal("a traced Changer is not a Changer")
+	}
+	cfg.Nodes = append(cfg.Nodes, config.Node{Role: config.Worker})
+	cat := provider.Cmd{Args: []string{"cat"}}
+	n, err := p.Add(t.Context(), cfg, 1, "", func(nodes []provider.Node) (map[string][]provider.File, error) {
+		return map[string][]provider.File{"mkube-worker": {{Path: "/a"}}}, nodes[0].Run(t.Context(), cat)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(n.Run(t.Context(), cat), p.Remove(t.Context(), "mkube", "mkube-worker")); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"# create node mkube-worker of cluster mkube\n",
+		"# on mkube-worker: cat\n",
+		"# on mkube-worker before it boots: 1 file: /a (0644)\n",
+		"# on mkube-worker: cat\n",
+		"# delete node mkube-worker of cluster mkube\n",
+	}
+	if !slices.Equal(e.list, want) {
+		t.Errorf("wrote %q; want %q", e.list, want)
+	}
+}
+
 func TestTracePassesOn(t *testing.T) {
 	t.Parallel()
 	inner := new(fake.Provider)

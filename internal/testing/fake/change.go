@@ -15,23 +15,26 @@ var (
 	_ provider.Starter = (*Provider)(nil)
 )
 
-// Add creates one more node of a cluster.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+// Add creates one more node of a cluster, and returns it.
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	if err := p.begin(ctx, Call{Method: "Add", Cluster: cfg.Name, Node: cfg.NodeNames()[i]}); err != nil {
-		return err
+		return nil, err
 	}
 	n, err := p.reserveNode(cfg, i, creation)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	files, err := seed([]provider.Node{n})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := n.writeFiles(files[n.name]); err != nil {
-		return err
+		return nil, err
 	}
-	return p.begin(ctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name})
+	if err := p.begin(ctx, Call{Method: "Boot", Cluster: cfg.Name, Node: n.name}); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // reserveNode reserves an index of a cluster, so that two calls at the same time do not get the

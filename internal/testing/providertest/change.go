@@ -37,7 +37,7 @@ var (
 )
 
 func (s *suite) addSeedFails(t *testing.T, c provider.Changer) {
-	err := c.Add(within(t), s.three(), 2, creation+" fails", func([]provider.Node) (map[string][]provider.File, error) { return nil, errSeed })
+	_, err := c.Add(within(t), s.three(), 2, creation+" fails", func([]provider.Node) (map[string][]provider.File, error) { return nil, errSeed })
 	if err == nil || !strings.Contains(err.Error(), errSeed.Error()) {
 		t.Errorf("Add = %v; want %v", err, errSeed)
 	}
@@ -54,10 +54,14 @@ func (s *suite) addTwice(t *testing.T, c provider.Changer) {
 	}
 	before := facts(s.wantNodes(t, first, twoNames...))
 	known, won, lost := oneWins(t, "Add", func(creation string) (known []provider.Node, err error) {
-		err = c.Add(within(t), s.three(), 2, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
+		var added provider.Node
+		added, err = c.Add(within(t), s.three(), 2, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
 			known = slices.Clone(nodes)
 			return named(nodes)
 		})
+		if err == nil {
+			wantName(t, added)
+		}
 		return known, err
 	})
 	if got := names(known); !slices.Equal(got, []string{first + "-worker2"}) {
@@ -85,7 +89,7 @@ func (s *suite) addTwice(t *testing.T, c provider.Changer) {
 
 func (s *suite) addAgain(t *testing.T, c provider.Changer) {
 	for _, place := range []int{0, 1, 2} {
-		if err := c.Add(within(t), s.three(), place, creation+" again", noSeed); !errors.Is(err, provider.ErrExists) {
+		if _, err := c.Add(within(t), s.three(), place, creation+" again", noSeed); !errors.Is(err, provider.ErrExists) {
 			t.Errorf("Add of node %d, which exists, = %v; want ErrExists", place, err)
 		}
 	}

@@ -14,34 +14,37 @@ import (
 
 var _ provider.Changer = (*Provider)(nil)
 
-// Add creates and boots one more node on the cluster's network.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+// Add creates and boots one more node on the cluster's network, and returns it.
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	one := cfg
 	one.Nodes = cfg.Nodes[i : i+1]
 	images, err := p.nodeImages(ctx, one)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	subnets, err := p.subnets(ctx, cfg.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := p.newNode(cfg, i, creation, subnets, images)
 	if err := p.nameFree(ctx, cfg.Name, n.name); err != nil {
-		return err
+		return nil, err
 	}
 	if n.free, err = p.freePorts(ctx, cfg); err != nil {
-		return err
+		return nil, err
 	}
 	files, err := seed([]provider.Node{n})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = p.boot(ctx, cfg, i, n, privilegesOf(ctx, p.client), files[n.name])
 	if errdefs.IsConflict(err) { // another Add was faster
-		return fmt.Errorf("%w: %w", provider.ErrExists, err)
+		return nil, fmt.Errorf("%w: %w", provider.ErrExists, err)
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // nameFree returns provider.ErrExists if a container with the name exists.

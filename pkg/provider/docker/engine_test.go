@@ -68,7 +68,8 @@ func createOn(ctx context.Context, p *Provider, cfg config.Cluster, seed provide
 
 // addOn adds the last node of a configuration.
 func addOn(ctx context.Context, p *Provider, cfg config.Cluster, seed provider.Seed) error {
-	return p.Add(ctx, imaged(cfg), len(cfg.Nodes)-1, creation+" more", seed)
+	_, err := p.Add(ctx, imaged(cfg), len(cfg.Nodes)-1, creation+" more", seed)
+	return err
 }
 
 func deleteOn(ctx context.Context, p *Provider, cfg config.Cluster) error {

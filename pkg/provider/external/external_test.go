@@ -191,7 +191,8 @@ func (p *program) do(ctx context.Context, r external.Request, in *bufio.Reader, 
 		_, err := p.Create(ctx, *r.Config, "", seed)
 		return err
 	case "add":
-		return p.Add(ctx, *r.Config, r.Index, "", seed)
+		_, err := p.Add(ctx, *r.Config, r.Index, "", seed)
+		return err
 	case "remove":
 		return p.Remove(ctx, r.Cluster, r.Node)
 	case "delete":
@@ -260,12 +261,12 @@ func TestChanges(t *testing.T) {
 	}
 	cfg.Nodes = append(cfg.Nodes, config.Node{Role: config.Worker})
 	told := ""
-	err := p.Add(ctx, cfg, 1, "", func(nodes []provider.Node) (map[string][]provider.File, error) {
+	added, err := p.Add(ctx, cfg, 1, "", func(nodes []provider.Node) (map[string][]provider.File, error) {
 		told = nodes[0].Name()
 		return map[string][]provider.File{told: {{Path: "/etc/x", Data: []byte("seeded")}}}, nil
 	})
-	if err != nil || told != "blue-worker" {
-		t.Fatalf("Add told of %q, %v", told, err)
+	if err != nil || told != "blue-worker" || added.Name() != told {
+		t.Fatalf("Add called the seed for %q, and returned %v, %v", told, added, err)
 	}
 	nodes, err := p.Nodes(ctx, "blue")
 	if err != nil || len(nodes) != 2 || nodes[1].Name() != "blue-worker" {

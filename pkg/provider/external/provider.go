@@ -95,27 +95,30 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 }
 
 // Add boots one more node with the program.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	name := cfg.NodeNames()[i]
 	release, err := p.claim(cfg.Name, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer release()
 	nodes, err := p.Nodes(ctx, cfg.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if slices.ContainsFunc(nodes, func(n provider.Node) bool { return n.Name() == name }) {
-		return fmt.Errorf("node %s %w", name, provider.ErrExists)
+		return nil, fmt.Errorf("node %s %w", name, provider.ErrExists)
 	}
 	if err := p.note(cfg.Name, name, creation); err != nil {
-		return err
+		return nil, err
 	}
 	r := p.request("add", cfg.Name)
 	r.Config, r.Names, r.Index = &cfg, cfg.NodeNames(), i
-	_, err = p.boot(ctx, r, allOf(cfg)[i:i+1], seed)
-	return err
+	added, err := p.boot(ctx, r, allOf(cfg)[i:i+1], seed)
+	if err != nil {
+		return nil, err
+	}
+	return added[0], nil
 }
 
 // boot creates nodes: the program names them, reads their files, and boots them.

@@ -18,23 +18,26 @@ var (
 )
 
 // Add creates and boots one more machine, with the cluster's box and hypervisor.
-func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) error {
+func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation string, seed provider.Seed) (provider.Node, error) {
 	r, m, err := p.reserveMachine(cfg, i, creation)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := p.node(cfg.Name, m)
 	files, err := seed([]provider.Node{n})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.vagrant(ctx, cfg.Name, "up", "--provider", r.Hypervisor, m.Name); err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.learn(ctx, cfg.Name); err != nil {
-		return err
+		return nil, err
 	}
-	return p.furnish(ctx, cfg.Nodes[i].Image, n, files[m.Name])
+	if err := p.furnish(ctx, cfg.Nodes[i].Image, n, files[m.Name]); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // reserveMachine adds a new machine to the cluster's record. Concurrent Adds do not get the same

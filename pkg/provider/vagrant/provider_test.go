@@ -222,10 +222,10 @@ func TestAddAndRemove(t *testing.T) {
 	ctx := t.Context()
 	create(t, p, blue(0))
 	cfg := blue(2)
-	if err := p.Add(ctx, cfg, 2, "", noSeed); err != nil {
+	if _, err := p.Add(ctx, cfg, 2, "", noSeed); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Add(ctx, cfg, 1, "", noSeed); err != nil {
+	if _, err := p.Add(ctx, cfg, 1, "", noSeed); err != nil {
 		t.Fatal(err)
 	}
 	list := func() []string {
