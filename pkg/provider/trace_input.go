@@ -37,7 +37,8 @@ func peek(cmd *Cmd) (data []byte, ok bool) {
 }
 
 // shown returns a note that describes a command's input, and the start of a pipe that feeds the
-// input to the command in a shell. pipe is empty if the input is long or secret.
+// input to the command in a shell. pipe is empty if the input is long or secret. An archive is read
+// again, so that no caller has to describe its input for the trace.
 func shown(data []byte, ok bool) (note, pipe string) {
 	if !ok {
 		return "its input is a stream", ""

@@ -22,7 +22,9 @@ const rbacFile = "/usr/share/mkube/rbac.jsonl"
 // createRoles creates the API server's initial roles and bindings as soon as it serves, several
 // at the same time. The server's own hook makes its first try a second later, and creates one
 // object after the other. Until then, components that start are refused, and back off. The hook
-// leaves objects that exist as they are.
+// leaves objects that exist as they are. The file is on the node, because its objects are those of
+// the node's release. The host creates them, because it is connected to the server already: a client
+// on the node would spend 60 ms of CPU on its start alone.
 func createRoles(ctx context.Context, c *cluster.Cluster, n provider.Node) error {
 	data, err := provider.Output(ctx, n, "cat", rbacFile)
 	if err != nil {
