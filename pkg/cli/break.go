@@ -33,14 +33,14 @@ func (a app) breakCommand() *cobra.Command {
 	var o breakOptions
 	cmd := &cobra.Command{
 		Use:   "break [FAULT]",
-		Short: "Break a cluster for you to fix",
+		Short: "Cause a fault in a cluster, for you to find and fix",
 		Long: `Cause a fault in a cluster, and print the symptom that a user of the cluster
 would notice. Find the cause and fix it, with kubectl or on the nodes
 (mkube exec control-plane -- bash).
 
 If you name no fault, break chooses a fault and a node at random. A fault that
-you name is on the first node of its component, or on --node. Faults of objects
-in the API are on no node.
+you name is on the first node of its component, or on --node. Some faults are in
+objects of the API, and not on a node.
 
 --check looks for every fault, and exits with code 0 only if nothing is broken.
 Otherwise it prints what is broken. For faults that mkube break caused, it adds
@@ -70,7 +70,7 @@ the symptom and hints. mkube fix fixes the faults for you.`,
 	_ = cmd.RegisterFlagCompletionFunc("node", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return a.nodeNames(cmd), cobra.ShellCompDirectiveNoFileComp
 	})
-	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "choose the same fault and node again; 0 chooses at random")
+	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "seed of the random choice: the same seed chooses the same fault and node; 0 is a random seed")
 	cmd.Flags().BoolVar(&o.list, "list", false, "list all faults")
 	cmd.Flags().BoolVar(&o.check, "check", false, "check whether anything is broken")
 	cmd.MarkFlagsMutuallyExclusive("list", "check")

@@ -47,7 +47,7 @@ virtual machines. A bundle needs no Docker daemon, unless --base-image is set.`,
 	f.StringVar(&o.KubernetesVersion, "kubernetes-version", "", "Kubernetes release to build (default "+kubernetesVersion+", the release that the sources pin)")
 	f.StringVar(&o.BaseImage, "base-image", "", "Debian or Ubuntu image of the Docker daemon to use as the base (default: a base that mmdebstrap makes)")
 	f.StringVar(&o.Tag, "image", "", "name of the node image (default "+nodeimage.Name("VERSION")+")")
-	f.StringVar(&o.Bundle, "bundle", "", "file to write a bundle for virtual machines to, instead of an image")
+	f.StringVar(&o.Bundle, "bundle", "", "write a bundle for virtual machines to this file, instead of building an image")
 	f.StringVar(&o.Source, "source", "node-image", "folder with the sources: node-image in a clone of mkube")
 	f.StringVar(&o.Cache, "cache", "", "folder of the build cache (default mkube/node-image in the user's cache folder)")
 	progressFlag(cmd, &o.progress)

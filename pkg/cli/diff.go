@@ -20,7 +20,7 @@ func (a app) diffCommand() *cobra.Command {
 		Short: "Show what a stage has added to a cluster",
 		Long: `Compare two stages of a cluster: the files of its first control plane, its
 processes with their flags, its listening ports, and the objects in the API.
-mkube records a stage when mkube create cluster --until or mkube stage next
+A stage is recorded when "mkube create cluster --until" or "mkube stage next"
 reaches it.
 
 By default, diff shows what the last component added.`,

@@ -59,11 +59,11 @@ func (a app) exportLogsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [DIR]",
 		Short: "Write the logs of a cluster's nodes to a folder",
-		Long: `Write the logs of a cluster to a folder, and print its name. It contains the
-console output and the journals of the nodes, the logs of pods, and the Node,
-Pod and Event objects. The default is a new folder in the system's folder for
-temporary files. If the cluster is partly broken, export collects what it can,
-and warns of what is missing.`,
+		Long: `Write the logs of a cluster to a folder, and print its path. The folder contains
+the console output and the journals of the nodes, the logs of pods, and the
+Node, Pod and Event objects. The default is a new folder in the system's folder
+for temporary files. If the cluster is partly broken, export collects what it
+can, and warns of what is missing.`,
 		Example: `  mkube export logs
   mkube export logs ./logs --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -30,8 +30,8 @@ func (a app) addNodeCommand() *cobra.Command {
 		Use:   "node",
 		Short: "Add a node to a running cluster",
 		Long: `Add a node to a running cluster, wait until the node is Ready, and print its
-name. A control plane also joins etcd. You can add one only to a cluster that
-was created with several control planes: other clusters have no load balancer.
+name. A control plane also joins etcd. You can add one only to a cluster with
+a load balancer. A cluster that is created with several control planes has one.
 
 If the node does not come up, or you press Ctrl-C, add deletes it, unless
 --retain is set.`,

@@ -24,7 +24,7 @@ func (a app) stopClusterCommand() *cobra.Command {
 		Use:   "cluster",
 		Short: "Stop the nodes of a cluster",
 		Long: `Stop a cluster's nodes. The nodes keep all their data. They use no CPU or memory
-until mkube start cluster boots them again.`,
+until you start them with "mkube start cluster".`,
 		Example: `  mkube stop cluster
   mkube stop cluster --name blue`,
 		Args: noArgs,

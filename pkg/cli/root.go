@@ -22,7 +22,7 @@ func (a app) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	root.Long = `mkube creates Kubernetes clusters on this machine, with containers as nodes.
+	root.Long = `mkube creates Kubernetes clusters whose nodes are containers or virtual machines.
 
 The name of a cluster is --name, or else $MKUBE_CLUSTER_NAME, or else "mkube".
 Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.`

@@ -103,7 +103,7 @@ func TestHelp(t *testing.T) {
 	if code := w.run(t, ""); code != OK {
 		t.Errorf("exit code %d", code)
 	}
-	want := `mkube creates Kubernetes clusters on this machine, with containers as nodes.
+	want := `mkube creates Kubernetes clusters whose nodes are containers or virtual machines.
 
 The name of a cluster is --name, or else $MKUBE_CLUSTER_NAME, or else "mkube".
 Exit codes: 0 success, 1 failure, 2 usage error, 130 interrupted.
@@ -130,7 +130,7 @@ Clusters:
   stop        Stop a cluster
 
 Learning what a cluster is made of:
-  break       Break a cluster for you to fix
+  break       Cause a fault in a cluster, for you to find and fix
   diff        Show what a stage has added to a cluster
   etcd        Show what a cluster stores in etcd
   explain     Explain what a component of Kubernetes does, and how mkube runs it

@@ -26,8 +26,8 @@ which they come up: the responsibility and state of each, and the components
 that it waits for. A stage is how far a cluster is built, named by its last
 component. Build a cluster up to a stage with mkube create cluster --until.
 
-next brings up the next component, back removes the last one, and check tests
-what works at this stage, and that nothing else works yet.`
+"stage next" brings up the next component. "stage back" removes the last one.
+"stage check" tests that what is up works, and that nothing else works yet.`
 	cmd.Example = `  mkube create cluster --until kubelet
   mkube stage
   mkube stage next

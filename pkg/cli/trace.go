@@ -22,7 +22,7 @@ func (a app) tracePodCommand() *cobra.Command {
 did what, when, and how long after the previous step. Each step names its
 source:
 
-  audit        the API server's audit log; it is small, and keeps a few days
+  audit        the API server's audit log, which keeps the last 30 MB
   event        Kubernetes events, which are kept for an hour
   containerd   the container runtime of the pod's node
   object       the pod and its owners, with times in whole seconds

@@ -49,8 +49,8 @@ type About struct {
 	Short string
 	// Lesson explains the component to a learner, in Markdown.
 	Lesson string
-	// Flags returns the flags of the component's process on a node, each with a reason. If unset,
-	// the component has no flags, or is not a process.
+	// Flags returns the flags that mkube sets for the component's process on a node, each with a
+	// reason. If unset, there are none.
 	Flags func(*cluster.Cluster, provider.Node) []Flag
 	// Ports lists the ports that the component listens on.
 	Ports []Port
@@ -79,14 +79,14 @@ type Content struct {
 
 // Lifecycle is how a component starts, becomes ready and stops.
 type Lifecycle struct {
-	// DependsOn lists the components that this one waits for. UntilServing and UntilReady require
-	// that the cluster has the dependency. BeforeReady does not.
+	// DependsOn lists the components that this one needs. A dependency with UntilServing or
+	// UntilReady must be a component of the cluster. One with BeforeReady can be missing.
 	DependsOn []Dependency
 	// If Background is set, create does not wait until the component is ready. Pods that use the
 	// component wait by themselves, as a pod waits for its volume.
 	Background bool
 	// Unit is the systemd unit of the component. If empty, the component runs as a container of the
-	// same name in the namespace kube-system, or is not a process.
+	// same name, or is not a process.
 	Unit string
 	// AtBoot is set if the unit starts when the node boots, without mkube.
 	AtBoot bool
@@ -95,7 +95,7 @@ type Lifecycle struct {
 	// again. It does not restart a running static pod.
 	Neighbors bool
 	// Start starts the component on a node. mkube may call Start again when the component runs. If
-	// unset, Files or Manifest start the component.
+	// unset, the component starts by its Manifest or its Objects.
 	Start func(context.Context, *cluster.Cluster, provider.Node) error
 	// Serves returns nil when the component on a node accepts requests, which can be before it is
 	// ready. UntilServing waits for it. If unset, UntilServing waits for Ready.
@@ -109,7 +109,7 @@ type Lifecycle struct {
 	Stop func(context.Context, *cluster.Cluster, provider.Node) error
 }
 
-// A Dependency is a component that another one waits for, and the moment until which it waits.
+// A Dependency is a component that another one needs, and the moment when it needs that component.
 type Dependency struct {
 	Name  string
 	Until Moment
@@ -124,8 +124,9 @@ const (
 	UntilServing Moment = iota
 	// UntilReady delays the start until the dependency is ready.
 	UntilReady
-	// BeforeReady does not delay the start. Without the dependency, the component cannot become
-	// ready. For example, a pod can be created before there is a scheduler.
+	// BeforeReady does not delay the start. The component becomes ready only after the dependency, or
+	// after what the user installs instead of it. For example, mkube creates the Deployment of
+	// CoreDNS before kube-scheduler is ready. The pods of CoreDNS then wait for a node.
 	BeforeReady
 )
 

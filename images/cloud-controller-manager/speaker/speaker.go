@@ -196,14 +196,14 @@ func (s *Speaker) listen(members []Member) {
 	}
 }
 
-// forget resets the state of all peers, before the next time that it listens.
+// forget resets the readiness of this speaker, and what it knows about all peers.
 func (s *Speaker) forget() {
 	s.since, s.ready, s.peers = time.Time{}, false, peers{}
 }
 
-// wake sets now. If the process was suspended for longer than the failure timeout, it also
-// resets the state of the peers, and returns true: they count this node as dead by now, and
-// its knowledge of them is just as old.
+// wake sets s.now to the current time. If the process was suspended for longer than the failure
+// timeout, wake also calls forget, and returns true: the peers count this node as dead by now, and
+// what it knows about them is out of date.
 func (s *Speaker) wake(now time.Time) (reset bool) {
 	slept := now.Sub(s.now)
 	s.now = now

@@ -109,6 +109,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 	peer := peerURL(n)
 	flags := []component.Flag{
 		{Name: "name", Value: n.Name(), Why: "Each member has the name of its node."},
+		// The fault etcd-full (learn/fault/node.go) inserts --quota-backend-bytes after this flag.
 		{Name: "data-dir", Value: dataDir, Why: "The database is on the node, outside of the container, so that it outlives the container."},
 		{Name: "initial-cluster", Value: members(c), Why: "These members form the cluster at its first start."},
 		{Name: "initial-cluster-state", Value: state(c, n), Why: "A member forms a new cluster, or joins an existing one to which mkube has added it."},

@@ -106,7 +106,7 @@ func (e *CompleteError) Error() string {
 // Next brings up the next component of a cluster. If until is not "", it brings up all components
 // up to and including that one. It returns their names. Components that came up before an error
 // stay. If no component is left, the error is a *CompleteError. While another command changes the
-// cluster, it is a *state.BusyError.
+// cluster, the error is a *state.BusyError.
 func Next(ctx context.Context, p provider.Provider, name, until string, o bootstrap.Options) ([]string, error) {
 	release, err := state.Hold(ctx, p, name, "stage next")
 	if err != nil {
@@ -139,8 +139,8 @@ func Next(ctx context.Context, p provider.Provider, name, until string, o bootst
 	return names, nil
 }
 
-// following returns the components of a cluster that are not up yet, to the one with the name in
-// until. If until is "", it returns only the next one.
+// following returns the components of a cluster that are not up yet, up to and including the one
+// named until. If until is "", it returns only the next one.
 func following(c *cluster.Cluster, until string) (component.Graph, error) {
 	all := bootstrap.Components(c.Config)
 	there := len(bootstrap.Built(c))

@@ -112,8 +112,8 @@ const partsDir = "/usr/share/mkube"
 
 // partsFolder returns the folder of the parts on the daemon's host if the storage driver is
 // fuse-overlayfs, otherwise "". With fuse-overlayfs, each node is a FUSE mount with its own
-// page cache, and the first start of the 160 MB binary takes a second. If the folder of the
-// layer is mounted into the nodes instead, all nodes share the page cache of the host.
+// page cache, and the first start of the 160 MB binary takes a second. If the host's folder
+// of the parts layer is mounted into the nodes instead, all nodes share the page cache of the host.
 func partsFolder(inspect image.InspectResponse) string {
 	if inspect.GraphDriver.Name != "fuse-overlayfs" {
 		return ""
@@ -213,8 +213,8 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 	if err != nil {
 		return nil, nil, err
 	}
-	// An overlay cannot be stacked on an overlay, so the layers of containers need a volume.
-	// It starts empty (NoCopy), and mkube-node-init fills it: if the daemon copied the /var of
+	// An overlay cannot be stacked on an overlay. So containerd in the node keeps the layers of its
+	// containers on a volume. The volume starts empty (NoCopy), and mkube-node-init fills it: if the daemon copied the /var of
 	// the image, that would take a second.
 	made := map[string]string{labelCluster: cfg.Name}
 	if n.creation != "" {
