@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +56,10 @@ func newEngine(t *testing.T, prefix string) *remoteEngine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { removeMounts(t, dir) })
+	t.Cleanup(func() {
+		endShims(dir)
+		removeMounts(t, dir)
+	})
 	e := &remoteEngine{dir: dir}
 	e.makeNamespace(t)
 	e.makeCertificates(t)
@@ -81,6 +86,18 @@ func needPrograms(t *testing.T, packages map[string]string) {
 	apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := apt.CombinedOutput(); err != nil {
 		t.Fatalf("installing %s: %v\n%s", strings.Join(missing, ", "), err, out)
+	}
+}
+
+// endShims kills the shims of an engine in a folder. The engine ends the shims of the containers that
+// it knows. If it was killed while it started a container, it does not know that one.
+func endShims(dir string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is valid
+	for _, path := range paths {
+		args, _ := os.ReadFile(path) // empty for a process that has ended
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil && bytes.Contains(args, []byte("\x00"+dir+"/")) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
 	}
 }
 

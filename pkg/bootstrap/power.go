@@ -36,8 +36,8 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 }
 
 // Start starts the nodes of a stopped cluster, and waits until its components are ready, for at
-// most o.Wait. If o.Wait is 0, it waits only for the nodes. If the cluster does not exist, the
-// error is a *state.NotFoundError.
+// most o.Wait. If o.Wait is 0, it waits only for the nodes. Nodes that have not joined the cluster
+// are not started. If the cluster does not exist, the error is a *state.NotFoundError.
 //
 // The API server may report the old status of a pod for some seconds, until the pod's kubelet
 // updates it.
@@ -61,7 +61,7 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 		if len(nodes) == 1 {
 			return nil
 		}
-		return starter.Start(ctx, name)
+		return startJoined(ctx, p, starter, name)
 	})
 	defer release()
 	if err != nil || o.Wait == 0 {
@@ -86,6 +86,21 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	stop()
 	watch.Wait()
 	return err
+}
+
+// startJoined starts the nodes that have joined the cluster. A stray stays as it is: the cluster
+// works without it, and an engine that was killed while it booted the stray may be unable to start
+// it. If the cluster cannot be read, startJoined starts all nodes, and Start reports the error later.
+func startJoined(ctx context.Context, p provider.Provider, starter provider.Starter, name string) error {
+	c, err := state.Open(ctx, p, name)
+	if err != nil || len(c.Strays) == 0 {
+		return starter.Start(ctx, name)
+	}
+	var joined []string
+	for _, n := range c.Nodes {
+		joined = append(joined, n.Name())
+	}
+	return starter.Start(ctx, name, joined...)
 }
 
 // lookEvery is the time between two checks whether the nodes run.

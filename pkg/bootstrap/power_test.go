@@ -49,6 +49,37 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// TestStartWithAStray checks that Start does not start a node that a killed AddNode left.
+func TestStartWithAStray(t *testing.T) {
+	t.Parallel()
+	r := up(t, workers)
+	c, err := state.Open(t.Context(), r, "mkube")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := c.Config
+	cfg.Nodes = append(slices.Clone(cfg.Nodes), config.Node{Role: config.Worker})
+	stray, err := r.Add(t.Context(), cfg.Default(), len(cfg.Nodes)-1, "killed", func([]provider.Node) (map[string][]provider.File, error) { return nil, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bootstrap.Stop(t.Context(), r, "mkube"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bootstrap.Start(t.Context(), r, "mkube", bootstrap.Options{Wait: time.Minute}); err != nil {
+		t.Error(err)
+	}
+	cat := provider.Cmd{Args: []string{"cat"}}
+	if err := stray.Run(t.Context(), cat); !errors.Is(err, provider.ErrNotRunning) {
+		t.Errorf("a command on the stray ends with %v; want that it does not run", err)
+	}
+	for _, n := range c.Nodes {
+		if err := n.Run(t.Context(), cat); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestStartAfterAKilledStop checks that nodes that stop while Start waits for them are started
 // again.
 func TestStartAfterAKilledStop(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,8 +51,17 @@ func (p *Provider) Start(ctx context.Context, cluster string, nodes ...string) e
 				return err
 			}
 		}
-		return p.client.ContainerStart(ctx, id, container.StartOptions{})
+		return lostTask(p.client.ContainerStart(ctx, id, container.StartOptions{}))
 	})
+}
+
+// lostTask adds the remedy to an error of an engine that was killed while it started a container,
+// after containerd had created the task and before the engine had recorded that.
+func lostTask(err error) error {
+	if err != nil && strings.Contains(err.Error(), "task ") && strings.Contains(err.Error(), ": already exists") {
+		return fmt.Errorf("%w: the engine was killed while it started this container; restart the engine and its containerd, for example with systemctl restart containerd docker", err)
+	}
+	return err
 }
 
 // stays is a script that fails on a node that shuts down. systemd is in the state "stopping" or has

@@ -216,6 +216,23 @@ func TestRemoveWaitsForVolumes(t *testing.T) {
 	e.wants(t, append([]string{`network odd of "blue"`}, blue...)...)
 }
 
+// TestStartOfALostTask checks that the error of an engine that has lost track of a container names the
+// remedy.
+func TestStartOfALostTask(t *testing.T) {
+	t.Parallel()
+	e, p := withBlue(t)
+	e.refuse = func(_ *http.Request, path string) string {
+		if path == "/containers/blue-worker/start" {
+			return "task f9ce: already exists"
+		}
+		return ""
+	}
+	err := p.Start(t.Context(), "blue", "blue-worker")
+	if err == nil || !strings.Contains(err.Error(), "starting blue-worker: ") || !strings.Contains(err.Error(), "restart the engine and its containerd") {
+		t.Errorf("Start = %v", err)
+	}
+}
+
 // TestDeleteWaitsForVolumes checks a volume that is in use because the engine has created its
 // container, but does not list that yet.
 func TestDeleteWaitsForVolumes(t *testing.T) {
