@@ -32,12 +32,12 @@ type Snapshot struct {
 // objects.
 const snapshotScript = `
 echo FILES
-find /etc/kubernetes /etc/cni /etc/containerd /etc/mkube /var/lib/kubelet/config.yaml /var/lib/kubelet/flags.env /var/lib/kubelet/pki -xdev -type f \
+find /etc/kubernetes /etc/cni /etc/containerd /etc/mkube /var/lib/kubelet/config.yaml /var/lib/kubelet/*.env /var/lib/kubelet/pki -xdev -type f \
   -not -path '/etc/mkube/notes/*' -not -path '/etc/mkube/stage' -not -name '*.lock' -exec sha256sum {} + 2>/dev/null
 echo PROCESSES
 for p in /proc/[0-9]*; do
-  args=$(tr '\0' '\t' 2>/dev/null <"$p/cmdline") && [ -n "$args" ] || continue
-  [ "$p" = "/proc/$$" ] || [ "$(awk '{ print $4 }' "$p/stat" 2>/dev/null)" = "$$" ] || echo "$args"
+  args=$(tr '\0\n' '\t ' 2>/dev/null <"$p/cmdline") && [ -n "$args" ] || continue
+  [ "$p" = "/proc/$$" ] || [ "$(awk '{ print $4 }' "$p/stat" 2>/dev/null)" = "$$" ] || printf '%s\n' "$args"
 done
 echo SOCKETS
 ss -Hlntup | awk '{ split($7, p, "\""); print $1, $5, p[2] }'

@@ -1,7 +1,10 @@
 package stages
 
 import (
+	"os/exec"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,5 +25,26 @@ func TestReadSnapshot(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("it is %+v; want %+v", got, want)
+	}
+}
+
+// TestSnapshotOfOddArguments checks a process whose arguments have a line break and a backslash,
+// which the echo of some shells replaces. The lock's own process is an example.
+func TestSnapshotOfOddArguments(t *testing.T) {
+	t.Parallel()
+	const program, script = "mkube-odd-arguments", `while :; do sleep 0.1; done # \n` + "\nx"
+	cmd := exec.CommandContext(t.Context(), "sh")
+	cmd.Args = []string{program, "-c", script}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() }) // killed by the end of the test
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", snapshotScript).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"-c", strings.ReplaceAll(script, "\n", " ")}
+	if got := readSnapshot(string(out)).Processes[program]; !slices.Equal(got, want) {
+		t.Errorf("the arguments are %q; want %q", got, want)
 	}
 }
