@@ -49,7 +49,7 @@ func Components(cfg config.Cluster) component.Graph {
 		g = append(g, kubeproxy.New())
 	}
 	if cfg.HasCloudControllerManager() {
-		g = append(g, cloudcontroller.New(kubelet.CloudFiles))
+		g = append(g, cloudcontroller.New(kubelet.CloudFile))
 	}
 	g = append(g, coredns.New(), storage.New())
 	return append(g, addons(cfg)...)

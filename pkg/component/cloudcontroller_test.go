@@ -28,7 +28,7 @@ import (
 // cloudController returns the component with its list of nodes as a file, so that Golden
 // compares the list.
 func cloudController() component.Component {
-	c := cloudcontroller.New(kubelet.CloudFiles)
+	c := cloudcontroller.New(kubelet.CloudFile)
 	files := c.Files
 	c.Files = func(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		list, err := files(cl, n)
@@ -63,12 +63,12 @@ func TestCloudControllerGolden(t *testing.T) {
 
 func TestCloudControllerStaticPod(t *testing.T) {
 	t.Parallel()
-	componenttest.StaticPod(t, cloudcontroller.New(kubelet.CloudFiles))
+	componenttest.StaticPod(t, cloudcontroller.New(kubelet.CloudFile))
 }
 
 func TestCloudControllerDescribed(t *testing.T) {
 	t.Parallel()
-	componenttest.Described(t, cloudcontroller.New(kubelet.CloudFiles))
+	componenttest.Described(t, cloudcontroller.New(kubelet.CloudFile))
 }
 
 // TestCloudControllerExtraArgsAreTheControllers checks that a speaker on a worker gets no extra
@@ -80,7 +80,7 @@ func TestCloudControllerExtraArgsAreTheControllers(t *testing.T) {
 		ExtraArgs: map[string]map[string]string{"cloud-controller-manager": {"concurrent-service-syncs": "2"}},
 	})
 	for i, want := range []bool{true, false} {
-		manifest, err := cloudcontroller.New(kubelet.CloudFiles).Manifest(cl, cl.Nodes[i])
+		manifest, err := cloudcontroller.New(kubelet.CloudFile).Manifest(cl, cl.Nodes[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestCloudControllerStart(t *testing.T) {
 	api := componenttest.NewAPIOf(t, config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, p)
 	for range 2 { // the second time, everything exists already
 		for _, n := range api.Cluster.Nodes {
-			if err := cloudcontroller.New(kubelet.CloudFiles).Start(context.Background(), api.Cluster, n); err != nil {
+			if err := cloudcontroller.New(kubelet.CloudFile).Start(context.Background(), api.Cluster, n); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -160,13 +160,13 @@ func TestCloudControllerStart(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, api.At(node))
 	})
-	if err := cloudcontroller.New(kubelet.CloudFiles).Start(context.Background(), api.Cluster, api.Cluster.Nodes[1]); err != nil {
+	if err := cloudcontroller.New(kubelet.CloudFile).Start(context.Background(), api.Cluster, api.Cluster.Nodes[1]); err != nil {
 		t.Fatal(err)
 	}
 	if want := `{"spec":{"taints":[{"effect":"NoExecute","key":"a"},{"effect":"NoSchedule","key":"node.cloudprovider.kubernetes.io/uninitialized","value":"true"}]}}`; patch != want {
 		t.Errorf("a node whose kubelet was told of the cloud was patched by %s; want %s", patch, want)
 	}
-	if created := componenttest.Created(t, cloudcontroller.New(kubelet.CloudFiles)); len(created) != 6 {
+	if created := componenttest.Created(t, cloudcontroller.New(kubelet.CloudFile)); len(created) != 6 {
 		t.Errorf("it created %q; want three roles and three bindings", created)
 	}
 	if got, want := api.Applied(), []string{nodeList, nodeList}; !slices.Equal(got, want) {
@@ -210,7 +210,7 @@ func TestCloudControllerReady(t *testing.T) {
 	api := componenttest.NewAPIOf(t, config.Cluster{}, componenttest.Probed(&code))
 	ready := func(want string) {
 		t.Helper()
-		if got := componenttest.Message(cloudcontroller.New(kubelet.CloudFiles).Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0])); got != want {
+		if got := componenttest.Message(cloudcontroller.New(kubelet.CloudFile).Ready(context.Background(), api.Cluster, api.Cluster.Nodes[0])); got != want {
 			t.Errorf("Ready = %q; want %q", got, want)
 		}
 	}

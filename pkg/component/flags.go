@@ -21,21 +21,27 @@ type Flag struct {
 // the values that the user's extraArgs override. The user's other flags follow, in alphabetical
 // order.
 func Args(cfg config.Cluster, component string, flags []Flag) []string {
-	extra := cfg.ExtraArgs[component]
-	var args []string
-	for _, f := range flags {
-		value := f.Value
-		if v, ok := extra[f.Name]; ok {
-			value = v
-		}
-		args = append(args, "--"+f.Name+"="+value)
-	}
-	for name, value := range extra {
+	args := Overridden(cfg, component, flags)
+	for name, value := range cfg.ExtraArgs[component] {
 		if !slices.ContainsFunc(flags, func(f Flag) bool { return f.Name == name }) {
 			args = append(args, "--"+name+"="+value)
 		}
 	}
 	sort.Strings(args[len(flags):])
+	return args
+}
+
+// Overridden returns flags as arguments, in order, with the values that the user's extraArgs of a
+// component override.
+func Overridden(cfg config.Cluster, component string, flags []Flag) []string {
+	var args []string
+	for _, f := range flags {
+		value := f.Value
+		if v, ok := cfg.ExtraArgs[component][f.Name]; ok {
+			value = v
+		}
+		args = append(args, "--"+f.Name+"="+value)
+	}
 	return args
 }
 

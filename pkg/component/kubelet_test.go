@@ -39,7 +39,7 @@ func TestKubeletGolden(t *testing.T) {
 func TestRegistrationGolden(t *testing.T) {
 	t.Parallel()
 	componenttest.Golden(t, kubelet.Registration(),
-		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{"kubelet": {"v": "4"}}}},
+		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{"kubelet": {"kubeconfig": "/etc/mine.conf", "v": "4"}}}},
 		componenttest.Variant{Name: "worker", Node: 1, Config: config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}},
 	)
 }

@@ -81,7 +81,7 @@ var ownFiles = map[string][]string{
 	"/etc/kubernetes/pki/etcd": {
 		"ca.crt", "ca.key", "healthcheck-client.crt", "healthcheck-client.key", "peer.crt", "peer.key", "server.crt", "server.key",
 	},
-	"/var/lib/kubelet":     {"config.yaml", "flags.env"},
+	"/var/lib/kubelet":     {"config.yaml", "flags.env", "registration.env", "cloud.env"},
 	"/var/lib/kubelet/pki": {"kubelet.crt", "kubelet.key"},
 }
 

@@ -46,7 +46,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "the single point of contact: checks, admits and stores every object",
+			Short:  "the only access to the cluster's objects: authenticates, validates and stores",
 			Lesson: lesson,
 			Flags:  Flags,
 			Ports:  []component.Port{{Number: names.APIServerPort, Protocol: "TCP", For: "all clients: kubectl, kubelets, controllers, the scheduler, pods"}},

@@ -41,13 +41,13 @@ var objects string
 var lesson string
 
 // New returns the cloud controller manager. It runs with controllers on control planes, where
-// one set of them is active, and with a speaker on every node. kubelet returns the files of a
-// kubelet in a cluster with a cloud controller manager.
-func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error)) component.Component {
+// one set of them is active, and with a speaker on every node. kubelet returns a file that a
+// kubelet needs in a cluster with a cloud controller manager.
+func New(kubelet func(*cluster.Cluster) provider.File) component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "initialises nodes, and gives Services of type LoadBalancer addresses",
+			Short:  "initializes Node objects, and assigns addresses to Services of type LoadBalancer",
 			Lesson: lesson,
 			Flags:  Flags,
 			Ports: []component.Port{
@@ -59,11 +59,7 @@ func New(kubelet func(*cluster.Cluster, provider.Node) ([]provider.File, error))
 		Content: component.Content{
 			Files: func(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 				list, err := files(c, n)
-				if err != nil {
-					return nil, err
-				}
-				others, err := kubelet(c, n)
-				return append(list, others...), err
+				return append(list, kubelet(c)), err
 			},
 			Objects:  Objects,
 			Manifest: staticPod,

@@ -38,7 +38,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "gives every pod an address, and connects it",
+			Short:  "gives every pod an address, and connects it to the pod network",
 			Lesson: lesson,
 			Effect: component.Effect{Claim: "the runtime has a network for pods", Try: network},
 		},

@@ -26,7 +26,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   "containerd",
-			Short:  "runs containers, and keeps the images they are made of",
+			Short:  "runs containers, and stores their images",
 			Lesson: lesson,
 			Effect: component.Effect{Claim: "the runtime lists its containers", Try: lists},
 		},

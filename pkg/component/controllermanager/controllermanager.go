@@ -33,7 +33,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "runs the control loops: makes ReplicaSets of Deployments, Pods of ReplicaSets, and much more",
+			Short:  "runs the controllers: creates ReplicaSets for Deployments, Pods for ReplicaSets, and much more",
 			Lesson: lesson,
 			Flags:  Flags,
 			Ports:  []component.Port{{Number: 10257, Protocol: "TCP", For: "health and metrics, for the node itself"}},

@@ -27,7 +27,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "answers for the names of Services and pods",
+			Short:  "resolves the names of Services and pods",
 			Lesson: lesson,
 			Ports: []component.Port{
 				{Number: 53, Protocol: "TCP, UDP", For: "pods, through the Service kube-dns (all four are ports of the pod)"},

@@ -31,7 +31,7 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "keeps every object of the cluster, and tells the API server of each change",
+			Short:  "stores all objects of the cluster, and notifies the API server of each change",
 			Lesson: lesson,
 			Flags:  Flags,
 			Ports: []component.Port{

@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -46,7 +45,7 @@ func New() component.Component {
 				{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
 				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward, and metrics-server"},
 			},
-			Effect: component.Effect{Claim: "a pod whose file lies in /etc/kubernetes/manifests runs", Try: staticPodRuns},
+			Effect: component.Effect{Claim: "a pod with a file in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		},
 		Content: component.Content{
 			Files: files,
@@ -72,19 +71,19 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := settings(c, n, Flags(c, n), false)
-	return slices.Concat(component.Certificate(serving, server), list, []provider.File{
-		{Path: names.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
-	}), err
+	config, err := configFile(c, n, false)
+	return append(component.Certificate(serving, server),
+		config,
+		flagsFile("flags", "KUBELET_FLAGS", component.Args(c.Config, name, Flags(c, n))),
+		provider.File{Path: names.PKIDir + "/ca.crt", Data: c.PKI.Cluster.CertPEM()},
+	), err
 }
 
-// settings returns the kubelet's two files: its configuration file, and the flags for which the
-// configuration file has no field.
-func settings(c *cluster.Cluster, n provider.Node, flags []component.Flag, registers bool) ([]provider.File, error) {
-	config, err := configFile(c, n, registers)
-	return []provider.File{config, {
-		Path: dir + "/flags.env", Data: []byte("KUBELET_FLAGS=" + component.Environment(component.Args(c.Config, name, flags)) + "\n"),
-	}}, err
+// flagsFile returns an environment file of the kubelet's unit, which passes the flags in each of its
+// variables to the kubelet. So several components can add flags. See
+// node-image/rootfs/etc/systemd/system/kubelet.service.
+func flagsFile(file, variable string, args []string) provider.File {
+	return provider.File{Path: dir + "/" + file + ".env", Data: []byte(variable + "=" + component.Environment(args) + "\n")}
 }
 
 // Flags returns the kubelet's flags, for settings that its configuration file has no field for.

@@ -26,13 +26,13 @@ const controlPlaneRole = "node-role.kubernetes.io/control-plane"
 var registrationLesson string
 
 // Registration returns the component by which kubelets join the cluster: each gets a kubeconfig
-// and creates its Node object. Its files replace some files of the kubelet. A kubelet that has
-// them when it starts registers immediately.
+// and creates its Node object. Its files replace the kubelet's configuration file, and add a flag. A
+// kubelet that has them when it starts registers immediately.
 func Registration() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   "node-registration",
-			Short:  "the kubelet joins the cluster: its node and its static pods appear in the API",
+			Short:  "connects the kubelet to the API server: the node and its static pods appear in the API",
 			Lesson: registrationLesson,
 			Flags:  RegistrationFlags,
 			Effect: component.Effect{Claim: "every node is in the API, and Ready", Try: nodesReady},
@@ -55,11 +55,11 @@ func Registration() component.Component {
 	}
 }
 
-// RegistrationFlags returns the flags of a kubelet that registers.
-func RegistrationFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
-	return append([]component.Flag{
+// RegistrationFlags returns the flags that a kubelet needs to register, in addition to Flags.
+func RegistrationFlags(*cluster.Cluster, provider.Node) []component.Flag {
+	return []component.Flag{
 		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the kubelet's client certificate. Without the flag, the kubelet runs static pods only."},
-	}, Flags(c, n)...)
+	}
 }
 
 func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
@@ -71,22 +71,22 @@ func registrationFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, er
 	if err != nil {
 		return nil, err
 	}
-	list, err := settings(c, n, RegistrationFlags(c, n), true)
-	return append(list, client), err
+	config, err := configFile(c, n, true)
+	flags := component.Overridden(c.Config, name, RegistrationFlags(c, n))
+	return []provider.File{config, flagsFile("registration", "KUBELET_REGISTRATION_FLAGS", flags), client}, err
 }
 
 // CloudFlags returns the flags of a kubelet in a cluster with a cloud controller manager, which
-// initializes its node.
-func CloudFlags(c *cluster.Cluster, n provider.Node) []component.Flag {
-	return append(RegistrationFlags(c, n), component.Flag{
-		Name: "cloud-provider", Value: "external", Why: "A new node has a taint until the cloud controller manager has initialized it.",
-	})
+// initializes its node, in addition to RegistrationFlags.
+func CloudFlags() []component.Flag {
+	return []component.Flag{
+		{Name: "cloud-provider", Value: "external", Why: "A new node has a taint until the cloud controller manager has initialized it."},
+	}
 }
 
-// CloudFiles returns the files of such a kubelet. They replace those of a kubelet that only
-// registers.
-func CloudFiles(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	return settings(c, n, CloudFlags(c, n), true)
+// CloudFile returns the file with CloudFlags.
+func CloudFile(c *cluster.Cluster) provider.File {
+	return flagsFile("cloud", "KUBELET_CLOUD_FLAGS", component.Overridden(c.Config, name, CloudFlags()))
 }
 
 // registering restarts a kubelet that was started without a kubeconfig.

@@ -35,14 +35,14 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "makes a Service's address lead to its pods, on every node",
+			Short:  "forwards the addresses of Services to pods, on every node",
 			Lesson: lesson,
 			Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
 			Ports: []component.Port{
 				{Number: 10249, Protocol: "TCP", For: "metrics, for the node itself"},
 				{Number: 10256, Protocol: "TCP", For: "health, for load balancers and the kubelet's probes"},
 			},
-			Effect: component.Effect{Claim: "a Service's address leads to its pods", Try: leads},
+			Effect: component.Effect{Claim: "a connection to a Service reaches its pods", Try: leads},
 		},
 		Content: component.Content{
 			On:       nodes,

@@ -34,13 +34,13 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "leads to an API server that is well, whichever control plane that is on",
+			Short:  "forwards to the API servers that are ready, on all control planes",
 			Lesson: lesson,
 			Ports: []component.Port{
 				{Number: names.APIServerPort, Protocol: "TCP", For: "kubectl on the host, and the components of workers"},
 				{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"},
 			},
-			Effect: component.Effect{Claim: "HAProxy answers for its health", Try: healthy},
+			Effect: component.Effect{Claim: "the health check of HAProxy succeeds", Try: healthy},
 		},
 		Content: component.Content{
 			On:    nodes,

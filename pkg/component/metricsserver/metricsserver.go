@@ -42,11 +42,11 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "tells how much processor and memory nodes and pods use, for kubectl top and autoscalers",
+			Short:  "reports the CPU and memory that nodes and pods use, for kubectl top and autoscalers",
 			Lesson: lesson,
 			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
 			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io (a port of the pod)"}},
-			Effect: component.Effect{Claim: "the API tells how much nodes use", Try: tells},
+			Effect: component.Effect{Claim: "the API reports the usage of nodes", Try: tells},
 		},
 		Content: component.Content{
 			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },

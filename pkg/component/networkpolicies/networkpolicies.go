@@ -36,11 +36,11 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "keeps from pods what NetworkPolicies do not allow",
+			Short:  "drops packets that NetworkPolicies do not allow",
 			Lesson: lesson,
 			Flags:  func(_ *cluster.Cluster, n provider.Node) []component.Flag { return Flags(n) },
 			Ports:  []component.Port{{Number: healthPort, Protocol: "TCP", For: "health, for the node itself"}},
-			Effect: component.Effect{Claim: "a pod that a NetworkPolicy closes is not reached", Try: keepsOut},
+			Effect: component.Effect{Claim: "a NetworkPolicy keeps a client from a pod", Try: keepsOut},
 		},
 		Content: component.Content{
 			Files:    files,

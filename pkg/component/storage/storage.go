@@ -35,10 +35,10 @@ func New() component.Component {
 	return component.Component{
 		About: component.About{
 			Name:   name,
-			Short:  "makes a volume of a node's disk for each claim of the default StorageClass",
+			Short:  "creates a volume on a node's disk for each claim of the default StorageClass",
 			Lesson: lesson,
 			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
-			Effect: component.Effect{Claim: "a claim of a pod gets a volume", Try: provides},
+			Effect: component.Effect{Claim: "a pod's PersistentVolumeClaim gets a volume", Try: provides},
 		},
 		Content: component.Content{
 			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },

@@ -30,13 +30,9 @@ func rangeIsTheNodes(ctx context.Context, e env) error {
 	return nil
 }
 
-// kubeletFiles writes the files of the kubelet of a cluster with all components.
+// kubeletFiles writes the files of a kubelet that registers.
 func kubeletFiles(ctx context.Context, e env) error {
-	files := kubelet.Registration().Files
-	if e.Config.HasCloudControllerManager() {
-		files = kubelet.CloudFiles
-	}
-	list, err := files(e.Cluster, e.node)
+	list, err := kubelet.Registration().Files(e.Cluster, e.node)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func staged(t *testing.T, until string) *rig {
 	return r
 }
 
-const flagsFile = "/var/lib/kubelet/flags.env"
+// flagsFile has the flags with which a kubelet registers.
+const flagsFile = "/var/lib/kubelet/registration.env"
 
 // TestUntil checks that later components are not up, and that the cluster records the last one.
 func TestUntil(t *testing.T) {
@@ -154,8 +155,8 @@ func TestNodesOfAStage(t *testing.T) {
 	if err != nil || name != "mkube-worker" {
 		t.Fatalf("AddNode = %q, %v", name, err)
 	}
-	if got := r.File(t, "worker", flagsFile); got == "" || strings.Contains(got, "--kubeconfig") {
-		t.Errorf("the new node's kubelet has the flags %q", got)
+	if got := r.File(t, "worker", "/var/lib/kubelet/flags.env"); !strings.Contains(got, "--node-ip") || r.File(t, "worker", flagsFile) != "" {
+		t.Errorf("the new node's kubelet has the flags %q, and registers with %q", got, r.File(t, "worker", flagsFile))
 	}
 	if _, err := bootstrap.RemoveNode(t.Context(), r, "mkube", name, bootstrap.RemoveOptions{Drain: time.Minute}); err != nil {
 		t.Error(err)
