@@ -147,7 +147,7 @@ bench: node-image ## measure: create, delete, sizes, an idle node
 
 docs: ## regenerate the command reference, the schema and the pictures
 	go test ./pkg/cli -run '^TestReference$$' -update
-	go test ./docs -run '^Test(Schema|PictureOfTheGraph|Walkthrough)$$' -update
+	go test ./docs -run '^Test(Schema|PictureOf.*|Walkthrough)$$' -update
 
 # It runs the commands on a real cluster, which it deletes again.
 walkthrough: node-image ## regenerate docs/walkthrough.md
