@@ -14,7 +14,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/tour"
 )
 
-var update = flag.Bool("update", false, "write walkthrough.md and its pictures anew")
+var update = flag.Bool("update", false, "write walkthrough.md and its pictures again")
 
 // TestWalkthrough checks that walkthrough.md results from the tour's steps and the recorded
 // output, and that each picture shows the graph.

@@ -47,9 +47,9 @@ func write(ctx context.Context, s source) error {
 	}
 	for _, family := range []struct {
 		iptables string
-		six      bool
+		ipv6     bool
 	}{{"iptables", false}, {"ip6tables", true}} {
-		if err := restore(ctx, family.iptables, rules(ips, all, family.six)); err != nil {
+		if err := restore(ctx, family.iptables, rules(ips, all, family.ipv6)); err != nil {
 			return err
 		}
 		if err := hook(ctx, family.iptables); err != nil {
@@ -68,7 +68,7 @@ const chain = "MKUBE-POLICIES"
 // rules returns the rules of one IP family in the format of iptables-restore. They send the first
 // packet of each connection from or to the addresses ips to the queue, or of all connections if all
 // is set. While no program listens on the queue, the kernel accepts the packets.
-func rules(ips []netip.Addr, all, six bool) string {
+func rules(ips []netip.Addr, all, ipv6 bool) string {
 	const queue = " -m conntrack --ctstate NEW -j NFQUEUE --queue-num %d --queue-bypass\n"
 	var b strings.Builder
 	fmt.Fprintf(&b, "*mangle\n:%s - [0:0]\n", chain)
@@ -78,7 +78,7 @@ func rules(ips []netip.Addr, all, six bool) string {
 	}
 	slices.SortFunc(ips, netip.Addr.Compare)
 	for _, ip := range ips {
-		if ip.Is6() != six {
+		if ip.Is6() != ipv6 {
 			continue
 		}
 		fmt.Fprintf(&b, "-A %s -s %s"+queue, chain, ip, queueNumber)

@@ -146,7 +146,7 @@ func (a app) createCluster(ctx context.Context, s *console, o createOptions) err
 	}
 	start := time.Now()
 	if err := a.bringUp(ctx, s, p, cfg, o); err != nil {
-		say(s.words(), err, ctx.Err() != nil)
+		printErrors(s.words(), err, ctx.Err() != nil)
 		unwritten := (*bootstrap.KubeconfigError)(nil)
 		if s.began() && !errors.Is(err, provider.ErrExists) && !errors.As(err, &unwritten) {
 			a.aftermath(ctx, s, p, cfg.Name, o.retain)

@@ -49,12 +49,12 @@ func (s silent) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 // finish prints the error of a command, and returns the exit code.
 func finish(ctx context.Context, w io.Writer, err error) Code {
-	var said silent
-	if errors.As(err, &said) {
-		return Code(said)
+	var quiet silent
+	if errors.As(err, &quiet) {
+		return Code(quiet)
 	}
 	code := codeOf(ctx, err)
-	if say(w, err, code == Interrupted) == 0 && code == Interrupted {
+	if printErrors(w, err, code == Interrupted) == 0 && code == Interrupted {
 		fmt.Fprintln(w, "Interrupted.")
 	}
 	return code
@@ -73,22 +73,22 @@ func codeOf(ctx context.Context, err error) Code {
 	return Failed
 }
 
-// say prints an error, each joined error on its own line, and returns the number of lines. After
+// printErrors prints an error, each joined error on its own line, and returns the number of lines. After
 // an interrupt, it omits the errors about the interrupt.
-func say(w io.Writer, err error, interrupted bool) int {
-	said := 0
+func printErrors(w io.Writer, err error, interrupted bool) int {
+	lines := 0
 	for _, one := range separateErrors(err) {
 		if interrupted && errors.Is(one, context.Canceled) {
 			continue
 		}
 		fmt.Fprintf(w, "Error: %v\n", one)
-		said++
+		lines++
 	}
 	var usage *usageError
 	if errors.As(err, &usage) && usage.command != nil {
 		fmt.Fprintf(w, "See %s --help\n", usage.command.CommandPath())
 	}
-	return said
+	return lines
 }
 
 // separateErrors returns the errors that err joins, or err alone.

@@ -18,8 +18,8 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// said runs mkube in a world, and returns its output and its exit code.
-func (w *world) said(t *testing.T, args ...string) (out, err string, code Code) {
+// output runs mkube in a world, and returns its output and its exit code.
+func (w *world) output(t *testing.T, args ...string) (out, err string, code Code) {
 	t.Helper()
 	w.out.Reset()
 	w.err.Reset()
@@ -32,17 +32,17 @@ func (w *world) said(t *testing.T, args ...string) (out, err string, code Code) 
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	list, _, code := w.said(t, "explain")
+	list, _, code := w.output(t, "explain")
 	if code != OK || !strings.Contains(list, "\nkube-scheduler ") {
 		t.Fatalf("explain exits with %d:\n%s", code, list)
 	}
 	for _, name := range components() {
-		out, stderr, code := w.said(t, "explain", name)
+		out, stderr, code := w.output(t, "explain", name)
 		if code != OK || !strings.HasPrefix(out, name+" ") || !strings.Contains(out, "\nLESSON\n") || !strings.Contains(out, "\nWORKS BY IT\n") {
 			t.Errorf("explain %s exits with %d: %s\n%s", name, code, stderr, out)
 		}
 	}
-	out, _, _ := w.said(t, "explain", "kube-apiserver")
+	out, _, _ := w.output(t, "explain", "kube-apiserver")
 	for _, part := range []string{
 		"  once these serve:  etcd\n", "  before:            node-registration, kube-controller-manager,",
 		"  --secure-port=6443\n      This is the only port. Since Kubernetes 1.20, there is none without TLS.\n",
@@ -74,14 +74,14 @@ func TestLearningMistakes(t *testing.T) {
 		"tour there":                        "Error: unexpected argument \"there\" of mkube tour: set the cluster's name with --name\n",
 	} {
 		w := newWorld(t)
-		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Usage || !strings.HasPrefix(stderr, want) {
+		if _, stderr, code := w.output(t, strings.Fields(args)...); code != Usage || !strings.HasPrefix(stderr, want) {
 			t.Errorf("mkube %s exits with %d: %s", args, code, stderr)
 		}
 	}
 	for _, args := range []string{"stage", "stage next", "stage back", "stage check", "diff", "break", "break --check", "fix"} {
 		w := newWorld(t, "other")
 		want := "Error: cluster \"mkube\" does not exist: mkube create cluster --name mkube creates it; existing clusters: other\n"
-		if _, stderr, code := w.said(t, strings.Fields(args)...); code != Failed || stderr != want {
+		if _, stderr, code := w.output(t, strings.Fields(args)...); code != Failed || stderr != want {
 			t.Errorf("mkube %s exits with %d: %s", args, code, stderr)
 		}
 	}
@@ -90,11 +90,11 @@ func TestLearningMistakes(t *testing.T) {
 func TestBreakList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	names, _, _ := w.said(t, "break", "--list", "-o", "name")
+	names, _, _ := w.output(t, "break", "--list", "-o", "name")
 	if n := strings.Count(names, "\n"); n < 12 {
 		t.Errorf("there are %d faults:\n%s", n, names)
 	}
-	table, _, code := w.said(t, "break", "--list")
+	table, _, code := w.output(t, "break", "--list")
 	if code != OK || strings.Count(table, "\n") != strings.Count(names, "\n")+1 {
 		t.Errorf("the table is\n%s", table)
 	}
@@ -115,7 +115,7 @@ func TestBreakThatFails(t *testing.T) {
 	c := componenttest.ClusterOf(t, config.Cluster{}, p)
 	w.provider = func() (provider.Provider, error) { return p, nil }
 	w.open = func(context.Context, provider.Provider, string) (*cluster.Cluster, error) { return c, nil }
-	if _, stderr, code := w.said(t, "break", "scheduler-stopped"); code != Failed || !strings.Contains(stderr, "causing fault scheduler-stopped: ") {
+	if _, stderr, code := w.output(t, "break", "scheduler-stopped"); code != Failed || !strings.Contains(stderr, "causing fault scheduler-stopped: ") {
 		t.Fatalf("break exits with %d: %s", code, stderr)
 	}
 	f, _ := c.Nodes[0].(*fake.Node).File("/etc/mkube/notes/faults")
@@ -258,7 +258,7 @@ func TestWrap(t *testing.T) {
 func TestTourList(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	out, _, code := w.said(t, "tour", "--list")
+	out, _, code := w.output(t, "tour", "--list")
 	if code != OK || !strings.HasPrefix(out, " 1  node ") || !strings.Contains(out, "\n12  second-node ") {
 		t.Errorf("tour --list exits with %d:\n%s", code, out)
 	}

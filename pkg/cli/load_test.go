@@ -93,9 +93,9 @@ func TestLoad(t *testing.T) {
 			w.in = strings.NewReader(tt.in)
 			_, took := w.loads()
 			code := w.run(t, tt.line)
-			said := secondsTaken.ReplaceAllString(w.err.String(), "T")
+			text := secondsTaken.ReplaceAllString(w.err.String(), "T")
 			w.err.Reset()
-			w.err.WriteString(said)
+			w.err.WriteString(text)
 			w.want(t, code, tt.code, "", tt.err)
 			if took["mkube-control-plane"] != tt.first || took["mkube-worker"] != tt.rest {
 				t.Errorf("the nodes took %q", took)

@@ -116,11 +116,11 @@ func (a app) tour(ctx context.Context, o tourOptions) error {
 		return err
 	}
 	if at != (place{}) && len(o.providerOptions.args()) > 0 {
-		t.say("The tour continues with its existing nodes. To start over: mkube delete cluster --name %s", o.cluster)
+		t.printLine("The tour continues with its existing nodes. To start over: mkube delete cluster --name %s", o.cluster)
 	}
 	switch err := t.walk(ctx, at); {
 	case errors.Is(err, errLeft) || ctx.Err() != nil:
-		t.say("\nTo continue from here: mkube tour%s. To end the tour for good: mkube delete cluster --name %s", t.named(), o.cluster)
+		t.printLine("\nTo continue from here: mkube tour%s. To end the tour for good: mkube delete cluster --name %s", t.named(), o.cluster)
 		return ctx.Err()
 	case err != nil:
 		return err
@@ -171,13 +171,15 @@ func (t *tourSession) named() string {
 }
 
 // say prints a line of the tour to standard output, because the text is the result of the command.
-func (t *tourSession) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+func (t *tourSession) printLine(format string, args ...any) {
+	fmt.Fprintf(t.out, format+"\n", args...)
+}
 
 // walk runs the steps of the tour from a place on.
 func (t *tourSession) walk(ctx context.Context, at place) error {
 	for i := at.Step; i < len(t.steps); i++ {
 		s := t.steps[i]
-		t.say("\n%s", t.style(bold, fmt.Sprintf("%d of %d  %s", i+1, len(t.steps), s.Title)))
+		t.printLine("\n%s", t.style(bold, fmt.Sprintf("%d of %d  %s", i+1, len(t.steps), s.Title)))
 		if err := t.step(ctx, s, place{i, at.Command}); err != nil {
 			return err
 		}
@@ -191,7 +193,7 @@ func (t *tourSession) walk(ctx context.Context, at place) error {
 			}
 		}
 	}
-	t.say("\n%s", t.style(green, "This is the end of the tour."))
+	t.printLine("\n%s", t.style(green, "This is the end of the tour."))
 	return nil
 }
 
@@ -201,7 +203,7 @@ func (t *tourSession) step(ctx context.Context, s tour.Step, at place) error {
 	for _, b := range s.Blocks {
 		if b.Command == nil {
 			if n >= at.Command {
-				t.say("\n%s", wrap(b.Text, t.columns))
+				t.printLine("\n%s", wrap(b.Text, t.columns))
 			}
 			continue
 		}

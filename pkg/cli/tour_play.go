@@ -33,7 +33,7 @@ func (t *tourSession) style(code, text string) string {
 // command shows a command, runs it, and reports whether the result is as expected. If it is not,
 // the user can run the command again; without a user, this is an error.
 func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command) error {
-	t.say("\n%s\n", t.style(bold, "  $ "+strings.ReplaceAll(c.Script, "\n", "\n  > ")))
+	t.printLine("\n%s\n", t.style(bold, "  $ "+strings.ReplaceAll(c.Script, "\n", "\n  > ")))
 	for {
 		if skip, err := t.ask(ctx, c); skip || err != nil {
 			return err
@@ -43,11 +43,11 @@ func (t *tourSession) command(ctx context.Context, s tour.Step, c *tour.Command)
 			return err
 		}
 		if result.Wrong == "" {
-			t.say("%s", t.style(green, "  ✓ as expected"))
+			t.printLine("%s", t.style(green, "  ✓ as expected"))
 			t.recorded[s.Name] = append(t.recorded[s.Name], result.Output)
 			return nil
 		}
-		t.say("%s", t.style(red, "  ✗ "+result.Wrong))
+		t.printLine("%s", t.style(red, "  ✗ "+result.Wrong))
 		if t.in == nil {
 			return fmt.Errorf("step %s: %s: %s", s.Name, c.Script, result.Wrong)
 		}
@@ -77,7 +77,7 @@ func (t *tourSession) ask(ctx context.Context, c *tour.Command) (skip bool, err 
 			return false, err
 		}
 		if code != 0 {
-			t.say("  (exit code %d)", code)
+			t.printLine("  (exit code %d)", code)
 		}
 	}
 	return false, nil
@@ -109,11 +109,11 @@ func (t *tourSession) line(ctx context.Context) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		t.say("")
+		t.printLine("")
 		return "", errLeft
 	case got := <-lines:
 		if errors.Is(got.err, io.EOF) {
-			t.say("")
+			t.printLine("")
 			return "", errLeft
 		}
 		return got.line, got.err

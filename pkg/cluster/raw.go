@@ -39,13 +39,13 @@ func (a *API) Raw(ctx context.Context, path, accept string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s of the API server: %w", path, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the API server answers %d%s", response.StatusCode, said(body))
+		return nil, fmt.Errorf("the API server answers %d%s", response.StatusCode, messageOf(body))
 	}
 	return body, nil
 }
 
-// said returns the message of an answer that is a Status, or the first line of another answer.
-func said(body []byte) string {
+// messageOf returns the message of an answer that is a Status, or the first line of another answer.
+func messageOf(body []byte) string {
 	var status struct{ Message string }
 	text := strings.TrimSpace(string(body))
 	if json.Unmarshal(body, &status) == nil {

@@ -47,7 +47,7 @@ func TestCheckOfRoot(t *testing.T) {
 // replaced.
 func TestMountedFile(t *testing.T) {
 	t.Parallel()
-	outside, inside := put(t, alone), put(t, "")
+	outside, inside := tempFile(t, alone), tempFile(t, "")
 	if err := unix.Mount(outside, inside, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("a mount takes root: %v", err)
 	}

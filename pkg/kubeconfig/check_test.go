@@ -98,7 +98,7 @@ func mkdir(t *testing.T, path string) {
 // Merge would not write.
 func TestCheckLocked(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -108,7 +108,7 @@ func TestCheckLocked(t *testing.T) {
 		}
 	})
 	wantFiles(t, filepath.Dir(path), "config", "config.lock")
-	if err := kubeconfig.Check(t.Context(), []string{put(t, alone), path}, "b"); err != nil {
+	if err := kubeconfig.Check(t.Context(), []string{tempFile(t, alone), path}, "b"); err != nil {
 		t.Errorf("Check of a list whose second file is locked = %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestCheckLocked(t *testing.T) {
 // TestCheckFreed checks that a lock that is released in time is not a problem.
 func TestCheckFreed(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	synctest.Test(t, func(t *testing.T) {
 		time.AfterFunc(3*time.Second, func() { os.Remove(path + ".lock") })
@@ -129,7 +129,7 @@ func TestCheckFreed(t *testing.T) {
 
 func TestCheckEndsWithContext(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -76,9 +76,9 @@ func (d *document) currentContext() string {
 	return ""
 }
 
-// put adds the entry's stanza to a section. It replaces the first stanza with the same name, and
+// setEntry adds the entry's stanza to a section. It replaces the first stanza with the same name, and
 // removes others with that name.
-func (d *document) put(s section, e Entry) error {
+func (d *document) setEntry(s section, e Entry) error {
 	d.ensureRoot()
 	stanza, err := e.stanza(s)
 	if err != nil {

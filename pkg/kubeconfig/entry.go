@@ -41,7 +41,7 @@ func (e Entry) YAML() ([]byte, error) {
 		return nil, err
 	}
 	for _, s := range sections {
-		if err := doc.put(s, e); err != nil {
+		if err := doc.setEntry(s, e); err != nil {
 			return nil, err
 		}
 	}

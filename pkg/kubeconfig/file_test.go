@@ -40,7 +40,7 @@ func TestMergeMakesFileAndFolders(t *testing.T) {
 
 func TestMergeTightensMode(t *testing.T) {
 	t.Parallel()
-	path := put(t, "")
+	path := tempFile(t, "")
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestMergeRespectsReadOnly(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write to all files")
 	}
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 
 func TestStaleLockIsNamed(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	want := "locking a kubeconfig: " + path + ".lock was created by another program, such as kubectl, 3m10s ago: gave up after 5s; if that process does not run any more, remove the file"
 	synctest.Test(t, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestStaleLockIsNamed(t *testing.T) {
 
 func TestLockIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	synctest.Test(t, func(t *testing.T) {
 		go func() {
@@ -63,7 +63,7 @@ func TestLockIsWaitedFor(t *testing.T) {
 
 func TestLockEndsWithContext(t *testing.T) {
 	t.Parallel()
-	path := put(t, alone)
+	path := tempFile(t, alone)
 	putAt(t, path+".lock", "")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -58,7 +58,7 @@ func mergeAt(ctx context.Context, paths []string, e Entry, p placement) (done bo
 		return false, err
 	}
 	for i, s := range sections {
-		if err := docs[p.sections[i]].put(s, e); err != nil {
+		if err := docs[p.sections[i]].setEntry(s, e); err != nil {
 			return false, fmt.Errorf("changing kubeconfig %s: %w", p.sections[i], err)
 		}
 	}

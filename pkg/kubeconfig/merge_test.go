@@ -13,8 +13,8 @@ import (
 	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
-// put creates a file and returns its path.
-func put(t *testing.T, content string) string {
+// tempFile creates a file and returns its path.
+func tempFile(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
 	putAt(t, path, content)
@@ -236,7 +236,7 @@ func TestForms(t *testing.T) {
 	for name, form := range forms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := put(t, form.before)
+			path := tempFile(t, form.before)
 			for _, time := range []string{"once", "twice"} {
 				if got := merge(t, entry("a"), path); got != path {
 					t.Errorf("merged into %s, want %s", got, path)
@@ -266,7 +266,7 @@ func TestMergeWithoutSwitch(t *testing.T) {
 	for _, test := range []struct{ before, want string }{
 		{"", ""}, {"current-context: w\n", "w"},
 	} {
-		path := put(t, test.before)
+		path := tempFile(t, test.before)
 		if _, err := kubeconfig.Merge(t.Context(), []string{path}, entry("a"), false); err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +301,7 @@ func TestRefused(t *testing.T) {
 	for name, test := range refused {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := put(t, test.content)
+			path := tempFile(t, test.content)
 			want := fmt.Sprintf("reading kubeconfig %s: %s (fix it, or choose another file with --kubeconfig)", path, test.why)
 			got, err := kubeconfig.Merge(t.Context(), []string{path}, entry("a"), true)
 			wantError(t, err, want)
@@ -325,7 +325,7 @@ func TestRefusedToChange(t *testing.T) {
 		"a context used elsewhere": "current-context: &c w\nx: *c\n",
 		"a stanza used elsewhere":  "users:\n- &u {name: a}\nx: *u\n",
 	} {
-		path := put(t, content)
+		path := tempFile(t, content)
 		if _, err := kubeconfig.Merge(t.Context(), []string{path}, entry("a"), true); err == nil || !strings.HasPrefix(err.Error(), "changing kubeconfig "+path+": it cannot be changed") {
 			t.Errorf("%s: error is %v", name, err)
 		}
@@ -345,7 +345,7 @@ func TestMergeErrors(t *testing.T) {
 	wantError(t, err, `kubeconfig entry "a": its server is empty`)
 	wantFiles(t, folder)
 	// The error names every broken file.
-	one, two := put(t, "["), put(t, "{")
+	one, two := tempFile(t, "["), tempFile(t, "{")
 	_, err = kubeconfig.Merge(t.Context(), []string{one, two}, entry("a"), true)
 	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), one) || !strings.Contains(err.Error(), two) {
 		t.Errorf("error is %v", err)
@@ -356,7 +356,7 @@ func TestRemoveLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	// A rewrite would lose blank lines and unusual spacing.
 	const odd = "kind:   Config\n\n\ncurrent-context: w\nclusters:\n    -   name: w\n"
-	path := put(t, odd)
+	path := tempFile(t, odd)
 	missing := filepath.Join(t.TempDir(), "no", "config")
 	if err := os.Chmod(path, 0o440); err != nil {
 		t.Fatal(err)
@@ -375,7 +375,7 @@ func TestRemoveLeavesTheRest(t *testing.T) {
 
 func TestRemoveFromEveryFile(t *testing.T) {
 	t.Parallel()
-	one, broken, two := put(t, alone), put(t, "["), put(t, "current-context: a\nusers:\n- name: b\n- name: a\n")
+	one, broken, two := tempFile(t, alone), tempFile(t, "["), tempFile(t, "current-context: a\nusers:\n- name: b\n- name: a\n")
 	err := kubeconfig.Remove(t.Context(), []string{one, broken, two}, "a")
 	wantError(t, err, "reading kubeconfig "+broken+": line 1: did not find expected node content (fix it, or choose another file with --kubeconfig)")
 	if got := get(t, one); got != emptied {
@@ -388,7 +388,7 @@ func TestRemoveFromEveryFile(t *testing.T) {
 
 func TestRemoveKeepsAnothersContext(t *testing.T) {
 	t.Parallel()
-	path := put(t, strings.Replace(alone, "current-context: a", "current-context: a-dev", 1))
+	path := tempFile(t, strings.Replace(alone, "current-context: a", "current-context: a-dev", 1))
 	remove(t, "a", path)
 	if got, want := get(t, path), strings.Replace(emptied, `""`, "a-dev", 1); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -14,7 +14,7 @@ func TestMergeKeepsOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files to others")
 	}
-	path := put(t, "")
+	path := tempFile(t, "")
 	if err := os.Chown(path, 1234, 2345); err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestTakeOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := put(t, alone)
+			path := tempFile(t, alone)
 			putAt(t, path+".lock", string(text))
 			ctx := t.Context()
 			if !test.want {

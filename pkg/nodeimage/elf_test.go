@@ -14,16 +14,16 @@ func makeELF(t *testing.T, interpreter string, libraries ...string) []byte {
 	// The string table, and then the dynamic section: an entry per library, and zeros at the end.
 	names := []byte{0}
 	var dynamic bytes.Buffer
-	put := func(to *bytes.Buffer, v any) {
+	write := func(to *bytes.Buffer, v any) {
 		if err := binary.Write(to, binary.LittleEndian, v); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, library := range libraries {
-		put(&dynamic, elf.Dyn64{Tag: int64(elf.DT_NEEDED), Val: uint64(len(names))})
+		write(&dynamic, elf.Dyn64{Tag: int64(elf.DT_NEEDED), Val: uint64(len(names))})
 		names = append(append(names, library...), 0)
 	}
-	put(&dynamic, elf.Dyn64{})
+	write(&dynamic, elf.Dyn64{})
 	interp := append([]byte(interpreter), 0)
 
 	const header, program, section = 64, 56, 64
@@ -43,13 +43,13 @@ func makeELF(t *testing.T, interpreter string, libraries ...string) []byte {
 		p.Type = uint32(elf.PT_NULL)
 	}
 	var out bytes.Buffer
-	put(&out, h)
-	put(&out, p)
+	write(&out, h)
+	write(&out, p)
 	out.Write(interp)
 	out.Write(names)
 	out.Write(dynamic.Bytes())
-	put(&out, elf.Section64{})
-	put(&out, elf.Section64{Type: uint32(elf.SHT_STRTAB), Off: namesAt, Size: uint64(len(names))})
-	put(&out, elf.Section64{Type: uint32(elf.SHT_DYNAMIC), Off: dynamicAt, Size: uint64(dynamic.Len()), Link: 1, Entsize: 16})
+	write(&out, elf.Section64{})
+	write(&out, elf.Section64{Type: uint32(elf.SHT_STRTAB), Off: namesAt, Size: uint64(len(names))})
+	write(&out, elf.Section64{Type: uint32(elf.SHT_DYNAMIC), Off: dynamicAt, Size: uint64(dynamic.Len()), Link: 1, Entsize: 16})
 	return out.Bytes()
 }

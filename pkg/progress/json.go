@@ -101,10 +101,10 @@ func (j *jsonLines) On(e Event) {
 	if s, _ := j.steps.apply(e); s != nil && s.finished() {
 		e.Elapsed = s.took
 	}
-	j.put(e)
+	j.emit(e)
 }
 
-func (j *jsonLines) put(v any) {
+func (j *jsonLines) emit(v any) {
 	b, err := encode(v)
 	if err != nil && j.out.err == nil {
 		j.out.err = fmt.Errorf("writing an event: %w", err)
@@ -124,7 +124,7 @@ func (j *jsonLines) Write(b []byte) (int, error) {
 
 func (j *jsonLines) pass(lines []string) {
 	for _, line := range lines {
-		j.put(message{Time: j.opts.Now(), Message: line})
+		j.emit(message{Time: j.opts.Now(), Message: line})
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *screen) Write(p []byte) (int, error) {
 			continue
 		}
 		for _, r := range rest {
-			s.put(r)
+			s.print(r)
 			rest = rest[len(string(r)):]
 			break
 		}
@@ -95,7 +95,7 @@ func (s *screen) control(parameters string, final byte) {
 	}
 }
 
-func (s *screen) put(r rune) {
+func (s *screen) print(r rune) {
 	switch r {
 	case '\r':
 		s.x, s.full = 0, false
@@ -146,10 +146,10 @@ func (s *screen) resize(columns, rows int) {
 	s.x, s.y, s.full = 0, 0, false
 	for _, line := range old[:cursor] {
 		for _, r := range strings.TrimRight(strings.Join(line, ""), " ") {
-			s.put(r)
+			s.print(r)
 		}
-		s.put('\r')
-		s.put('\n')
+		s.print('\r')
+		s.print('\n')
 	}
 }
 

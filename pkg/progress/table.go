@@ -42,11 +42,11 @@ func Table(w io.Writer, events []Event, opts Options) error {
 	columns, _ := opts.size()
 	tab := newTable(t, columns, opts)
 	var b strings.Builder
-	tab.put(&b, "  STEP", "START", "TOOK", "TIMELINE")
+	tab.writeRow(&b, "  STEP", "START", "TOOK", "TIMELINE")
 	for _, s := range byStart(t.list) {
 		tab.step(&b, s)
 	}
-	tab.put(&b, "  total", "", seconds(tab.total), "")
+	tab.writeRow(&b, "  total", "", seconds(tab.total), "")
 	if len(tab.critical) > 0 {
 		b.WriteString("\n* on the critical path: the total shrinks only if one of these gets faster\n")
 	}
@@ -115,11 +115,11 @@ func (t *table) label(s *step) string {
 
 func (t *table) step(b *strings.Builder, s *step) {
 	if s.begun.IsZero() {
-		t.put(b, t.label(s), "-", "-", "")
+		t.writeRow(b, t.label(s), "-", "-", "")
 		return
 	}
 	start, took := max(0, s.begun.Sub(t.first)), s.elapsed(t.now)
-	t.put(b, t.label(s), seconds(start), seconds(took), t.timeline(start, took))
+	t.writeRow(b, t.label(s), seconds(start), seconds(took), t.timeline(start, took))
 }
 
 // timeline returns the bar of a step, which is at least one cell long.
@@ -135,7 +135,7 @@ func (t *table) timeline(start, took time.Duration) string {
 	return strings.Repeat(" ", from) + strings.Repeat(t.symbols.bar, to-from)
 }
 
-func (t *table) put(b *strings.Builder, name, start, took, bar string) {
+func (t *table) writeRow(b *strings.Builder, name, start, took, bar string) {
 	line := fmt.Sprintf("%s  %6s  %6s  %s", pad(name, t.name, t.more), start, took, bar)
 	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }

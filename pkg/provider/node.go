@@ -19,11 +19,11 @@ type Versions struct {
 	Kubernetes, Etcd, CoreDNS, Pause, LocalPath, MetricsServer string
 }
 
-// IPOf returns a node's address of one family, IPv6 if six is set. It is invalid if the node has
+// IPOf returns a node's address of one family, IPv6 if ipv6 is set. It is invalid if the node has
 // none.
-func IPOf(n Node, six bool) netip.Addr {
+func IPOf(n Node, ipv6 bool) netip.Addr {
 	for _, ip := range n.IPs() {
-		if ip.Is6() == six {
+		if ip.Is6() == ipv6 {
 			return ip
 		}
 	}

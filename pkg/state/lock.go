@@ -143,7 +143,7 @@ func (a Attempt) granted(ctx context.Context, n provider.Node, output *lockOutpu
 			if held {
 				return true, nil
 			}
-			// The exit code tells whose line that is: an engine writes an error of its own, for
+			// The exit code shows whose line that is: an engine writes an error of its own, for
 			// example about a node that is being deleted, to the output of the process.
 		case err := <-ended:
 			ended <- err

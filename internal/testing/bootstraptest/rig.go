@@ -188,15 +188,15 @@ func (r *Rig) CreateCluster(ctx context.Context, cfg config.Cluster, o bootstrap
 func (r *Rig) UntilStuck(t *testing.T, component string) context.Context {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	t.Cleanup(func() { cancel(nil) })
-	said := false
+	reported := false
 	var mu sync.Mutex
 	r.On = func(e progress.Event) {
 		mu.Lock()
 		defer mu.Unlock()
-		said = said || e.Step == component && e.State == progress.Running && e.Detail != ""
+		reported = reported || e.Step == component && e.State == progress.Running && e.Detail != ""
 		ends := r.Ends()
 		before, err := bootstrap.Components(config.Cluster{}).Until(component)
-		if !said || err != nil {
+		if !reported || err != nil {
 			return
 		}
 		for _, c := range before[:len(before)-1] {

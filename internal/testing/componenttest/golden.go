@@ -15,7 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // A Variant is a configuration that changes the files of a component.
 type Variant struct {
@@ -104,7 +104,7 @@ func compare(t *testing.T, dir, name string, sections []string) {
 		t.Fatalf("%v; go test ./pkg/component/... -update writes it", err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what was rendered:\n%sgo test ./pkg/component/... -update writes it anew", path, diff(string(want), string(got)))
+		t.Errorf("%s is not what was rendered:\n%sgo test ./pkg/component/... -update writes it again", path, diff(string(want), string(got)))
 	}
 }
 

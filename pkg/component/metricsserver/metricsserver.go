@@ -46,7 +46,7 @@ func New() component.Component {
 			Lesson: lesson,
 			Flags:  func(*cluster.Cluster, provider.Node) []component.Flag { return Flags() },
 			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for requests to metrics.k8s.io (a port of the pod)"}},
-			Effect: component.Effect{Claim: "the API reports the usage of nodes", Try: tells},
+			Effect: component.Effect{Claim: "the API reports the usage of nodes", Try: reportsUsage},
 		},
 		Content: component.Content{
 			On:      func(c *cluster.Cluster) []provider.Node { return c.ControlPlanes()[:1] },
@@ -130,7 +130,7 @@ func ready(ctx context.Context, c *cluster.Cluster, _ provider.Node) error {
 // nodeMetrics is the resource that kubectl top nodes shows.
 var nodeMetrics = schema.GroupVersionResource{Group: "metrics.k8s.io", Version: "v1beta1", Resource: "nodes"}
 
-func tells(ctx context.Context, c *cluster.Cluster) error {
+func reportsUsage(ctx context.Context, c *cluster.Cluster) error {
 	return component.Eventually(ctx, func() error {
 		for _, n := range c.KubernetesNodes() {
 			if _, err := c.API.Get(ctx, nodeMetrics, "", n.Name()); err != nil {

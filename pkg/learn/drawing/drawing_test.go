@@ -12,7 +12,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/drawing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // stages is a graph with everything that can be drawn: each kind of edge, each state, an edge
 // across layers, one that leads back, and names that need quoting.
@@ -51,7 +51,7 @@ func TestGolden(t *testing.T) {
 			t.Fatalf("%v; go test ./pkg/drawing -update writes it", err)
 		}
 		if got != string(want) {
-			t.Errorf("%s is not what was drawn; go test ./pkg/drawing -update writes it anew:\n%s", path, got)
+			t.Errorf("%s is not what was drawn; go test ./pkg/drawing -update writes it again:\n%s", path, got)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/mkube/mkube/pkg/learn/inspect"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // golden compares a text with a file in testdata.
 func golden(t *testing.T, name, got string) {
@@ -32,7 +32,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatalf("%v; go test ./pkg/inspect -update writes it", err)
 	}
 	if got != string(want) {
-		t.Errorf("%s is not what came; go test ./pkg/inspect -update writes it anew:\n%s", path, got)
+		t.Errorf("%s is not what came; go test ./pkg/inspect -update writes it again:\n%s", path, got)
 	}
 }
 

@@ -116,6 +116,7 @@ func (o *Program) manifest(comp component.Component) func(*cluster.Cluster, prov
 		if err != nil {
 			return file, err
 		}
+		// A component renders its manifest as text, with comments for those who read it on the node.
 		var pod map[string]any
 		if err := yaml.Unmarshal(file.Data, &pod); err != nil {
 			return file, err

@@ -135,8 +135,8 @@ func reach(ctx context.Context, c *client.Client) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	if said, ok := sshSaid(err); ok {
-		return fmt.Errorf("the Docker daemon at %s does not answer: make sure that the docker command reaches it, and that it is installed on that host (%s)", c.DaemonHost(), said)
+	if message, ok := sshMessage(err); ok {
+		return fmt.Errorf("the Docker daemon at %s does not answer: make sure that the docker command reaches it, and that it is installed on that host (%s)", c.DaemonHost(), message)
 	}
 	return fmt.Errorf("the Docker daemon at %s does not answer: start it, or choose another with DOCKER_HOST or docker context use (%w)", c.DaemonHost(), err)
 }

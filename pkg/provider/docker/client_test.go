@@ -42,7 +42,7 @@ func TestDial(t *testing.T) {
 		config, host, context string
 		name, daemon, err     string
 	}{
-		"nothing is said":           {`{}`, "", "", "default", client.DefaultDockerHost, ""},
+		"nothing is set":            {`{}`, "", "", "default", client.DefaultDockerHost, ""},
 		"docker context use":        {`{"currentContext":"lima"}`, "", "", "lima", "unix:///lima/docker.sock", ""},
 		"DOCKER_CONTEXT":            {`{}`, "", "lima", "lima", "unix:///lima/docker.sock", ""},
 		"DOCKER_HOST wins":          {`{"currentContext":"lima"}`, "tcp://192.0.2.1:2375", "lima", "default", "tcp://192.0.2.1:2375", ""},

@@ -168,8 +168,8 @@ func (c endedConn) Read([]byte) (int, error)  { return 0, c.read }
 
 func TestWriteToSSHThatEnded(t *testing.T) {
 	t.Parallel()
-	said := errors.New("command [ssh] has exited: stderr=Host key verification failed")
-	for read, want := range map[error]error{said: said, io.EOF: syscall.EPIPE, net.ErrClosed: syscall.EPIPE} {
+	message := errors.New("command [ssh] has exited: stderr=Host key verification failed")
+	for read, want := range map[error]error{message: message, io.EOF: syscall.EPIPE, net.ErrClosed: syscall.EPIPE} {
 		conn := &login{Conn: endedConn{read: read}, release: func() {}}
 		for range 2 {
 			if _, err := conn.Write([]byte("x")); !errors.Is(err, want) {

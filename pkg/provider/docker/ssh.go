@@ -99,7 +99,7 @@ func (l *login) Write(b []byte) (int, error) {
 		_, l.failure = l.Conn.Read(make([]byte, 1))
 	}
 	if l.failure != nil {
-		if _, ok := sshSaid(l.failure); ok {
+		if _, ok := sshMessage(l.failure); ok {
 			err = l.failure
 		}
 	}
@@ -119,9 +119,9 @@ func (l *login) CloseWrite() error {
 	return nil
 }
 
-// sshSaid returns the last line that the ssh command wrote before its connection failed. That line
+// sshMessage returns the last line that the ssh command wrote before its connection failed. That line
 // is the cause; warnings come before it. ok is false if err is not from ssh.
-func sshSaid(err error) (said string, ok bool) {
+func sshMessage(err error) (message string, ok bool) {
 	_, stderr, ok := strings.Cut(err.Error(), "stderr=")
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	return strings.TrimSpace(lines[len(lines)-1]), ok

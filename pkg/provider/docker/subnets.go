@@ -76,14 +76,14 @@ func (t occupied) free(withIPv6 bool) iter.Seq[[]netip.Prefix] {
 	return func(yield func([]netip.Prefix) bool) {
 		next, stop := iter.Pull(t.among(subnet6))
 		defer stop()
-		for four := range t.among(subnet4) {
-			subnets := []netip.Prefix{four}
+		for v4 := range t.among(subnet4) {
+			subnets := []netip.Prefix{v4}
 			if withIPv6 {
-				six, ok := next()
+				v6, ok := next()
 				if !ok {
 					return
 				}
-				subnets = append(subnets, six)
+				subnets = append(subnets, v6)
 			}
 			if !yield(subnets) {
 				return

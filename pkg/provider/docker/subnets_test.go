@@ -14,8 +14,8 @@ func TestNthSubnets(t *testing.T) {
 		255: {"10.89.255.0/24", "fd4d:5ab1:b9e4:ff::/64"}, 256: {"198.19.0.0/24", "fd4d:5ab1:b9e4:100::/64"},
 		511: {"198.19.255.0/24", "fd4d:5ab1:b9e4:1ff::/64"},
 	} {
-		if four, six := subnet4(i), subnet6(i); four.String() != want[0] || six.String() != want[1] || !pools[i/256].Overlaps(four) || !pool6.Overlaps(six) {
-			t.Errorf("the %d-th subnets are %s and %s; want %s", i, four, six, want)
+		if v4, v6 := subnet4(i), subnet6(i); v4.String() != want[0] || v6.String() != want[1] || !pools[i/256].Overlaps(v4) || !pool6.Overlaps(v6) {
+			t.Errorf("the %d-th subnets are %s and %s; want %s", i, v4, v6, want)
 		}
 	}
 }
@@ -31,7 +31,7 @@ func TestFreeSubnets(t *testing.T) {
 	own := []netip.Prefix{netip.MustParsePrefix("10.89.1.0/24")}
 	for name, test := range map[string]struct {
 		taken       occupied
-		six         bool
+		v6          bool
 		first, last string
 		count       int
 	}{
@@ -47,7 +47,7 @@ func TestFreeSubnets(t *testing.T) {
 		"one of them is all taken":   {occupied{addresses: list("fd00::/8")}, true, "", "", 0},
 	} {
 		first, last, count := "", "", 0
-		for subnets := range test.taken.free(test.six) {
+		for subnets := range test.taken.free(test.v6) {
 			last = subnets[0].String()
 			if len(subnets) > 1 {
 				last += " " + subnets[1].String()
@@ -60,7 +60,7 @@ func TestFreeSubnets(t *testing.T) {
 		if first != test.first || last != test.last || count != test.count {
 			t.Errorf("%s: %d subnets, from %s to %s; want %d, from %s to %s", name, count, first, last, test.count, test.first, test.last)
 		}
-		if _, ok := test.taken.first(test.six); ok != (test.count > 0) {
+		if _, ok := test.taken.first(test.v6); ok != (test.count > 0) {
 			t.Errorf("%s: there is a first: %t", name, ok)
 		}
 	}

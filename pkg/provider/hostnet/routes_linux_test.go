@@ -38,31 +38,31 @@ func attribute(kind uint16, value []byte) []byte {
 func TestRoute(t *testing.T) {
 	t.Parallel()
 	name := func(index int) string { return map[int]string{7: "wg0"}[index] }
-	const four, six = unix.AF_INET, unix.AF_INET6
-	ended := message(four, unix.RTN_UNICAST, 0, "10.1.0.0/16", 7)
+	const v4, v6 = unix.AF_INET, unix.AF_INET6
+	ended := message(v4, unix.RTN_UNICAST, 0, "10.1.0.0/16", 7)
 	ended.Header.Type = unix.NLMSG_DONE
-	short := message(four, unix.RTN_UNICAST, 0, "10.1.0.0/16", 7)
+	short := message(v4, unix.RTN_UNICAST, 0, "10.1.0.0/16", 7)
 	short.Data = short.Data[:4]
 	for title, test := range map[string]struct {
 		message syscall.NetlinkMessage
 		want    string // "" for none
 	}{
-		"of a VPN":              {message(four, unix.RTN_UNICAST, 0, "10.89.0.0/18", 7), "10.89.0.0/18 of this host's route by wg0"},
-		"of IPv6":               {message(six, unix.RTN_UNICAST, 0, "fd4d:5ab1:b9e4::/50", 7), "fd4d:5ab1:b9e4::/50 of this host's route by wg0"},
-		"to nowhere":            {message(four, unix.RTN_BLACKHOLE, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
-		"that is unreachable":   {message(four, unix.RTN_UNREACHABLE, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
-		"that is prohibited":    {message(four, unix.RTN_PROHIBIT, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
-		"to this host":          {message(four, unix.RTN_LOCAL, 0, "10.89.0.0/18", 7), "10.89.0.0/18 of this host's route by wg0"},
-		"by a link that went":   {message(four, unix.RTN_UNICAST, 0, "10.1.0.0/16", 9), "10.1.0.0/16 of a route of this host"},
-		"default":               {message(four, unix.RTN_UNICAST, 0, "", 7), ""},
-		"half of the default":   {message(four, unix.RTN_UNICAST, 0, "128.0.0.0/1", 7), ""},
-		"IPv6's default":        {message(six, unix.RTN_UNREACHABLE, 0, "", 7), ""},
-		"broadcast":             {message(four, unix.RTN_BROADCAST, 0, "10.1.255.255/32", 7), ""},
-		"multicast":             {message(six, unix.RTN_MULTICAST, 0, "ff00::/8", 7), ""},
-		"thrown to the next":    {message(four, unix.RTN_THROW, 0, "10.1.0.0/16", 7), ""},
-		"link-local":            {message(six, unix.RTN_UNICAST, 0, "fe80::/64", 7), ""},
-		"loopback":              {message(four, unix.RTN_LOCAL, 0, "127.0.0.0/8", 1), ""},
-		"a cached one":          {message(six, unix.RTN_UNICAST, unix.RTM_F_CLONED, "fd00::1/128", 7), ""},
+		"of a VPN":              {message(v4, unix.RTN_UNICAST, 0, "10.89.0.0/18", 7), "10.89.0.0/18 of this host's route by wg0"},
+		"of IPv6":               {message(v6, unix.RTN_UNICAST, 0, "fd4d:5ab1:b9e4::/50", 7), "fd4d:5ab1:b9e4::/50 of this host's route by wg0"},
+		"to nowhere":            {message(v4, unix.RTN_BLACKHOLE, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
+		"that is unreachable":   {message(v4, unix.RTN_UNREACHABLE, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
+		"that is prohibited":    {message(v4, unix.RTN_PROHIBIT, 0, "10.89.0.0/18", 0), "10.89.0.0/18 of a route of this host"},
+		"to this host":          {message(v4, unix.RTN_LOCAL, 0, "10.89.0.0/18", 7), "10.89.0.0/18 of this host's route by wg0"},
+		"by a link that went":   {message(v4, unix.RTN_UNICAST, 0, "10.1.0.0/16", 9), "10.1.0.0/16 of a route of this host"},
+		"default":               {message(v4, unix.RTN_UNICAST, 0, "", 7), ""},
+		"half of the default":   {message(v4, unix.RTN_UNICAST, 0, "128.0.0.0/1", 7), ""},
+		"IPv6's default":        {message(v6, unix.RTN_UNREACHABLE, 0, "", 7), ""},
+		"broadcast":             {message(v4, unix.RTN_BROADCAST, 0, "10.1.255.255/32", 7), ""},
+		"multicast":             {message(v6, unix.RTN_MULTICAST, 0, "ff00::/8", 7), ""},
+		"thrown to the next":    {message(v4, unix.RTN_THROW, 0, "10.1.0.0/16", 7), ""},
+		"link-local":            {message(v6, unix.RTN_UNICAST, 0, "fe80::/64", 7), ""},
+		"loopback":              {message(v4, unix.RTN_LOCAL, 0, "127.0.0.0/8", 1), ""},
+		"a cached one":          {message(v6, unix.RTN_UNICAST, unix.RTM_F_CLONED, "fd00::1/128", 7), ""},
 		"the end of the list":   {ended, ""},
 		"a message that is cut": {short, ""},
 	} {

@@ -45,17 +45,17 @@ func (p *Provider) vagrant(ctx context.Context, cluster string, args ...string) 
 	}
 	defer log.Close()
 	reader, writer := io.Pipe()
-	var said report
+	var messages report
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		said.read(reader, log)
+		messages.read(reader, log)
 	}()
 	var stderr bytes.Buffer
 	err = p.run(ctx, dir, output{writer, io.MultiWriter(&stderr, log)}, append([]string{"--machine-readable", "--no-color"}, args...)...)
 	_ = writer.Close() // a pipe's Close does not fail
 	<-read
-	return explain(ctx, err, args[0], said.problem, stderr.String())
+	return explain(ctx, err, args[0], messages.problem, stderr.String())
 }
 
 // explain returns an error with the cause that vagrant has reported.

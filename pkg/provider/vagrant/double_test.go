@@ -222,8 +222,8 @@ func (d *double) machine(t *testing.T, name string) *server {
 	return nil
 }
 
-// said returns the calls of the vagrant command, without the flags that all of them have.
-func (d *double) said() []string {
+// commandLines returns the calls of the vagrant command, without the flags that all of them have.
+func (d *double) commandLines() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []string

@@ -19,7 +19,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // story returns the cluster of one machine that docs/vagrant.md creates.
 func story() config.Cluster {

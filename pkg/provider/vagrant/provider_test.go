@@ -169,7 +169,7 @@ func TestStopAndStart(t *testing.T) {
 	if out, err := says(); out != "here" || err != nil {
 		t.Errorf("a machine that was started by others says %q, %v", out, err)
 	}
-	want(t, "what vagrant was called for", d.said(), []string{
+	want(t, "what vagrant was called for", d.commandLines(), []string{
 		"up --provider libvirt", "ssh-config", "halt blue-worker", "halt", "ssh-config", "up", "ssh-config", "ssh-config",
 	})
 }
