@@ -53,9 +53,10 @@ func (o Options) Limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(ctx)
 }
 
-// apiServerLimit is the time limit for the API server if Options.Wait is 0. It is the default of
-// the flag --wait, too.
-const apiServerLimit = 5 * time.Minute
+// UsableLimit is the default time limit until a cluster is usable, or a node or stage is ready. It is
+// also the limit for the API server if Options.Wait is 0. A create takes seconds; on emulated virtual
+// machines, it takes minutes.
+const UsableLimit = 5 * time.Minute
 
 // Names of the progress steps that are not components.
 const (
@@ -165,7 +166,7 @@ func bringUp(ctx context.Context, c *cluster.Cluster, graph component.Graph, cre
 	up.NoWait = func(c component.Component) bool { return c.Background }
 	if o.Wait == 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, apiServerLimit)
+		ctx, cancel = context.WithTimeout(ctx, UsableLimit)
 		defer cancel()
 		up.NoWait = func(c component.Component) bool { return !atBoot(c) }
 	}

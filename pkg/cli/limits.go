@@ -1,12 +1,15 @@
 package cli
 
-import "time"
+import (
+	"time"
+
+	"github.com/mkube/mkube/pkg/bootstrap"
+)
 
 // Default time limits of commands. A flag overrides each of them.
 const (
-	// usableLimit is the limit until a cluster is usable, or a node or stage is ready. A create
-	// takes seconds; on emulated virtual machines, it takes minutes.
-	usableLimit = 5 * time.Minute
+	// usableLimit is the limit until a cluster is usable, or a node or stage is ready.
+	usableLimit = bootstrap.UsableLimit
 	// drainLimit is the limit to drain a node.
 	drainLimit = 2 * time.Minute
 	// programLimit is the limit until a program that replaces a component runs.

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // formatVersion must change when the layout of the image changes, because it is part of the digest
@@ -28,7 +30,7 @@ type layer struct {
 
 // The folders of the parts in the image. Everything that is large or often run is below one folder
 // of one layer. A provider can then mount that folder from the layer itself, if the daemon's
-// storage driver would be slow to read it (see LabelParts).
+// storage driver would be slow to read it (see names.LabelParts).
 const (
 	partsDir     = "usr/share/mkube"
 	preloadedDir = partsDir + "/containerd" // containerd's root, see mkube-node-init
@@ -263,12 +265,12 @@ func imageConfig(b *builder) config {
 	// An overlay cannot be stacked on an overlay, so the layers of containers need a volume.
 	c.Config.Volumes = map[string]struct{}{"/var": {}}
 	c.Config.Labels = map[string]string{
-		LabelKubernetes:    b.versions.Kubernetes,
-		LabelEtcd:          b.versions.Etcd,
-		LabelCoreDNS:       b.versions.CoreDNS,
-		LabelPause:         b.versions.Pause,
-		LabelLocalPath:     b.versions.LocalPath,
-		LabelMetricsServer: b.versions.MetricsServer,
+		names.LabelKubernetes:    b.versions.Kubernetes,
+		names.LabelEtcd:          b.versions.Etcd,
+		names.LabelCoreDNS:       b.versions.CoreDNS,
+		names.LabelPause:         b.versions.Pause,
+		names.LabelLocalPath:     b.versions.LocalPath,
+		names.LabelMetricsServer: b.versions.MetricsServer,
 	}
 	c.RootFS.Type = "layers"
 	return c
@@ -281,7 +283,7 @@ func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 	out := tar.NewWriter(w)
 	c := imageConfig(b)
 	c.Created = time.Now().UTC()
-	c.Config.Labels[LabelInputs] = inputs
+	c.Config.Labels[names.LabelInputs] = inputs
 	var files []string
 	for _, l := range layers {
 		name := l.name + ".tar"
@@ -290,7 +292,7 @@ func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
 			return fmt.Errorf("writing layer %s: %w", l.name, err)
 		}
 		if l.name == partsLayer {
-			c.Config.Labels[LabelParts] = diff
+			c.Config.Labels[names.LabelParts] = diff
 		}
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, diff)
 		files = append(files, name)

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // unpack returns the files of an archive by name.
@@ -83,8 +85,8 @@ func TestArchive(t *testing.T) {
 		t.Errorf("the configuration has the layers %q; want %q", c.RootFS.DiffIDs, diffIDs)
 	}
 	want := map[string]string{
-		LabelInputs: "the inputs", LabelKubernetes: "v1", LabelEtcd: "2", LabelCoreDNS: "v3", LabelPause: "4",
-		LabelLocalPath: "v5", LabelMetricsServer: "v6",
+		names.LabelInputs: "the inputs", names.LabelKubernetes: "v1", names.LabelEtcd: "2", names.LabelCoreDNS: "v3", names.LabelPause: "4",
+		names.LabelLocalPath: "v5", names.LabelMetricsServer: "v6",
 	}
 	if !reflect.DeepEqual(c.Config.Labels, want) {
 		t.Errorf("the labels are %v; want %v", c.Config.Labels, want)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // assemble combines base and parts and loads the image into the daemon, unless the daemon has an
@@ -21,7 +23,7 @@ func (b *builder) assemble(ctx context.Context, base string) (result Result, err
 		if err != nil {
 			return "", err
 		}
-		have, err := b.Daemon.Label(ctx, b.Tag, LabelInputs)
+		have, err := b.Daemon.Label(ctx, b.Tag, names.LabelInputs)
 		if err != nil {
 			return "", err
 		}

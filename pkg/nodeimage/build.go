@@ -55,19 +55,6 @@ type Daemon interface {
 	Flatten(ctx context.Context, image string, packages []string, w io.Writer) error
 }
 
-// Labels of a node image. A node's container inherits them.
-const (
-	LabelInputs        = "dev.mkube.inputs"
-	LabelKubernetes    = "dev.mkube.kubernetes"
-	LabelEtcd          = "dev.mkube.etcd"
-	LabelCoreDNS       = "dev.mkube.coredns"
-	LabelPause         = "dev.mkube.pause"
-	LabelLocalPath     = "dev.mkube.local-path-provisioner"
-	LabelMetricsServer = "dev.mkube.metrics-server"
-	// LabelParts is the digest of the layer that contains /usr/share/mkube.
-	LabelParts = "dev.mkube.parts"
-)
-
 // Name returns the name of the node image for a Kubernetes version.
 func Name(version string) string { return "mkube/node:" + version }
 

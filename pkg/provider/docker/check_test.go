@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider/hostnet"
 )
 
@@ -59,7 +60,7 @@ const kernel = "6.1.0"
 func healthy() (checked, machine) {
 	e := checked{
 		info:     object{"OSType": "linux", "KernelVersion": kernel, "MemTotal": 8 << 30, "DockerRootDir": "/var/lib/docker"},
-		image:    object{"Config": object{"Labels": object{labelKubernetes: "v1.37.2", labelMetricsServer: "v0.9.0"}}},
+		image:    object{"Config": object{"Labels": object{names.LabelKubernetes: "v1.37.2", names.LabelMetricsServer: "v0.9.0"}}},
 		networks: networks("172.17.0.0/16"),
 	}
 	m := machine{
@@ -109,7 +110,7 @@ func TestCheck(t *testing.T) {
 			"Image: image mkube/node:v1.37.2 is not a node image of mkube: mkube build node-image builds one"},
 		"an addon that the image lacks": {func(e *checked, _ *machine, cfg *config.Cluster) {
 			cfg.Addons = []string{"metrics-server"}
-			e.image = object{"Config": object{"Labels": object{labelKubernetes: "v1.35.8"}}}
+			e.image = object{"Config": object{"Labels": object{names.LabelKubernetes: "v1.35.8"}}}
 		}, "Image: addon metrics-server is not in node image mkube/node:v1.37.2: it requires Kubernetes v1.36 or newer"},
 		"an addon that the image has": {func(_ *checked, _ *machine, cfg *config.Cluster) { cfg.Addons = []string{"metrics-server"} }, ""},
 		"an address": {func(_ *checked, _ *machine, cfg *config.Cluster) { cfg.Nodes[1].Address = "192.168.1.9" },

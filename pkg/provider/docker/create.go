@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -121,7 +122,7 @@ func partsFolder(inspect image.InspectResponse) string {
 	data := inspect.GraphDriver.Data
 	dirs := append([]string{data["UpperDir"]}, strings.Split(data["LowerDir"], ":")...)
 	slices.Reverse(dirs) // the layers are listed from the bottom, the folders from the top
-	i := slices.Index(inspect.RootFS.Layers, inspect.Config.Labels[labelParts])
+	i := slices.Index(inspect.RootFS.Layers, inspect.Config.Labels[names.LabelParts])
 	if i < 0 || len(dirs) != len(inspect.RootFS.Layers) || dirs[i] == "" {
 		return ""
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -198,7 +199,7 @@ func TestVersionsFrom(t *testing.T) {
 func TestNodeFrom(t *testing.T) {
 	t.Parallel()
 	n := nodeFrom(nil, container.Summary{ID: "id", Names: []string{"/c-worker"}, Labels: map[string]string{
-		labelRole: "worker", labelIP: "10.89.0.3", labelKubernetes: "v1",
+		labelRole: "worker", labelIP: "10.89.0.3", names.LabelKubernetes: "v1",
 	}})
 	if n.Name() != "c-worker" || n.Role() != config.Worker || n.IP().String() != "10.89.0.3" || n.Versions().Kubernetes != "v1" || n.id != "id" {
 		t.Errorf("nodeFrom = %+v", n)

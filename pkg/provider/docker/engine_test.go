@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -136,7 +137,7 @@ func (e *engine) serve(w http.ResponseWriter, r *http.Request) {
 	switch kind {
 	case "_ping":
 	case "images":
-		answer(w, map[string]any{"Id": "node", "Config": map[string]any{"Labels": map[string]string{labelKubernetes: "v1.37.2"}}})
+		answer(w, map[string]any{"Id": "node", "Config": map[string]any{"Labels": map[string]string{names.LabelKubernetes: "v1.37.2"}}})
 	case "containers":
 		e.serveContainers(w, r, name, action)
 	case "networks":

@@ -9,11 +9,12 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
 // Labels hold all state. What carries a cluster's label belongs to that cluster, and mkube changes
-// nothing else.
+// nothing else. The labels of the node image are in package names.
 const (
 	labelCluster = "dev.mkube.cluster"
 	labelRole    = "dev.mkube.role"
@@ -21,15 +22,6 @@ const (
 	labelIndex   = "dev.mkube.index"
 	// The value of labelCreation is from provider.NewCreation.
 	labelCreation = "dev.mkube.creation"
-
-	// The labels of the node image, which its containers inherit.
-	labelKubernetes    = "dev.mkube.kubernetes"
-	labelEtcd          = "dev.mkube.etcd"
-	labelCoreDNS       = "dev.mkube.coredns"
-	labelPause         = "dev.mkube.pause"
-	labelLocalPath     = "dev.mkube.local-path-provisioner"
-	labelMetricsServer = "dev.mkube.metrics-server"
-	labelParts         = "dev.mkube.parts"
 )
 
 func byCluster(name string) filters.Args {
@@ -48,12 +40,12 @@ func byCreation(name, creation string) filters.Args {
 
 func versionsFrom(labels map[string]string) provider.Versions {
 	return provider.Versions{
-		Kubernetes:    labels[labelKubernetes],
-		Etcd:          labels[labelEtcd],
-		CoreDNS:       labels[labelCoreDNS],
-		Pause:         labels[labelPause],
-		LocalPath:     labels[labelLocalPath],
-		MetricsServer: labels[labelMetricsServer],
+		Kubernetes:    labels[names.LabelKubernetes],
+		Etcd:          labels[names.LabelEtcd],
+		CoreDNS:       labels[names.LabelCoreDNS],
+		Pause:         labels[names.LabelPause],
+		LocalPath:     labels[names.LabelLocalPath],
+		MetricsServer: labels[names.LabelMetricsServer],
 	}
 }
 

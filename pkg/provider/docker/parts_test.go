@@ -7,6 +7,8 @@ import (
 	"github.com/docker/docker/api/types/storage"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 // TestPartsFolder checks the order: layers are listed from the bottom, the driver's folders from
@@ -17,7 +19,7 @@ func TestPartsFolder(t *testing.T) {
 		return image.InspectResponse{
 			GraphDriver: storage.DriverData{Name: driver, Data: map[string]string{"UpperDir": "/d/rootfs", "LowerDir": lower}},
 			RootFS:      image.RootFS{Layers: []string{"sha256:base", "sha256:parts", "sha256:rootfs"}},
-			Config:      &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{Labels: map[string]string{labelParts: label}}},
+			Config:      &dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{Labels: map[string]string{names.LabelParts: label}}},
 		}
 	}
 	for name, test := range map[string]struct {
