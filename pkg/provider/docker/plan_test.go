@@ -3,6 +3,8 @@ package docker
 import (
 	"encoding/csv"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +45,40 @@ func TestCreateCommand(t *testing.T) {
 	if got, want := networkCommand(cfg, subnets, map[string]string{optionMTU: "1400"}), "docker network create --driver bridge --label dev.mkube.cluster=mkube --subnet 10.89.3.0/24 --gateway 10.89.3.1"+
 		" --subnet fd00::/64 --gateway fd00::1 --ipv6 --opt com.docker.network.driver.mtu=1400 mkube-mkube"; got != want {
 		t.Errorf("networkCommand =\n%s; want\n%s", got, want)
+	}
+}
+
+// TestCreateCommandHasEveryField checks that createCommand knows every field of the request that
+// nodeSpec can set. Otherwise, the script of --dry-run creates another node than create.
+func TestCreateCommandHasEveryField(t *testing.T) {
+	t.Parallel()
+	known := []string{
+		"Hostname", "ExposedPorts", "Tty", "Image", "Labels", // ExposedPorts are those of PortBindings
+		"Binds", "PortBindings", "RestartPolicy", "CapAdd", "CapDrop", "CgroupnsMode", "Privileged", "SecurityOpt", "Tmpfs", "Sysctls", "Mounts",
+		"MaskedPaths", "ReadonlyPaths", "NanoCPUs", "Memory", "MemorySwap", "DeviceCgroupRules", "Devices",
+		"NetworkMode", // --network
+	}
+	cfg := config.Cluster{
+		Networking: config.Networking{APIServerPort: 6443, IPFamily: config.DualStack},
+		Nodes: []config.Node{{
+			Image: "node:1", Resources: config.Resources{CPUs: "1500m", Memory: "1Gi"}, ExtraMounts: []config.Mount{{HostPath: "/data", ContainerPath: "/d"}},
+			ExtraPortMappings: []config.PortMapping{{ContainerPort: 80, HostPort: 8080}}, Labels: map[string]string{"a": "b"},
+		}},
+	}.Default()
+	subnets := []netip.Prefix{netip.MustParsePrefix("10.89.3.0/24"), netip.MustParsePrefix("fd00::/64")}
+	n := &node{name: "n", ips: nodeAddrs(cfg, 0, subnets), attached: attachment(0, subnets), parts: "/parts", creation: "c", free: noPorts(false)}
+	for _, granted := range []privileges{{}, {missing: []string{"SYS_RESOURCE"}}} {
+		spec, host, err := nodeSpec(cfg, 0, n, granted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []reflect.Value{reflect.ValueOf(*spec), reflect.ValueOf(*host), reflect.ValueOf(host.Resources)} {
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); !f.Anonymous && !v.Field(i).IsZero() && !slices.Contains(known, f.Name) {
+					t.Errorf("nodeSpec sets %s of %s, which createCommand does not know", f.Name, v.Type())
+				}
+			}
+		}
 	}
 }
 
