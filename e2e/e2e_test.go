@@ -129,8 +129,9 @@ func tryContext(t *testing.T, ctx context.Context, stdin string, args ...string)
 	start := time.Now()
 	err := cmd.Run()
 	r := result{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		r.code = exit.ExitCode()
+	// If the program ends at the moment when it is killed, the error is that of the context.
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) || ctx.Err() != nil && cmd.ProcessState != nil {
+		r.code = cmd.ProcessState.ExitCode()
 	} else if err != nil {
 		t.Fatalf("running mkube %q: %v", args, err)
 	}

@@ -35,6 +35,7 @@ type remoteEngine struct {
 	// client is a separate connection, which no test checks.
 	client *client.Client
 	docker *program
+	logged []string // the logs that were shown: several programs in turn write the same one
 }
 
 // startEngine starts the engine, with the node image, TLS on port 2376 and sshd on port 22. All of
@@ -201,7 +202,8 @@ func (e *remoteEngine) run(t *testing.T, name string, args ...string) *program {
 	}()
 	t.Cleanup(func() {
 		_ = p.stop() // killed at the end of the test, so any error is right
-		if t.Failed() {
+		if t.Failed() && !slices.Contains(e.logged, log.Name()) {
+			e.logged = append(e.logged, log.Name())
 			t.Logf("the last errors in %s:\n%s", log.Name(), lastErrors(log.Name()))
 		}
 	})
