@@ -215,8 +215,8 @@ func nodeSpec(cfg config.Cluster, i int, n *node, granted privileges) (*containe
 		return nil, nil, err
 	}
 	// An overlay cannot be stacked on an overlay. So containerd in the node keeps the layers of its
-	// containers on a volume. The volume starts empty (NoCopy), and mkube-node-init fills it: if the daemon copied the /var of
-	// the image, that would take a second.
+	// containers on a volume. The volume starts empty (NoCopy), and mkube-node-init fills it: if the
+	// daemon copied the /var of the image, that would take a second.
 	made := map[string]string{labelCluster: cfg.Name}
 	if n.creation != "" {
 		made[labelCreation] = n.creation
