@@ -53,9 +53,9 @@ func (o Options) Limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(ctx)
 }
 
-// UsableLimit is the default time limit until a cluster is usable, or a node or stage is ready. It is
-// also the limit for the API server if Options.Wait is 0. A create takes seconds; on emulated virtual
-// machines, it takes minutes.
+// UsableLimit is the default time limit until a cluster is usable, or a node or stage is ready. All
+// components share it: none has a limit of its own. It is also the limit for the API server if
+// Options.Wait is 0. A create takes seconds; on emulated virtual machines, it takes minutes.
 const UsableLimit = 5 * time.Minute
 
 // Names of the progress steps that are not components.

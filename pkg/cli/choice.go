@@ -18,11 +18,13 @@ import (
 	"github.com/mkube/mkube/pkg/suggest"
 )
 
-// The built-in providers.
 const (
 	dockerName  = "docker"
 	vagrantName = "vagrant"
 )
+
+// builtIn lists the names of the built-in providers.
+var builtIn = []string{dockerName, vagrantName}
 
 // providerOptions are the flags that choose the provider and configure its nodes.
 type providerOptions struct {
@@ -32,13 +34,13 @@ type providerOptions struct {
 
 func (a app) providerFlags(cmd *cobra.Command, o *providerOptions) {
 	f := cmd.Flags()
-	f.StringVar(&o.provider, "provider", dockerName, "node provider: docker, vagrant, or NAME for the program mkube-provider-NAME")
+	f.StringVar(&o.provider, "provider", dockerName, "node provider: "+strings.Join(builtIn, ", ")+", or NAME for the program "+outsidePrefix+"NAME")
 	f.StringVar(&o.hypervisor, "vagrant-provider", "", "Vagrant provider of virtual machines (default virtualbox, or libvirt if only libvirt is installed)")
 	f.StringVar(&o.box, "box", "", "Vagrant box of virtual machines, Debian or Ubuntu (default "+vagrant.DefaultBox+")")
 	f.IntVar(&o.cpus, "cpus", 0, "CPUs of each node; a value in a configuration file takes precedence (default: all CPUs of the host for a container, 2 for a virtual machine)")
 	f.IntVar(&o.memory, "memory", 0, "memory of each node in MiB; a value in a configuration file takes precedence (default: all memory of the host for a container, 2048 for a virtual machine)")
 	// This fails only for an unknown flag or a second registration.
-	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{dockerName, vagrantName}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(builtIn, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("vagrant-provider", cobra.FixedCompletions([]string{"virtualbox", "libvirt"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -141,14 +143,14 @@ const outsidePrefix = "mkube-provider-"
 // outside returns the provider that runs the program of that name.
 func (a app) outside(name string) (provider.Provider, error) {
 	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
-		return nil, fmt.Errorf("unknown provider %q: use %s, %s or the NAME of a program %sNAME", name, dockerName, vagrantName, outsidePrefix)
+		return nil, fmt.Errorf("unknown provider %q: use %s, or the NAME of a program %sNAME", name, strings.Join(builtIn, ", "), outsidePrefix)
 	}
 	path, err := a.lookPath(outsidePrefix + name)
 	if err != nil {
-		if hint := suggest.DidYouMean(name, []string{dockerName, vagrantName}); hint != "" {
+		if hint := suggest.DidYouMean(name, builtIn); hint != "" {
 			return nil, fmt.Errorf("unknown provider %q%s", name, hint)
 		}
-		return nil, fmt.Errorf("unknown provider %q: program %s is not on your PATH; the built-in providers are %s and %s", name, outsidePrefix+name, dockerName, vagrantName)
+		return nil, fmt.Errorf("unknown provider %q: program %s is not on your PATH; the built-in providers are %s", name, outsidePrefix+name, strings.Join(builtIn, " and "))
 	}
 	return external.New(path, filepath.Join(a.outsideDir(), name)), nil
 }

@@ -155,7 +155,7 @@ func TestCreateByWrongProvider(t *testing.T) {
 	for line, want := range map[string]string{
 		"--provider vagrnt":               `unknown provider "vagrnt": did you mean "vagrant"?`,
 		"--provider cloud":                `unknown provider "cloud": program mkube-provider-cloud is not on your PATH; the built-in providers are docker and vagrant`,
-		"--provider ../x":                 `unknown provider "../x": use docker, vagrant or the NAME of a program mkube-provider-NAME`,
+		"--provider ../x":                 `unknown provider "../x": use docker, vagrant, or the NAME of a program mkube-provider-NAME`,
 		"--box a/b":                       "--vagrant-provider and --box require --provider vagrant",
 		"--cpus -1":                       "--cpus and --memory must not be negative, but are -1 and 0",
 		"--provider vagrant --memory 100": "nodes[0].resources.memory must be at least 1Gi, not \"100Mi\"",

@@ -177,10 +177,11 @@ type Networking struct {
 	APIServerPort int32 `json:"apiServerPort,omitempty"`
 	// IPFamily defaults to the family of the subnets, or to ipv4 if those are empty.
 	IPFamily IPFamily `json:"ipFamily,omitempty"`
-	// PodSubnet defaults to 10.244.0.0/16 or fd00:10:244::/56, or to both, separated by a comma.
-	// The first one is of the family that the cluster prefers.
+	// PodSubnet is one range, or a range of each family, separated by a comma. The first one is of
+	// the family that the cluster prefers. The default depends on IPFamily: see defaultSubnets.
 	PodSubnet string `json:"podSubnet,omitempty"`
-	// ServiceSubnet defaults to 10.96.0.0/16 or fd00:10:96::/112, or to both.
+	// ServiceSubnet has the families of PodSubnet, in the same order. Its default is in
+	// defaultSubnets, too.
 	ServiceSubnet string `json:"serviceSubnet,omitempty"`
 	// DNSDomain defaults to cluster.local.
 	DNSDomain string `json:"dnsDomain,omitempty"`
