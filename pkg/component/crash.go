@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -13,7 +14,19 @@ import (
 type CrashError struct {
 	// Times is the number of exits, and Code the last exit code.
 	Times, Code int
+	// ran is how long the last run of the process took, and began how long ago that run began, by the
+	// node's clock. Both are 0 if they are unknown.
+	ran, began time.Duration
 }
+
+// shortRun is the maximum time that a process runs if its own configuration is wrong. A process that
+// runs longer may have waited for another one.
+const shortRun = 5 * time.Second
+
+// waited reports whether the process may have exited because it waited in vain for what it needs,
+// which has been ready for the given time. kube-controller-manager exits if the API server is not
+// healthy within 10 seconds.
+func (e *CrashError) waited(ready time.Duration) bool { return e.ran >= shortRun && e.began > ready }
 
 func (e *CrashError) Error() string {
 	return fmt.Sprintf("keeps crashing: it ended %d times, the last time with exit code %d", e.Times, e.Code)
@@ -96,22 +109,38 @@ func crashedContainer(ctx context.Context, c Component, n provider.Node) *CrashE
 	if running || last+1 < enough {
 		return nil
 	}
-	code := exitCode(ctx, n, id)
-	if code <= 0 {
+	crash := lastRun(ctx, n, id)
+	if crash == nil || crash.Code <= 0 {
 		// The exit code is unknown, or the process ended normally. A process that loses its
 		// leader election ends like that on a busy machine, and starts again.
 		return nil
 	}
-	return &CrashError{Times: last + 1, Code: code}
+	crash.Times = last + 1
+	return crash
 }
 
-func exitCode(ctx context.Context, n provider.Node, id string) int {
-	out, err := provider.Output(ctx, n, "crictl", "inspect", "--output", "json", id)
-	var inspect struct{ Status struct{ ExitCode int } }
-	if err != nil || json.Unmarshal(out, &inspect) != nil {
-		return -1
+// inspected prints the time on the node, and then the state of a container.
+const inspected = `date --utc +%FT%T.%NZ && exec crictl inspect --output json "$1"`
+
+// lastRun returns the exit code and the times of a container that has exited, nil if they are unknown.
+func lastRun(ctx context.Context, n provider.Node, id string) *CrashError {
+	out, err := provider.Output(ctx, n, "sh", "-c", inspected, "sh", id)
+	if err != nil {
+		return nil
 	}
-	return inspect.Status.ExitCode
+	clock, state, _ := strings.Cut(string(out), "\n")
+	now, err := time.Parse(time.RFC3339Nano, clock)
+	var inspect struct {
+		Status struct {
+			ExitCode              int
+			StartedAt, FinishedAt time.Time
+		}
+	}
+	if err != nil || json.Unmarshal([]byte(state), &inspect) != nil {
+		return nil
+	}
+	s := inspect.Status
+	return &CrashError{Code: s.ExitCode, ran: s.FinishedAt.Sub(s.StartedAt), began: now.Sub(s.StartedAt)}
 }
 
 // logLines is the number of lines of a log in an error.

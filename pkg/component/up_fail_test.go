@@ -3,7 +3,6 @@ package component_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -124,129 +123,6 @@ func TestUpGivesUp(t *testing.T) {
 				}
 				events := r.events()
 				want(t, "last events", events[len(events)-1:], []string{"thing failed: " + test.want + " (30s)"})
-			})
-		})
-	}
-}
-
-// TestUpSeesACrash checks that a unit that exits repeatedly is reported long before the timeout.
-func TestUpSeesACrash(t *testing.T) {
-	t.Parallel()
-	const list = `{"containers":[
-		{"id":"old","state":"CONTAINER_EXITED","metadata":{"attempt":0}},
-		{"id":"new","state":"CONTAINER_EXITED","metadata":{"attempt":2}}]}`
-	script := func(restarts, containers string) func(args []string) (string, int, bool) {
-		return func(args []string) (string, int, bool) {
-			switch {
-			case args[0] == "systemctl":
-				return restarts, 0, true
-			case args[0] == "crictl" && args[len(args)-1] == "new":
-				return `{"status":{"exitCode":137}}`, 0, true
-			case args[0] == "sh" && strings.Contains(args[2], "crictl ps"):
-				return containers, 0, true
-			}
-			return withLog("panic: unit\n", "panic: pod\n")(args)
-		}
-	}
-	for name, test := range map[string]struct {
-		unit   string
-		answer func(args []string) (string, int, bool)
-		want   string
-	}{
-		"a unit": {"thing.service", script("NRestarts=4\nExecMainStatus=1\n", ""),
-			"thing on mkube-control-plane: keeps crashing: it ended 4 times, the last time with exit code 1\nthe end of its log:\npanic: unit"},
-		"a unit that ended once": {"thing.service", script("NRestarts=1\nExecMainStatus=1\n", ""), ""},
-		"a container": {"", script("", list),
-			"thing on mkube-control-plane: keeps crashing: it ended 3 times, the last time with exit code 137\nthe end of its log:\npanic: pod"},
-		"a container that runs again": {"", script("", strings.Replace(list, "EXITED", "RUNNING", 1)), ""},
-		"a container that ended once": {"", script("", strings.Replace(list, `"attempt":2`, `"attempt":0`, 1)), ""},
-		"no container":                {"", script("", ""), ""},
-		"no JSON":                     {"", script("", "oops"), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, config.Cluster{}, test.answer)
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				start := time.Now()
-				c := component.Component{
-					About: component.About{
-						Name: "thing",
-					},
-					Lifecycle: component.Lifecycle{
-						Unit: test.unit,
-						Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-							if time.Since(start) > 10*time.Second {
-								return nil
-							}
-							return errors.New("connection refused")
-						},
-					},
-				}
-				err := r.up.Do(ctx, c, component.Signals{})
-				if got := componenttest.Message(err); got != test.want {
-					t.Errorf("Do = %s; want %s", got, test.want)
-				}
-				var crash *component.CrashError
-				if test.want != "" && !errors.As(err, &crash) {
-					t.Errorf("Do = %#v; want a CrashError behind it", err)
-				}
-				if took := time.Since(start); test.want != "" && took > 5*time.Second {
-					t.Errorf("it took %s to see the crash", took)
-				}
-			})
-		})
-	}
-}
-
-// TestUpExcusesCrashes checks that exits do not count before the dependencies are ready, and
-// that one more after that does.
-func TestUpExcusesCrashes(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		every   time.Duration // the time between two exits of the process
-		settled time.Duration // when its dependencies are ready
-		last    int           // the maximum number of exits
-		want    time.Duration // when the crash is reported, 0 if the component becomes ready
-	}{
-		"it ends no more when all is there": {5 * time.Second, 30 * time.Second, 6, 0},
-		"it goes on":                        {5 * time.Second, 30 * time.Second, 100, 40 * time.Second},
-		"all was there":                     {5 * time.Second, 0, 100, 13 * time.Second},
-		"all was there soon":                {time.Second, 2 * time.Second, 100, 5 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				start := time.Now()
-				r := newRig(t, config.Cluster{}, func(args []string) (string, int, bool) {
-					ends := min(int(time.Since(start)/test.every), test.last)
-					return fmt.Sprintf("NRestarts=%d\nExecMainStatus=1\n", ends), 0, true
-				})
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				c := component.Component{
-					About: component.About{
-						Name: "thing",
-					},
-					Lifecycle: component.Lifecycle{
-						Unit: "thing.service",
-						Ready: func(context.Context, *cluster.Cluster, provider.Node) error {
-							if time.Since(start) > 5*time.Minute {
-								return nil
-							}
-							return errors.New("connection refused")
-						},
-					},
-				}
-				err := r.up.Do(ctx, c, component.Signals{NeedsReady: func() bool { return time.Since(start) >= test.settled }})
-				var crash *component.CrashError
-				if errors.As(err, &crash) != (test.want > 0) {
-					t.Fatalf("Do = %v", err)
-				}
-				if took := time.Since(start); test.want > 0 && (took < test.want-4*time.Second || took > test.want) {
-					t.Errorf("it took %s to tell of the crash; want %s", took, test.want)
-				}
 			})
 		})
 	}

@@ -67,7 +67,8 @@ func probeDelay(start, began time.Time) time.Duration {
 // wait probes until the probe returns nil, the component keeps crashing, or the context ends.
 //
 // Crashes do not count while a component that it needs is not ready yet (see Signals.NeedsReady):
-// on a slow machine, kube-controller-manager exits three times while the API server comes up.
+// on a slow machine, kube-controller-manager exits three times while the API server comes up. Nor
+// does the exit of a process that has waited since then.
 func (u Up) wait(ctx context.Context, c Component, signals Signals, n provider.Node, probe func(context.Context, *cluster.Cluster, provider.Node) error) error {
 	start := time.Now()
 	nextCheck := start.Add(crashCheckInterval)
@@ -75,6 +76,10 @@ func (u Up) wait(ctx context.Context, c Component, signals Signals, n provider.N
 	// unsettled is whether a need was not ready at the last check for crashes, and excused is
 	// the number of crashes by then, which do not count.
 	unsettled, excused := false, 0
+	var settled time.Time // when the needs were found to be ready, zero before that
+	if signals.needsReady() {
+		settled = start
+	}
 	var last error
 	for {
 		began := time.Now()
@@ -94,8 +99,11 @@ func (u Up) wait(ctx context.Context, c Component, signals Signals, n provider.N
 			// happened before it became ready: they do not count either.
 			excuse := unsettled
 			unsettled = !signals.needsReady()
+			if settled.IsZero() && !unsettled {
+				settled = time.Now()
+			}
 			if crash := crashed(ctx, c, n); crash != nil {
-				if !excuse && !unsettled && crash.Times > excused {
+				if !excuse && !unsettled && crash.Times > excused && !crash.waited(time.Since(settled)) {
 					return u.notReady(ctx, c, n, start, last, crash)
 				}
 				excused = crash.Times
