@@ -290,7 +290,7 @@ func TestVMSetup(t *testing.T) {
 	b := newBox(t)
 	b.ofVMs(t, "/usr/local/bin/mkube-vm-setup")
 	b.must(t, "umount /etc/hosts && printf '127.0.0.1 localhost\\n127.0.1.1 blue-worker\\n10.0.0.9 blue-worker2\\n' >/etc/hosts")
-	b.write(t, map[string]string{"/usr/share/mkube/packages.txt": "# base\nsystemd\nsystemd-sysv\nrunc\nusr-is-merged\nbusybox-static\niptables # with a reason\nconntrack\njq\n"})
+	b.write(t, map[string]string{"/usr/share/mkube/packages.txt": "# base\nsystemd\nsystemd-sysv\nusr-is-merged\nbusybox-static\niptables # with a reason\nconntrack\njq\n"})
 	b.fake(t, map[string]string{
 		"hostnamectl": "", "sysctl": "", "systemctl": "",
 		// jq was removed, but its configuration is left.

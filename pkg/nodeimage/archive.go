@@ -20,7 +20,7 @@ import (
 
 // formatVersion must change when the layout of the image changes, because it is part of the digest
 // of the inputs.
-const formatVersion = "6"
+const formatVersion = "7"
 
 // layer is one layer of the image. write writes its archive, with the same content each time.
 type layer struct {
@@ -53,20 +53,19 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 		return nil, err
 	}
 	return []layer{
-		{"base", func(w io.Writer) error { return copyBase(w, base) }},
+		{"base", func(w io.Writer) error { return copyFile(w, base) }},
 		{partsLayer, func(w io.Writer) error {
 			return writeTar(w, func(t *tree) {
 				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
 				t.programs(outputs["containerd"], binDir, "usr/local/bin", "preload")
+				t.programs(outputs["runc"], binDir, "usr/local/bin")
 				t.programs(outputs["crictl"], binDir, "usr/local/bin")
 				t.programs(outputs["mkube-node"], binDir, "usr/local/bin")
 				for _, name := range nodePrograms {
 					t.link("/"+path.Join(binDir, "mkube-node"), "usr/local/bin/"+name)
 				}
-				t.programs(filepath.Join(extra, "bin"), binDir, "usr/local/bin")
-				t.dir(filepath.Join(extra, "data"), partsDir)
+				t.dir(extra, partsDir)
 				t.link("/"+path.Join(binDir, "containerd"), "usr/local/bin/ctr")
-				t.link("/"+path.Join(binDir, "runc"), runcPath)
 				t.dir(preloaded, preloadedDir)
 				for _, name := range programs {
 					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)
@@ -81,20 +80,6 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 
 // partsLayer is the name of the layer that contains partsDir.
 const partsLayer = "parts"
-
-// runcPath is runc in the base. In the image, it is a link to the runc of the parts.
-const runcPath = "usr/sbin/runc"
-
-// copyBase writes the archive of the base without runc, so that the image does not contain its 9
-// MB twice.
-func copyBase(w io.Writer, base string) error {
-	f, err := os.Open(base)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return filterTar(tar.NewReader(f), tar.NewWriter(w), func(h *tar.Header) bool { return path.Clean(h.Name) != runcPath })
-}
 
 func copyFile(w io.Writer, path string) error {
 	f, err := os.Open(path)

@@ -178,7 +178,7 @@ func TestLayers(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "preloaded/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/usr/local/bin/kubernetes")
 	outputs := map[string]string{}
-	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl", dir + "/mkube-node/mkube-node", dir + "/extra/bin/runc", dir + "/extra/data/rbac.jsonl"} {
+	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl", dir + "/mkube-node/mkube-node", dir + "/runc/runc", dir + "/extra/rbac.jsonl"} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestLayers(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/local/bin/ctr", "usr/share/mkube/bin/runc", "usr/local/bin/runc", "usr/sbin/runc",
+		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/local/bin/ctr", "usr/share/mkube/bin/runc", "usr/local/bin/runc",
 		"usr/share/mkube/rbac.jsonl", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "usr/share/mkube/bin/mkube-node", "usr/local/bin/mkube-probe", "etc/x",
 	} {
 		if !slices.Contains(rest, want) {
