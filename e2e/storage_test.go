@@ -19,6 +19,14 @@ func TestStorage(t *testing.T) {
 			t.Error(out)
 		}
 	})
+	t.Run("nodes mount NFS volumes, and have what CSI drivers run", func(t *testing.T) {
+		// This kernel may have no NFS. The lock daemon of version 3 needs none.
+		const programs = "command -v mount.nfs mount.nfs4 umount.nfs iscsiadm mkfs.ext4 fsck.ext4 resize2fs && start-statd && systemctl is-active rpc-statd"
+		if r := c.sh(t, programs); r.code != 0 || !strings.HasSuffix(r.stdout, "\nactive\n") {
+			t.Error(r)
+		}
+	})
+	t.Run("a pod has users of its own", func(t *testing.T) { ownUsers(t, c) })
 	for _, role := range []string{"worker", "control-plane"} {
 		v := keptVolume{cluster: c, node: c.name + "-" + role, name: role}
 		t.Run("a claim is bound when a pod on the "+role+" first uses it", v.bind)
@@ -27,6 +35,32 @@ func TestStorage(t *testing.T) {
 		t.Run("and so does it after a restart of the node", v.reboot)
 		t.Run("with the claim goes the volume and what was in it", v.remove)
 	}
+}
+
+// ownUsers runs a pod with a user namespace, and with volumes of several kinds.
+func ownUsers(t *testing.T, c cluster) {
+	c.apply(t, strings.Replace(claim, "NAME", "mapped", 1)+`---
+apiVersion: v1
+kind: Pod
+metadata: {name: mapped}
+spec:
+  hostUsers: false
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: web
+    image: mkube/e2e-web:test
+    imagePullPolicy: Never
+    volumeMounts: [{name: data, mountPath: /data}, {name: scratch, mountPath: /scratch}]
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: mapped}}
+  - {name: scratch, emptyDir: {medium: Memory}}
+`, "apply", "-f", "-")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/mapped")
+	out := c.kubectl(t, "exec", "mapped", "--", "sh", "-c", "touch /data/x /scratch/x && cat /proc/self/uid_map")
+	if fields := strings.Fields(out); len(fields) != 3 || fields[0] != "0" || fields[1] == "0" || fields[2] != "65536" {
+		t.Errorf("the users of the pod are mapped to %q", out)
+	}
+	c.kubectl(t, "delete", "pod/mapped", "pvc/mapped")
 }
 
 // keptVolume is a claim and the pod that uses it, both with the same name, on a node.

@@ -23,8 +23,10 @@ type BundleInfo struct {
 const BundleInfoPath = partsDir + "/bundle.json"
 
 // containerOnly lists the files of rootfs that would harm a machine. A machine mounts disks, keeps
-// a log, and runs more than the services of a node.
+// a log, has devices of its own, and runs more than the services of a node.
 var containerOnly = []string{
+	"etc/systemd/system/systemd-udevd.service", "etc/systemd/system/systemd-udev-trigger.service",
+	"etc/systemd/system/systemd-udevd-control.socket", "etc/systemd/system/systemd-udevd-kernel.socket",
 	"etc/systemd/journald.conf.d", "etc/systemd/system-generators",
 	"etc/systemd/system/default.target", "usr/local/bin/mkube-node-init",
 }
