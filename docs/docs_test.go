@@ -130,7 +130,7 @@ func TestConfigurationTellsOfEveryField(t *testing.T) {
 
 // fieldNames returns the names of all fields of a type and of the types in it.
 func fieldNames(t reflect.Type) []string {
-	for t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {

@@ -26,6 +26,7 @@ var sections = map[string]string{
 	"### Mounts: `nodes[].extraMounts[]`":      "Mount",
 	"### Ports: `nodes[].extraPortMappings[]`": "PortMapping",
 	"## The networks: `networking`":            "Networking",
+	"## The proxy: `proxy`":                    "Proxy",
 }
 
 // values are the values of fields with a fixed set, by type and field.

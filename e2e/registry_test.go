@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,10 +28,14 @@ const (
 )
 
 // TestALocalRegistry follows docs/local-registry.md: a pod runs an image that its node pulled from
-// a registry on the nodes' network. The registry outlives the cluster.
+// a registry on the nodes' network. The registry outlives the cluster. The cluster is in a company's
+// network, as in docs/proxies.md: other images come through a proxy.
 func TestALocalRegistry(t *testing.T) {
 	t.Parallel()
-	certs := t.TempDir()
+	certs, company := t.TempDir(), newCompanyNetwork(t)
+	if err := os.WriteFile(company.caFile, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c := create(t, "e2e-pulls", fmt.Sprintf(`
 apiVersion: mkube.dev/v1alpha1
 kind: Cluster
@@ -38,7 +43,9 @@ nodes:
 - role: control-plane
   extraMounts:
   - {hostPath: %s, containerPath: /etc/containerd/certs.d, readOnly: true}
-`, certs))
+  - {hostPath: %s, containerPath: /etc/ssl/certs/company-ca.pem, readOnly: true}
+proxy: {httpProxy: %[3]q, httpsProxy: %[3]q, noProxy: %[4]s}
+`, certs, company.caFile, company.url, registryName))
 	host := runRegistry(t, c)
 	hosts := filepath.Join(certs, host, "hosts.toml")
 	if err := os.MkdirAll(filepath.Dir(hosts), 0o755); err != nil {
@@ -53,6 +60,19 @@ nodes:
 	// Only requests of a node have the registry in the query (ns=).
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)
+	}
+	if targets := company.targets(); len(targets) > 0 {
+		t.Errorf("the proxy is asked for %q, which noProxy lists, or which is in the cluster", targets)
+	}
+	company.serve(t, host)
+	// containerd reads the authorities once.
+	if r := c.sh(t, "systemctl restart containerd"); r.code != 0 {
+		t.Fatal(r)
+	}
+	c.kubectl(t, "run", "outside", "--image", outsideRegistry+"/web:1", "--image-pull-policy", "Always")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/outside")
+	if targets := company.targets(); !slices.Contains(targets, outsideRegistry+":443") {
+		t.Errorf("the pod runs, but the proxy is asked only for %q", targets)
 	}
 	mkube(t, "delete", "cluster", "--name", c.name)
 	inspect, err := daemon.ContainerInspect(t.Context(), registryName)

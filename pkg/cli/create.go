@@ -101,13 +101,20 @@ func (a app) placed(ctx context.Context, o createOptions) (cfg config.Cluster, p
 	if cfg, err = a.clusterConfig(o); err != nil {
 		return cfg, nil, nil, &usageError{err: err}
 	}
+	if cfg.Proxy == nil {
+		if cfg.Proxy, warnings, err = a.environmentProxy(); err != nil {
+			return cfg, nil, nil, &usageError{err: err}
+		}
+	}
+	warnings = append(cfg.Warnings(), warnings...)
 	if p, err = a.chosen(o.providerOptions); err != nil {
 		return cfg, nil, nil, err
 	}
-	if cfg, warnings, err = provider.Place(ctx, p, cfg); err != nil {
+	cfg, placing, err := provider.Place(ctx, p, cfg)
+	if err != nil {
 		return cfg, nil, nil, &usageError{err: err}
 	}
-	return cfg, p, append(cfg.Warnings(), warnings...), nil
+	return cfg, p, append(warnings, placing...), nil
 }
 
 // dryRun prints what createCluster would do.

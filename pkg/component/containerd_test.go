@@ -22,6 +22,10 @@ func TestContainerdGolden(t *testing.T) {
 			"[plugins.\"io.containerd.cri.v1.images\".registry]\nconfig_path = \"/else\"\n",
 			"[debug]\nlevel = \"debug\"\n[plugins.\"io.containerd.cri.v1.images\"]\nsnapshotter = \"native\"\n",
 		}}},
+		componenttest.Variant{Name: "proxy", Config: config.Cluster{
+			Proxy:      &config.Proxy{HTTPSProxy: `http://user:"$\'@proxy.example.com:3128`, NoProxy: "example.com, localhost,10.0.0.0/8"},
+			Networking: config.Networking{IPFamily: config.DualStack},
+		}},
 	)
 }
 

@@ -52,7 +52,12 @@ func Environment(args []string) string {
 	for i, arg := range args {
 		quoted[i] = "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(arg) + "'"
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(strings.Join(quoted, " ")) + `"`
+	return Quote(strings.Join(quoted, " "))
+}
+
+// Quote quotes a value for an environment file of systemd, see systemd.exec(5), EnvironmentFile=.
+func Quote(value string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
 }
 
 // FeatureGates returns the flag with the cluster's feature gates, or no flag if the

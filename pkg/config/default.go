@@ -32,6 +32,9 @@ func (c Cluster) Default() Cluster {
 	c.CloudControllerManager = new(c.HasCloudControllerManager())
 	c.ContainerdConfigPatches = slices.Clone(c.ContainerdConfigPatches)
 	c.Addons = slices.Clone(c.Addons)
+	if c.Proxy != nil {
+		c.Proxy = new(*c.Proxy)
+	}
 	return c
 }
 

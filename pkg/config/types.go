@@ -39,6 +39,20 @@ type Cluster struct {
 	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitzero"`
 	// Addons are the optional components that the cluster has, see Addons.
 	Addons []string `json:"addons,omitzero"`
+	// Proxy is the proxy through which nodes pull images. If nil, it is that of mkube's environment
+	// when the cluster is created. If all its fields are empty, there is none.
+	Proxy *Proxy `json:"proxy,omitempty"`
+}
+
+// Proxy is how nodes reach registries. The fields have the meaning of the environment variables
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, see
+// https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config.
+type Proxy struct {
+	HTTPProxy  string `json:"httpProxy,omitempty"`
+	HTTPSProxy string `json:"httpsProxy,omitempty"`
+	// NoProxy lists hosts, domains and ranges of addresses that are reached directly, separated by
+	// commas. mkube adds the networks and the domain of the cluster.
+	NoProxy string `json:"noProxy,omitempty"`
 }
 
 // Role is the purpose of a node.

@@ -33,6 +33,7 @@ func (c Cluster) mistakes() mistakes {
 	m.extraArgs(c.ExtraArgs)
 	m.containerdConfigPatches(c.ContainerdConfigPatches)
 	m.addons(c.Addons)
+	m.proxy(c.Proxy)
 	return m
 }
 

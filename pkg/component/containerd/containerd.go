@@ -43,7 +43,7 @@ func New() component.Component {
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	data, err := Config(n.Versions(), c.Config.ContainerdConfigPatches)
-	return []provider.File{{Path: "/etc/containerd/config.toml", Data: data}}, err
+	return append(proxy(c.Config, n), provider.File{Path: "/etc/containerd/config.toml", Data: data}), err
 }
 
 // Config returns containerd's configuration with patches merged into it, in order. Tables are
