@@ -32,9 +32,10 @@ func StaticPod(name, manifest string, values any) (provider.File, error) {
 }
 
 // Render renders a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}} a
-// []byte in base64, as in fields of Kubernetes' objects that contain bytes.
+// []byte in base64, as in fields of Kubernetes' objects that contain bytes. {{pkiFiles .X}} calls
+// PKIFiles.
 func Render(name, text string, values any) ([]byte, error) {
-	funcs := template.FuncMap{"quote": quote, "base64": base64.StdEncoding.EncodeToString}
+	funcs := template.FuncMap{"quote": quote, "base64": base64.StdEncoding.EncodeToString, "pkiFiles": PKIFiles}
 	t, err := template.New(name).Option("missingkey=error").Funcs(funcs).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of %s: %w", name, err)

@@ -192,11 +192,11 @@ func runtimeConfig(m map[string]string) string {
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	return component.StaticPod(name, manifest, map[string]any{
-		"Image":   component.Registry + name + ":" + n.Versions().Kubernetes,
-		"Command": append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
-		"Host":    n.IP().String(),
-		"PKIDir":  dir, "Authentication": authentication,
-		"AuditPolicy": auditPolicy, "AuditDir": auditDir,
+		"Image":          component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command":        append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
+		"Host":           n.IP().String(),
+		"Authentication": authentication,
+		"AuditPolicy":    auditPolicy, "AuditDir": auditDir,
 	})
 }
 

@@ -108,7 +108,7 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	return component.StaticPod(name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
 		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
-		"Kubeconfig": kubeconfig, "PKIDir": dir,
+		"Kubeconfig": kubeconfig,
 	})
 }
 

@@ -150,7 +150,7 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	return component.StaticPod(name, manifest, map[string]any{
 		"Image":   component.Registry + "etcd:" + n.Versions().Etcd,
 		"Command": append([]string{"etcd"}, component.Args(c.Config, name, Flags(c, n))...),
-		"PKIDir":  pkiDir, "DataDir": dataDir,
+		"DataDir": dataDir,
 	})
 }
 
