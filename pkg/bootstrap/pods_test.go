@@ -183,3 +183,19 @@ func inFolder(file, folder string) bool {
 	folder = path.Clean(folder)
 	return file == folder || strings.HasPrefix(file, strings.TrimSuffix(folder, "/")+"/")
 }
+
+// TestPodsHaveASeccompProfile checks that each pod has the profile of the runtime, and that no
+// container replaces it.
+func TestPodsHaveASeccompProfile(t *testing.T) {
+	t.Parallel()
+	for _, p := range pods(t) {
+		if s := p.spec.SecurityContext; s == nil || s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+			t.Errorf("%s has no seccomp profile RuntimeDefault", p.name)
+		}
+		for _, c := range p.spec.Containers {
+			if c.SecurityContext != nil && c.SecurityContext.SeccompProfile != nil {
+				t.Errorf("%s: container %s has a seccomp profile of its own", p.name, c.Name)
+			}
+		}
+	}
+}
