@@ -41,10 +41,7 @@ func New() component.Component {
 			Short:  "runs the pods of its node, and keeps them running",
 			Lesson: lesson,
 			Flags:  Flags,
-			Ports: []component.Port{
-				{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
-				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward, and metrics-server"},
-			},
+			Ports:  []component.Port{{Number: 10248, Protocol: "TCP", For: "health, for the node itself"}},
 			Effect: component.Effect{Claim: "a pod with a file in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		},
 		Content: component.Content{
