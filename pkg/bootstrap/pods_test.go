@@ -175,8 +175,10 @@ func named(p podOf) string {
 	return b.String()
 }
 
+// private reports whether a file contains a key that must stay secret.
 func private(f provider.File) bool {
-	return bytes.Contains(f.Data, []byte("PRIVATE KEY")) || bytes.Contains(f.Data, []byte("client-key-data"))
+	secret := bytes.ReplaceAll(f.Data, []byte(" PUBLIC KEY-----"), nil)
+	return bytes.Contains(secret, []byte(" KEY-----")) || bytes.Contains(f.Data, []byte("client-key-data"))
 }
 
 func inFolder(file, folder string) bool {

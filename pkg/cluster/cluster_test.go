@@ -177,3 +177,34 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("the administrator is %+v, %v", info, err)
 	}
 }
+
+// TestDerive checks that keys differ by purpose and by cluster, and that commands on a cluster
+// that another command created derive the same key.
+func TestDerive(t *testing.T) {
+	t.Parallel()
+	keys := func() *cluster.PKI {
+		p, err := cluster.NewPKI(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	derived := func(p *cluster.PKI, purpose string) string {
+		key, err := p.Derive(purpose)
+		if err != nil || len(key) != 32 {
+			t.Fatalf("Derive = %d bytes, %v", len(key), err)
+		}
+		return string(key)
+	}
+	first := keys()
+	again, err := pki.ParseAuthority(first.Cluster.CertPEM(), first.Cluster.KeyPEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if derived(first, "a") != derived(&cluster.PKI{Cluster: again}, "a") {
+		t.Error("after the keys are read again, another key is derived")
+	}
+	if derived(first, "a") == derived(first, "b") || derived(first, "a") == derived(keys(), "a") {
+		t.Error("the keys of two purposes or two clusters are the same")
+	}
+}

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -76,4 +78,10 @@ func (p *PKI) Admin() (pki.KeyPair, error) {
 	return p.Issue(p.Cluster, pki.Request{
 		CommonName: "kubernetes-admin", Organizations: []string{"system:masters"}, Usage: pki.Client,
 	})
+}
+
+// Derive returns a key of 32 bytes for a purpose. It is the same for each node of the cluster, also
+// for those that are added later. Nothing else can be derived from it: RFC 5869.
+func (p *PKI) Derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, p.Cluster.KeyPEM(), nil, purpose, 32)
 }
