@@ -63,7 +63,11 @@ func (a app) exportLogsCommand() *cobra.Command {
 the console output and the journals of the nodes, the logs of pods, and the
 Node, Pod and Event objects. The default is a new folder in the system's folder
 for temporary files. If the cluster is partly broken, export collects what it
-can, and warns of what is missing.`,
+can, and warns of what is missing.
+
+Only you can read the files. mkube removes the values of environment variables,
+private keys, tokens, and passwords in URLs. Other secrets that your pods print
+stay in their logs.`,
 		Example: `  mkube export logs
   mkube export logs ./logs --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -101,7 +105,7 @@ func (a app) exportLogs(ctx context.Context, name, dir string) error {
 	for _, missing := range separateErrors(err) {
 		a.tell("Warning: %v", missing)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o600); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out, dir)

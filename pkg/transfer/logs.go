@@ -20,8 +20,7 @@ import (
 // logLimit is the time limit for one log, so that a hanging command does not block the others.
 const logLimit = time.Minute
 
-// The logs contain the output of pods and the values of their environment variables, so only their
-// owner may read them.
+// The logs contain the output of pods, so only their owner may read them.
 const (
 	logDirMode = 0o700
 	logMode    = 0o600
@@ -91,7 +90,7 @@ func nodeLogs(n provider.Node) []logFile {
 		command(n, "journal.log", "journalctl", "--no-pager"),
 	}
 	if i, ok := provider.As[inspector](n); ok {
-		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), i.Inspect})
+		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), withoutValues(i.Inspect, indented)})
 	}
 	return list
 }
@@ -100,9 +99,10 @@ func nodeLogs(n provider.Node) []logFile {
 func apiLogs(n provider.Node) []logFile {
 	var list []logFile
 	for _, kind := range []string{"nodes", "pods", "events"} {
-		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), func(ctx context.Context, w io.Writer) error {
-			return n.Run(ctx, state.Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "yaml", "--request-timeout", "10s"))
-		}})
+		get := func(ctx context.Context, w io.Writer) error {
+			return n.Run(ctx, state.Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "json", "--request-timeout", "10s"))
+		}
+		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), withoutValues(get, commented)})
 	}
 	return list
 }
@@ -130,7 +130,8 @@ func (x *exporter) files(ctx context.Context, list []logFile) {
 	}
 }
 
-// file writes one file. If the command fails, the file keeps the output until then.
+// file writes one file, without the secrets that provider.Redact finds. If the command fails, the
+// file keeps the output until then.
 func (x *exporter) file(ctx context.Context, f logFile) error {
 	ctx, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
@@ -141,7 +142,9 @@ func (x *exporter) file(ctx context.Context, f logFile) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.write(ctx, out), out.Close())
+	safe := provider.NewRedactor(out)
+	// A file that was there before keeps its mode when it is opened.
+	err = errors.Join(out.Chmod(logMode), f.write(ctx, safe), safe.Close(), out.Close())
 	if info, statErr := x.root.Stat(f.path); err != nil && statErr == nil && info.Size() == 0 {
 		return errors.Join(err, x.root.Remove(f.path))
 	}
