@@ -39,10 +39,11 @@ type ExitError struct {
 	Stderr string
 }
 
+// Error returns the command and its standard error, without the secrets that Redact finds.
 func (e *ExitError) Error() string {
-	msg := fmt.Sprintf("running %s on %s: exit code %d", strings.Join(e.Args, " "), e.Node, e.Code)
-	if s := strings.TrimSpace(e.Stderr); s != "" {
-		msg += ": " + s
+	msg := fmt.Sprintf("running %s on %s: exit code %d", strings.Join(redactArgs(e.Args), " "), e.Node, e.Code)
+	if strings.TrimSpace(e.Stderr) != "" {
+		msg += ": " + e.Reason()
 	}
 	return msg
 }
@@ -150,10 +151,11 @@ func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
 }
 
-// Reason returns the command's standard error, or its exit code if standard error is empty.
+// Reason returns the command's standard error without secrets, or its exit code if standard error is
+// empty.
 func (e *ExitError) Reason() string {
 	if s := strings.TrimSpace(e.Stderr); s != "" {
-		return s
+		return string(Redact([]byte(s)))
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
 }

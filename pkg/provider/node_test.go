@@ -111,7 +111,11 @@ func TestExitError(t *testing.T) {
 	t.Parallel()
 	quiet := &provider.ExitError{Node: "n", Args: []string{"a", "b"}, Code: 3, Stderr: " \n"}
 	loud := &provider.ExitError{Node: "n", Args: []string{"a", "b"}, Code: 3, Stderr: "no\nway\n"}
+	secret := &provider.ExitError{Node: "n", Args: []string{"a", "--token=b", "--password", "c d"}, Code: 1, Stderr: "Bearer b is unknown\n"}
 	for err, want := range map[*provider.ExitError][2]string{
+		secret: {
+			"running a --token=REDACTED --password REDACTED on n: exit code 1: Bearer REDACTED is unknown", "Bearer REDACTED is unknown",
+		},
 		quiet: {"running a b on n: exit code 3", "exit code 3"},
 		loud:  {"running a b on n: exit code 3: no\nway", "no\nway"},
 	} {

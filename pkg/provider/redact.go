@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"io"
 	"regexp"
+	"strings"
 )
 
 // Redacted is the text in the place of a secret.
@@ -23,7 +24,7 @@ var (
 	webToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}`)
 	// userInfo matches the password in a URL: RFC 3986, section 3.2.1.
 	userInfo = regexp.MustCompile(`(://[^/\s:@"']*:)[^/\s@"']+@`)
-	// inFlag matches a flag or a header whose value is a secret.
+	// inFlag matches a flag or a header whose value is a secret. redactArgs knows the same flags.
 	inFlag = regexp.MustCompile(`((?:--token|--password)[= ]|\b[Bb]earer )('[^']*'|"[^"]*"|[^\s"']+)`)
 )
 
@@ -40,6 +41,25 @@ func Redact(text []byte) []byte {
 	_ = w.Close()
 	return out.Bytes()
 }
+
+// redactArgs returns the arguments of a command without secrets.
+func redactArgs(args []string) []string {
+	safe := make([]string, len(args))
+	for i, arg := range args {
+		flag, _, hasValue := strings.Cut(arg, "=")
+		switch {
+		case i > 0 && isSecretFlag(args[i-1]):
+			safe[i] = Redacted
+		case hasValue && isSecretFlag(flag):
+			safe[i] = flag + "=" + Redacted
+		default:
+			safe[i] = string(Redact([]byte(arg)))
+		}
+	}
+	return safe
+}
+
+func isSecretFlag(arg string) bool { return arg == "--token" || arg == "--password" }
 
 // NewRedactor returns a writer that writes text to w as Redact returns it, line by line. Close
 // writes the last line, and does not close w.
