@@ -36,6 +36,8 @@ type Options struct {
 	SwitchContext bool
 	// Until is the last component that comes up. If empty, all components come up.
 	Until string
+	// HideSecrets is set if DryRun must not write the cluster's keys.
+	HideSecrets bool
 	// IgnorePreflightErrors lists the checks whose errors become warnings.
 	IgnorePreflightErrors provider.Ignored
 	// On receives the progress events. If nil, nobody receives them.
@@ -113,14 +115,19 @@ func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if !slices.Contains(existing, cfg.Name) {
 		return cmp.Or(checked, err)
 	}
-	nodes, err := p.Nodes(ctx, cfg.Name)
+	return taken(ctx, p, cfg.Name)
+}
+
+// taken returns the error for a cluster that exists already.
+func taken(ctx context.Context, p provider.Provider, name string) error {
+	nodes, err := p.Nodes(ctx, name)
 	if err != nil {
 		return err
 	}
 	if by := state.Holder(ctx, nodes); by != "" {
-		return fmt.Errorf("cluster %q already exists, and %s is at work on it: choose another name with --name", cfg.Name, by)
+		return fmt.Errorf("cluster %q already exists, and %s is at work on it: choose another name with --name", name, by)
 	}
-	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
+	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", name)
 }
 
 // cleanLimit is the time limit of the cleanup after an error. An emulated machine takes most of a

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
@@ -333,5 +335,56 @@ func TestNextIsForThisCluster(t *testing.T) {
 		if got := w.next(name, ""); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// scripted is a provider whose plan has one node.
+type scripted struct{ *fakeProvider }
+
+type scriptedNode struct{ provider.Node }
+
+func (n scriptedNode) Command(cmd provider.Cmd) []string {
+	return append([]string{"on", n.Name()}, cmd.Args...)
+}
+
+func (scripted) Check(context.Context, config.Cluster) []provider.Problem {
+	return provider.Refuse(provider.CheckPort, errors.New("port 80 is taken"))
+}
+
+func (scripted) Plan(context.Context, config.Cluster) (provider.Plan, error) {
+	return provider.Plan{Nodes: []provider.Node{scriptedNode{nodesOf("mkube")[0]}}, Put: func(provider.Node) string { return "put" }}, nil
+}
+
+// TestDryRunOnATerminal checks that a terminal gets no private keys, but a file does.
+func TestDryRunOnATerminal(t *testing.T) {
+	t.Parallel()
+	run := func(out io.Writer) string {
+		w := newWorld(t)
+		w.provider = func() (provider.Provider, error) { return scripted{w.fake}, nil }
+		if out != nil {
+			w.app.out = out
+		}
+		code := w.run(t, "create cluster --dry-run")
+		w.want(t, code, OK, w.out.String(), "Warning: create cluster would fail: port 80 is taken\n")
+		return w.out.String()
+	}
+	if script := run(nil); !strings.Contains(script, "This script contains the cluster's private keys") || !strings.Contains(script, "| base64 -d | gunzip | put\n") {
+		t.Errorf("the script for a file is\n%.300s", script)
+	}
+	master, slave, err := fake.OpenTerminal()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	read := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(master) // a terminal ends with EIO
+		read <- string(all)
+	}()
+	run(slave)
+	slave.Close()
+	script := <-read
+	if !strings.Contains(script, "The cluster's private keys are left out on a terminal") || !strings.Contains(script, "# (an archive of these files) | put\r\n") {
+		t.Errorf("the script for a terminal is\n%.300s", script)
 	}
 }

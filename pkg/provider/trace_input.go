@@ -57,6 +57,14 @@ func shown(data []byte, ok bool) (note, pipe string) {
 	return "", "printf %s " + shellescape.Quote(string(data)) + " | "
 }
 
+// confidential reports whether a command's input contains secrets.
+func confidential(data []byte) bool {
+	if files, err := unarchive(data); err == nil && len(files) > 0 {
+		return secret(files)
+	}
+	return private(data)
+}
+
 // unarchive returns the files of a tar archive, without its folders.
 func unarchive(data []byte) ([]File, error) {
 	var files []File
