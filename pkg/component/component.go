@@ -63,8 +63,9 @@ type Content struct {
 	// On returns the nodes that the component runs on. If unset, these are all Kubernetes nodes.
 	On func(*cluster.Cluster) []provider.Node
 	// Files returns the files that a node needs before the component starts there. Writing them
-	// starts nothing. A file replaces a file of an earlier component with the same path. Files does
-	// no I/O, and always returns the same files. If unset, the component has no files.
+	// starts nothing. A file replaces a file of an earlier component with the same path. A folder must
+	// be one of Data. Files does no I/O, and always returns the same files. If unset, the component
+	// has no files.
 	Files func(*cluster.Cluster, provider.Node) ([]provider.File, error)
 	// Manifest returns the file that makes the component start on a node, immediately and at each
 	// boot. It is the manifest of a static pod, or a file that the unit of the component waits for.

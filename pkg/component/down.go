@@ -133,7 +133,9 @@ func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 			back = append(back, old)
 			continue
 		}
-		remove = append(remove, f.Path)
+		if !f.Mode.IsDir() { // a folder is one of c.Data, which are deleted later
+			remove = append(remove, f.Path)
+		}
 	}
 	if _, err := provider.Output(ctx, n, remove...); err != nil {
 		return err

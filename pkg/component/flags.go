@@ -55,6 +55,22 @@ func Environment(args []string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(strings.Join(quoted, " ")) + `"`
 }
 
+// CipherSuites returns the cipher suites of TLS 1.2 that servers accept: those that the CIS
+// Kubernetes Benchmark lists. The suites of TLS 1.3 cannot be chosen.
+func CipherSuites() []string {
+	return []string{
+		"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+		"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+		"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+	}
+}
+
+// NoProfiling returns the flag that turns off a component's profiling. It would be available on
+// the port of the component's metrics.
+func NoProfiling() Flag {
+	return Flag{"profiling", "false", "Profiles show what the program does, and to collect them takes time. Nothing in a cluster needs them."}
+}
+
 // FeatureGates returns the flag with the cluster's feature gates, or no flag if the
 // configuration has none.
 func FeatureGates(cfg config.Cluster) []Flag {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"path"
 	"sort"
@@ -102,6 +103,12 @@ func Archive(w io.Writer, files []File) error {
 		if err := addFolders(out, made, path.Dir(name)); err != nil {
 			return err
 		}
+		if f.Mode.IsDir() {
+			if err := addFolder(out, made, name, f.Mode); err != nil {
+				return err
+			}
+			continue
+		}
 		mode := int64(f.Mode.Perm())
 		if mode == 0 {
 			mode = 0o644
@@ -147,8 +154,12 @@ func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	if err := addFolders(out, made, path.Dir(dir)); err != nil {
 		return err
 	}
+	return addFolder(out, made, dir, 0o755)
+}
+
+func addFolder(out *tar.Writer, made map[string]bool, dir string, mode fs.FileMode) error {
 	made[dir] = true
-	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
+	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: int64(mode.Perm())})
 }
 
 // Reason returns the command's standard error without secrets, or its exit code if standard error is

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"reflect"
 	"testing"
 
@@ -54,6 +55,27 @@ func TestArchive(t *testing.T) {
 	}
 	if files[0].Path != "/etc/b" {
 		t.Error("Archive sorted the caller's files")
+	}
+}
+
+// TestArchiveOfFolders checks that a folder has its own mode, also if there are files in it.
+func TestArchiveOfFolders(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	err := provider.Archive(&b, []provider.File{{Path: "/var/data/x"}, {Path: "/var/data", Mode: fs.ModeDir | 0o700}, {Path: "/var/empty/", Mode: fs.ModeDir | 0o750}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for reader := tar.NewReader(&b); ; {
+		h, err := reader.Next()
+		if err != nil {
+			break
+		}
+		got = append(got, fmt.Sprintf("%c %s %o", h.Typeflag, h.Name, h.Mode))
+	}
+	if want := []string{"5 var/ 755", "5 var/data/ 700", "0 var/data/x 644", "5 var/empty/ 750"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Archive wrote %q; want %q", got, want)
 	}
 }
 

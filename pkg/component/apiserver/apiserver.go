@@ -147,6 +147,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "allow-privileged", Value: "true", Why: "Pods of the system, such as kube-proxy, must be privileged."},
 		{Name: "audit-policy-file", Value: auditPolicy, Why: "This file selects the requests that are logged: those that explain what happens to a pod."},
 		{Name: "audit-log-path", Value: auditDir + "/audit.log", Why: "mkube trace reads this log."},
+		{Name: "audit-log-maxage", Value: "30", Why: "The API server deletes an older file after this number of days."},
 		{Name: "audit-log-maxsize", Value: "10", Why: "At this size in megabytes, the API server begins a new file."},
 		{Name: "audit-log-maxbackup", Value: "2", Why: "The API server keeps this number of older files."},
 		{Name: "authentication-config", Value: authentication, Why: "Anonymous requests are allowed for the health checks only."},
@@ -161,6 +162,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "kubelet-client-certificate", Value: dir + "/apiserver-kubelet-client.crt", Why: "Kubelets authenticate the clients that request logs and exec."},
 		{Name: "kubelet-client-key", Value: dir + "/apiserver-kubelet-client.key", Why: "This is the key of that certificate."},
 		{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname", Why: "The API server connects to kubelets by address, because the name of a node may not resolve."},
+		component.NoProfiling(),
 		{Name: "proxy-client-cert-file", Value: dir + "/front-proxy-client.crt", Why: "The API server identifies itself to extension servers with this certificate when it forwards a request."},
 		{Name: "proxy-client-key-file", Value: dir + "/front-proxy-client.key", Why: "This is the key of that certificate."},
 		{Name: "requestheader-allowed-names", Value: "front-proxy-client", Why: "Only a client with this name may forward requests for other users."},
@@ -174,6 +176,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Services get addresses from this range."},
 		{Name: "tls-cert-file", Value: dir + "/apiserver.crt", Why: "This certificate is valid for every name and address of the API server."},
 		{Name: "tls-private-key-file", Value: dir + "/apiserver.key", Why: "This is the key of that certificate."},
+		{Name: "tls-cipher-suites", Value: strings.Join(component.CipherSuites(), ","), Why: "Clients with TLS 1.2 can use only these cipher suites, which are strong. All those of TLS 1.3 are."},
 	}
 	if len(c.Config.RuntimeConfig) > 0 {
 		flags = append(flags, component.Flag{Name: "runtime-config", Value: runtimeConfig(c.Config.RuntimeConfig), Why: "The cluster's configuration enables and disables these API versions."})

@@ -76,6 +76,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "use-service-account-credentials", Value: "true", Why: "Each controller has its own service account, with no more rights than it needs."},
 		{Name: "kube-api-qps", Value: "500", Why: "Each controller first requests a token. The default of 20 requests per second would delay the start by seconds."},
 		{Name: "kube-api-burst", Value: "1000", Why: "The reason is the same as for kube-api-qps."},
+		component.NoProfiling(),
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
 	flags = append(flags, nodeCIDRs(c, n)...)

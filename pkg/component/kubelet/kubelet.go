@@ -122,6 +122,7 @@ func configFile(c *cluster.Cluster, n provider.Node, registers bool) (provider.F
 		"CA": names.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers,
 		"ClusterDNS": c.Config.Networking.DNSServiceIP().String(), "Domain": c.Config.Networking.DNSDomain,
 		"Manifests": names.ManifestDir, "Taints": taints, "FeatureGates": c.Config.FeatureGates,
+		"CipherSuites": component.CipherSuites(),
 	})
 	if err == nil {
 		data, err = patched(data, c.Spec(n).KubeletConfigPatches)

@@ -63,6 +63,7 @@ func Flags(c *cluster.Cluster, _ provider.Node) []component.Flag {
 		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Clients that read the metrics can authenticate with a certificate of this authority."},
 		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "This authority issues the certificate of the front proxy. With this flag, the scheduler does not request it at start."},
 		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are only available on the node itself."},
+		component.NoProfiling(),
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
 	return append(flags, component.FeatureGates(c.Config)...)
