@@ -3,14 +3,17 @@ package component_test
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	strict "sigs.k8s.io/yaml"
 
 	"github.com/mkube/mkube/internal/testing/componenttest"
@@ -50,6 +53,7 @@ func TestStorageObjects(t *testing.T) {
 		*class.VolumeBindingMode != storagev1.VolumeBindingWaitForFirstConsumer || *class.ReclaimPolicy != corev1.PersistentVolumeReclaimDelete {
 		t.Errorf("the StorageClass is %+v", class)
 	}
+	wantFolders(t, class)
 	wantHelper(t, files.Data, deploy.Spec.Template.Spec.Containers[0].Image)
 	if deploy.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
 		t.Errorf("the Deployment is replaced by %s; want never two at once", deploy.Spec.Strategy.Type)
@@ -65,12 +69,17 @@ func wantHelper(t *testing.T, files map[string]string, image string) {
 			Node  string
 			Paths []string
 		}
+		SetupCommand, TeardownCommand string
 	}
 	if err := json.Unmarshal([]byte(files["config.json"]), &paths); err != nil {
 		t.Fatal(err)
 	}
 	if m := paths.NodePathMap; len(m) != 1 || m[0].Node != "DEFAULT_PATH_FOR_NON_LISTED_NODES" || !slices.Equal(m[0].Paths, []string{"/var/local-path-provisioner"}) {
 		t.Errorf("the paths are %+v", m)
+	}
+	const program = "/usr/local/bin/mkube-volume"
+	if paths.SetupCommand != program || paths.TeardownCommand != program {
+		t.Errorf("the commands are %q and %q; want %s", paths.SetupCommand, paths.TeardownCommand, program)
 	}
 	var pod corev1.Pod
 	if err := strict.UnmarshalStrict([]byte(files["helperPod.yaml"]), &pod); err != nil {
@@ -79,9 +88,37 @@ func wantHelper(t *testing.T, files map[string]string, image string) {
 	if c := pod.Spec.Containers[0]; c.Image != image || !strings.HasPrefix(image, "docker.io/rancher/local-path-provisioner:v") || c.ImagePullPolicy != corev1.PullIfNotPresent {
 		t.Errorf("the pod for folders is of %s, pulled %s; want %s", c.Image, c.ImagePullPolicy, image)
 	}
-	for _, script := range []string{"setup", "teardown"} {
-		if !strings.HasPrefix(files[script], "#!/bin/sh\n") || !strings.Contains(files[script], `"$VOL_DIR"`) {
-			t.Errorf("%s is %q", script, files[script])
+	mounts, volumes := pod.Spec.Containers[0].VolumeMounts, pod.Spec.Volumes
+	if len(mounts) != 1 || len(volumes) != 1 || mounts[0].Name != volumes[0].Name || mounts[0].MountPath != program || volumes[0].HostPath.Path != program {
+		t.Errorf("the pod for folders mounts %+v of %+v; want the node's %s", mounts, volumes, program)
+	}
+	if tolerations := pod.Spec.Tolerations; len(tolerations) != 1 || tolerations[0] != (corev1.Toleration{Operator: corev1.TolerationOpExists}) {
+		t.Errorf("the pod for folders tolerates %v; want every taint", tolerations)
+	}
+}
+
+// wantFolders checks the names that a class gives to folders. A name has at most 255 bytes. The
+// provisioner must accept it: it starts with NAMESPACE/CLAIM/, and is in the folder of the volumes.
+func wantFolders(t *testing.T, class storagev1.StorageClass) {
+	t.Helper()
+	pattern, err := template.New("pathPattern").Parse(class.Parameters["pathPattern"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	const volume = "pvc-662dc306-6973-4e04-8849-ccf55a313ebb"
+	long := volume + "_" + strings.Repeat("n", 63) + "_" + strings.Repeat("c", 253)
+	for _, test := range []struct{ namespace, claim, want string }{
+		{"default", "data-db-0", volume + "_default_data-db-0"},
+		{"a", "b.c", volume + "_a_b.c"},
+		{strings.Repeat("n", 63), strings.Repeat("c", 253), long[:255]},
+	} {
+		var path strings.Builder
+		err := pattern.Execute(&path, map[string]any{"PVName": volume, "PVC": metav1.ObjectMeta{Namespace: test.namespace, Name: test.claim}})
+		if got := filepath.Join("/volumes", path.String()); err != nil || got != "/volumes/"+test.want {
+			t.Errorf("the folder is %s, %v; want %s", got, err, test.want)
+		}
+		if !strings.HasPrefix(path.String(), test.namespace+"/"+test.claim+"/") || !filepath.IsLocal(path.String()) {
+			t.Errorf("the provisioner refuses %s", path.String())
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 // formatVersion must change when the layout of the image changes, because it is part of the digest
 // of the inputs.
-const formatVersion = "6"
+const formatVersion = "7"
 
 // layer is one layer of the image. write writes its archive, with the same content each time.
 type layer struct {
