@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +28,8 @@ func TestStorage(t *testing.T) {
 		t.Run("and so does it after a restart of the node", v.reboot)
 		t.Run("with the claim goes the volume and what was in it", v.remove)
 	}
+	t.Run("a claim with the longest names goes with whatever its pod stored", func(t *testing.T) { removeLitter(t, c) })
+	t.Run("an event says which access modes there are", func(t *testing.T) { refuseAccessMode(t, c) })
 }
 
 // keptVolume is a claim and the pod that uses it, both with the same name, on a node.
@@ -134,11 +137,75 @@ func (v keptVolume) reboot(t *testing.T) {
 func (v keptVolume) remove(t *testing.T) {
 	bound := v.kubectl(t, "get", "pvc", v.name, "-o", "jsonpath={.spec.volumeName}")
 	v.kubectl(t, "delete", "pod/"+v.name, "pvc/"+v.name)
-	eventually(t, "the volume is gone", func() (bool, string) {
-		r := try(t, "", "kubectl", "--name", v.cluster.name, "--", "get", "pv", bound)
-		return strings.Contains(r.stderr, "NotFound"), r.String()
-	})
-	if r := try(t, "", "exec", v.node, "--", "ls", "-A", "/var/local-path-provisioner"); r.code != 0 || r.stdout != "" {
-		t.Errorf("its folder is left: %s", r)
+	v.volumeGone(t, bound)
+	wantNoFolders(t, v.node)
+}
+
+// wantNoFolders checks that a node has no folders of volumes.
+func wantNoFolders(t *testing.T, node string) {
+	t.Helper()
+	if r := try(t, "", "exec", node, "--", "ls", "-A", "/var/local-path-provisioner"); r.code != 0 || r.stdout != "" {
+		t.Errorf("a folder is left: %s", r)
 	}
+}
+
+// litter stores what is difficult to remove: folders whose paths are longer than the kernel accepts,
+// names that look like options, links to the outside, and files and folders that nobody may read.
+const litter = `
+cd /data
+long=$(busybox printf 'd%.0s' $(busybox seq 100))
+path=$(busybox printf "/$long%.0s" $(busybox seq 35))
+busybox mkdir -p a$path b$path
+busybox mv b a$path/
+busybox touch -- -rf "$(busybox printf 'two\nlines')"
+busybox ln -s / root
+busybox mkfifo fifo
+busybox mkdir closed
+busybox touch closed/file
+busybox chown -R 1000:1000 closed
+busybox chmod 000 closed/file closed
+`
+
+// litterer is a pod that runs litter, with its claim.
+const litterer = claim + `---
+apiVersion: v1
+kind: Pod
+metadata: {name: litterer}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: web
+    image: mkube/e2e-web:test
+    imagePullPolicy: Never
+    command: [sh, -e, -c, SCRIPT]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: NAME}}
+`
+
+// removeLitter uses the longest names that Kubernetes accepts for a namespace and a claim.
+func removeLitter(t *testing.T, c cluster) {
+	namespace, name := strings.Repeat("n", 63), strings.Repeat("c", 253)
+	c.kubectl(t, "create", "namespace", namespace)
+	eventually(t, "pods can be created", func() (bool, string) {
+		r := try(t, "", "kubectl", "--name", c.name, "--", "get", "serviceaccount", "default", "-n", namespace)
+		return r.code == 0, r.String()
+	})
+	c.apply(t, strings.NewReplacer("NAME", name, "SCRIPT", strconv.Quote(litter)).Replace(litterer), "apply", "-n", namespace, "-f", "-")
+	c.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s", "pod/litterer", "-n", namespace)
+	node := c.kubectl(t, "get", "pod", "litterer", "-n", namespace, "-o", "jsonpath={.spec.nodeName}")
+	volume := c.kubectl(t, "get", "pvc", name, "-n", namespace, "-o", "jsonpath={.spec.volumeName}")
+	c.kubectl(t, "delete", "namespace", namespace)
+	c.volumeGone(t, volume)
+	wantNoFolders(t, node)
+}
+
+// refuseAccessMode requests a volume for several nodes, which a folder of one node cannot be.
+func refuseAccessMode(t *testing.T, c cluster) {
+	shared := keptVolume{cluster: c, node: c.name + "-worker", name: "shared"}
+	c.apply(t, strings.ReplaceAll(shared.filled(claim+"---\n"+claimant), "ReadWriteOnce", "ReadWriteMany"), "apply", "-f", "-")
+	eventually(t, "an event names the access modes", func() (bool, string) {
+		out := c.kubectl(t, "get", "events", "--field-selector", "involvedObject.name=shared,reason=ProvisioningFailed", "-o", "jsonpath={.items[*].message}")
+		return strings.Contains(out, "only supports ReadWriteOnce and ReadWriteOncePod"), out
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/etcd"
+	"github.com/mkube/mkube/pkg/component/storage"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
@@ -144,6 +145,11 @@ func (a *addition) do(ctx context.Context) error {
 	c, err := a.boot(ctx, graph)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(graph.Names(), names.LocalPathProvisioner) {
+		if err := storage.CreateFolders(ctx, c, c.Node(a.name)); err != nil {
+			return err
+		}
 	}
 	if err := step(a.o, stepNeighbours, func() error { return updateOtherNodes(ctx, c, graph, a.name) }); err != nil {
 		return err

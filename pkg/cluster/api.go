@@ -26,8 +26,8 @@ import (
 )
 
 // API is the API server of a cluster, which the host uses as an administrator. It connects at the
-// first call. It retries a change for up to 20 seconds while the server is temporarily unable to
-// make it, for example during a restart.
+// first call. It retries a change or a list for up to 20 seconds while the server is temporarily
+// unable to make it, for example during a restart.
 type API struct {
 	// Script is called instead of every change, with the arguments and the input of the kubectl
 	// command that makes the change. If nil, the change is made.
@@ -49,6 +49,7 @@ var (
 	ConfigMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	Services        = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	Claims          = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	Volumes         = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumes"}
 	ServiceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 )
 
@@ -122,6 +123,20 @@ func (a *API) Get(ctx context.Context, kind schema.GroupVersionResource, namespa
 		return nil, err
 	}
 	return client.Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+}
+
+// List returns the objects of a kind, in all namespaces.
+func (a *API) List(ctx context.Context, kind schema.GroupVersionResource) ([]unstructured.Unstructured, error) {
+	client, err := a.Resource(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	var list *unstructured.UnstructuredList
+	err = patiently(ctx, func() (err error) { list, err = client.List(ctx, metav1.ListOptions{}); return err })
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // Check requests a health endpoint, such as /readyz. If the server reports a failure, the error

@@ -3,6 +3,8 @@ package component_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	strict "sigs.k8s.io/yaml"
 
 	"github.com/mkube/mkube/internal/testing/componenttest"
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/component/storage"
 	"github.com/mkube/mkube/pkg/config"
 )
@@ -169,5 +172,94 @@ func TestStorageBackground(t *testing.T) {
 	cl := componenttest.Cluster(t, config.Cluster{Nodes: []config.Node{{}, {}, {Role: config.Worker}}})
 	if on := c.Nodes(cl); !c.Background || len(on) != 1 || on[0].Role() != config.ControlPlane {
 		t.Errorf("it is on %d nodes, in the background: %t", len(on), c.Background)
+	}
+}
+
+// volume returns a PersistentVolume of the provisioner. source is "local" or "hostPath".
+func volume(name, node, source, claim, phase, policy string) string {
+	return fmt.Sprintf(`{"apiVersion":"v1","kind":"PersistentVolume",
+		"metadata":{"name":%q,"annotations":{"local.path.provisioner/selected-node":%q}},
+		"spec":{%q:{"path":"/var/local-path-provisioner/%s"},"claimRef":{"namespace":"default","name":%q},"persistentVolumeReclaimPolicy":%q},
+		"status":{"phase":%q}}`, name, node, source, name, claim, policy, phase)
+}
+
+// volumesAPI returns an API with volumes on the node mkube-worker, which is a node of the cluster,
+// and on others.
+func volumesAPI(t *testing.T, p *fake.Provider) *componenttest.API {
+	t.Helper()
+	api := componenttest.NewAPIOf(t, config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}, p)
+	items := []string{
+		volume("bound", "mkube-worker", "local", "data-db-0", "Bound", "Delete"),
+		volume("by-path", "mkube-worker", "hostPath", "data-db-1", "Bound", "Retain"),
+		volume("elsewhere", "mkube-control-plane", "local", "data", "Released", "Delete"),
+		volume("released", "mkube-worker", "local", "old", "Released", "Delete"),
+		volume("retained", "mkube-worker", "local", "kept", "Released", "Retain"),
+		`{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"of-the-user"},"spec":{"local":{"path":"/disk"}}}`,
+	}
+	api.Object("/api/v1/persistentvolumes", `{"apiVersion":"v1","kind":"PersistentVolumeList","items":[`+strings.Join(items, ",")+`]}`)
+	return api
+}
+
+func TestStorageVolumesOn(t *testing.T) {
+	t.Parallel()
+	api := volumesAPI(t, new(fake.Provider))
+	got, err := storage.VolumesOn(t.Context(), api.Cluster, "mkube-worker")
+	want := []storage.Volume{
+		{Name: "bound", Claim: "default/data-db-0", Path: "/var/local-path-provisioner/bound"},
+		{Name: "by-path", Claim: "default/data-db-1", Path: "/var/local-path-provisioner/by-path"},
+		{Name: "released", Path: "/var/local-path-provisioner/released", Released: true},
+		{Name: "retained", Path: "/var/local-path-provisioner/retained"},
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("VolumesOn = %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestStorageDeleteReleased checks that only volumes are deleted that would be deleted with their
+// claim.
+func TestStorageDeleteReleased(t *testing.T) {
+	t.Parallel()
+	api := volumesAPI(t, new(fake.Provider))
+	var deleted []string
+	api.Handle("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			deleted = append(deleted, r.URL.Path)
+		}
+		api.Default(w, r)
+	})
+	if err := storage.DeleteReleased(t.Context(), api.Cluster, "mkube-worker"); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(deleted, []string{"/api/v1/persistentvolumes/released"}) {
+		t.Errorf("it deleted %q", deleted)
+	}
+}
+
+// TestStorageCreateFolders checks that a new node gets the folders of the volumes of its
+// predecessor, and that a node without volumes runs no command.
+func TestStorageCreateFolders(t *testing.T) {
+	t.Parallel()
+	code := 0
+	p := &fake.Provider{Answer: func(args []string) (string, int, bool) { return "", code, args[0] == "mkdir" }}
+	api := volumesAPI(t, p)
+	control, worker := api.Cluster.Nodes[0], api.Cluster.Nodes[1]
+	if err := storage.CreateFolders(t.Context(), api.Cluster, worker); err != nil {
+		t.Fatal(err)
+	}
+	calls := p.Calls()
+	last := calls[len(calls)-1]
+	want := "mkdir -m 0777 -p -- /var/local-path-provisioner/bound /var/local-path-provisioner/by-path" +
+		" /var/local-path-provisioner/released /var/local-path-provisioner/retained"
+	if last.Node != "mkube-worker" || strings.Join(last.Args, " ") != want {
+		t.Errorf("on %s it ran %q; want %q", last.Node, last.Args, want)
+	}
+	code = 1
+	got := componenttest.Message(storage.CreateFolders(t.Context(), api.Cluster, worker))
+	if !strings.HasPrefix(got, "creating the folders of volumes: ") {
+		t.Errorf("CreateFolders = %q", got)
+	}
+	api.Object("/api/v1/persistentvolumes", `{"apiVersion":"v1","kind":"PersistentVolumeList","items":[]}`)
+	if err := storage.CreateFolders(t.Context(), api.Cluster, control); err != nil {
+		t.Errorf("without volumes, CreateFolders = %v", err)
 	}
 }

@@ -135,11 +135,13 @@ const (
 	SystemPods  = "/api/v1/namespaces/kube-system/pods/"
 	Account     = "/api/v1/namespaces/default/serviceaccounts/default"
 	Deployments = "/apis/apps/v1/namespaces/kube-system/deployments"
+	Volumes     = "/api/v1/persistentvolumes"
 )
 
 // wellCluster makes the API show a healthy cluster of any size. The pods of a component exist as
 // soon as its manifest is on the node.
 func (r *Rig) wellCluster() {
+	r.API.Object(Volumes, `{"apiVersion":"v1","kind":"PersistentVolumeList","items":[]}`)
 	r.API.Object(Account, `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`)
 	r.API.Handle("/", func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
