@@ -62,6 +62,7 @@ func TestTwoClustersLiveSideBySide(t *testing.T) {
 		}
 	})
 	t.Run("an archive is loaded, from a file and from standard input", func(t *testing.T) { loadArchive(t, one) })
+	t.Run("archives of all kinds are loaded", func(t *testing.T) { loadArchives(t, one) })
 	t.Run("a kubeconfig that was lost is written again", func(t *testing.T) { exportKubeconfig(t, one) })
 	t.Run("logs are exported", func(t *testing.T) { exportLogs(t, one) })
 	t.Run("a kubeconfig for inside the network names the node's address", func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,10 +55,40 @@ nodes:
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)
 	}
+	loadByDigest(t, c, name)
 	mkube(t, "delete", "cluster", "--name", c.name)
 	inspect, err := daemon.ContainerInspect(t.Context(), registryName)
 	if err != nil || !inspect.State.Running {
 		t.Errorf("the registry went with the cluster: %v", err)
+	}
+}
+
+// loadByDigest loads an image that the daemon has pushed, by its digest and by its ID.
+func loadByDigest(t *testing.T, c cluster, name string) {
+	t.Helper()
+	inspect, err := daemon.ImageInspect(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository := strings.TrimSuffix(name, ":1")
+	i := slices.IndexFunc(inspect.RepoDigests, func(d string) bool { return strings.HasPrefix(d, repository+"@") })
+	if i < 0 {
+		t.Fatalf("the daemon has %q of %s", inspect.RepoDigests, name)
+	}
+	byDigest := inspect.RepoDigests[i]
+	id := strings.TrimPrefix(inspect.ID, "sha256:")[:12]
+	for n, image := range []string{byDigest, id} {
+		if r := c.sh(t, "crictl rmi "+inspect.ID); r.code != 0 {
+			t.Fatal(r)
+		}
+		mkube(t, "load", "image", image, "--name", c.name)
+		pod := fmt.Sprintf("loaded%d", n)
+		c.kubectl(t, "run", pod, "--image", byDigest, "--image-pull-policy", "Never")
+		c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/"+pod)
+		c.kubectl(t, "delete", "pod", pod, "--grace-period=1")
+		if r := try(t, "", "load", "image", image, "--name", c.name); !strings.Contains(r.stderr, "already has "+image) {
+			t.Errorf("it is loaded again: %s", r)
+		}
 	}
 }
 

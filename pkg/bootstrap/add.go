@@ -177,7 +177,7 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	var c *cluster.Cluster
 	var added provider.Node
 	err := step(a.o, stepNodes, func() (err error) {
-		added, err = a.changer.Add(ctx, a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
+		added, err = a.changer.Add(copying(ctx, a.o), a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
 			a.joined = true
 			c = cluster.New(a.cfg, append(slices.Clone(a.before.Nodes), made...), a.before.PKI)
 			c.Joining, c.Stage = a.name, a.before.Stage

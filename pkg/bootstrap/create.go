@@ -272,7 +272,7 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 		if err != nil {
 			return err
 		}
-		nodes, err := p.Create(ctx, cfg, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
+		nodes, err := p.Create(copying(ctx, o), cfg, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
 			c := cluster.New(cfg, nodes, keys)
 			c.Stage = o.Until
 			files, err := render(c, graph)
@@ -292,6 +292,11 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 		return nil
 	})
 	return c, err
+}
+
+// copying returns a context with which a provider reports what it copies to new nodes.
+func copying(ctx context.Context, o Options) context.Context {
+	return provider.WithCopies(ctx, &progress.Meter{On: o.On, Steps: []string{stepNodes}, Detail: "copying the node image"})
 }
 
 // render returns the files of all components by the name of the node. Control planes also get the

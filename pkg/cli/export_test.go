@@ -38,7 +38,8 @@ func TestExportLogs(t *testing.T) {
 		n.(*fakeNode).script["tar"] = says("")
 	}
 	dir := filepath.Join(w.home, "logs")
-	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n", "")
+	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n",
+		"[ 0.0s] logs: starting (of the nodes and their pods)\n[ 0.0s] logs: ready after 0.0s: 0.9 KiB\n")
 	if got := readFile(t, filepath.Join(dir, "red-worker", "console.log")); got != "console of red-worker\n" {
 		t.Errorf("the console is %q", got)
 	}
@@ -55,7 +56,8 @@ func TestExportLogsOfAHalfBrokenCluster(t *testing.T) {
 	w.fake.clusters["red"][1].(*fakeNode).script["tar"] = says("")
 	dir := filepath.Join(w.home, "logs")
 	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n",
-		"Warning: exporting cluster/pods.yaml: running kubectl get pods --all-namespaces --output yaml --request-timeout 10s on a-node: exit code 1: no server\n")
+		"[ 0.0s] logs: starting (of the nodes and their pods)\n[ 0.0s] logs: ready after 0.0s: 0.7 KiB\n"+
+			"Warning: exporting cluster/pods.yaml: running kubectl get pods --all-namespaces --output yaml --request-timeout 10s on a-node: exit code 1: no server\n")
 }
 
 // TestExportLogsOfNothing checks that export fails if it can write no file, with the reason for

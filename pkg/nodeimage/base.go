@@ -74,7 +74,8 @@ func (b *builder) flatten(ctx context.Context, packages []string, target string)
 	if err != nil {
 		return err
 	}
-	if err := b.Daemon.Flatten(ctx, b.BaseImage, packages, f); err != nil {
+	meter := &progress.Meter{On: b.event, Steps: []string{"base"}, Detail: "copying the base from the daemon"}
+	if err := b.Daemon.Flatten(ctx, b.BaseImage, packages, meter.Writer(f)); err != nil {
 		f.Close()
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/mkube/mkube/pkg/progress"
 )
 
 // BundleInfo describes a bundle. It is the first entry of the bundle, BundleInfoPath, as JSON.
@@ -60,7 +62,8 @@ func (b *builder) writeBundle(info BundleInfo, layers []layer) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := errors.Join(b.bundle(f, info, layers), f.Close()); err != nil {
+	meter := &progress.Meter{On: b.event, Steps: []string{b.product()}}
+	if err := errors.Join(b.bundle(meter.Writer(f), info, layers), f.Close()); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}
 	return errors.Join(os.Chmod(f.Name(), 0o644), os.Rename(f.Name(), b.Bundle))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )
@@ -40,9 +41,10 @@ type logFile struct {
 
 // ExportLogs writes the logs of a cluster into the folder dir, and creates the folder. Each node
 // gets a folder with its console, its journal, and the logs of units and pods. The folder
-// "cluster" contains the API server's view. ExportLogs reads from all nodes at the same time. It
-// returns the number of files that it wrote, and joined errors about what it could not read.
-func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written int, err error) {
+// "cluster" contains the API server's view. ExportLogs reads from all nodes at the same time. on
+// receives the events of the step "logs", and may be nil. ExportLogs returns the number of files
+// that it wrote, and joined errors about what it could not read.
+func ExportLogs(ctx context.Context, nodes []provider.Node, dir string, on progress.Func) (written int, err error) {
 	if err := os.MkdirAll(dir, logDirMode); err != nil {
 		return 0, err
 	}
@@ -51,7 +53,8 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 		return 0, err
 	}
 	defer root.Close()
-	x := &exporter{root: root}
+	x := &exporter{root: root, meter: progress.Meter{On: progress.Tee(on), Steps: []string{stepLogs}}}
+	x.meter.On(progress.Event{Step: stepLogs, State: progress.Running, Short: "of the nodes and their pods"})
 	var wait sync.WaitGroup
 	for _, n := range nodes {
 		wait.Go(func() { x.files(ctx, nodeLogs(n)) })
@@ -64,8 +67,17 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 		wait.Go(func() { x.files(ctx, apiLogs(n)) })
 	}
 	wait.Wait()
-	return int(x.written.Load()), errors.Join(x.errs...)
+	written = int(x.written.Load())
+	end := progress.Event{Step: stepLogs, State: progress.Done, Bytes: x.meter.Bytes()}
+	if written == 0 {
+		end = progress.Event{Step: stepLogs, State: progress.Failed, Detail: "nothing can be read"}
+	}
+	x.meter.On(end)
+	return written, errors.Join(x.errs...)
 }
+
+// stepLogs is the name of the progress step of an export.
+const stepLogs = "logs"
 
 // command returns a file of a node with the output of a command there.
 func command(n provider.Node, file string, args ...string) logFile {
@@ -111,6 +123,7 @@ func apiLogs(n provider.Node) []logFile {
 // same time.
 type exporter struct {
 	root    *os.Root
+	meter   progress.Meter
 	written atomic.Int32
 	mu      sync.Mutex
 	errs    []error
@@ -141,7 +154,7 @@ func (x *exporter) file(ctx context.Context, f logFile) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.write(ctx, out), out.Close())
+	err = errors.Join(f.write(ctx, x.meter.Writer(out)), out.Close())
 	if info, statErr := x.root.Stat(f.path); err != nil && statErr == nil && info.Size() == 0 {
 		return errors.Join(err, x.root.Remove(f.path))
 	}

@@ -96,7 +96,7 @@ func TestExportLogs(t *testing.T) {
 		told{logged("c", config.ControlPlane, archive(t, "./kube-system_etcd_1/etcd/0.log"), nil)},
 		logged("w", config.Worker, archive(t), nil),
 	}
-	written, err := ExportLogs(t.Context(), nodes, dir)
+	written, err := ExportLogs(t.Context(), nodes, dir, nil)
 	if err != nil || written != 17 {
 		t.Errorf("wrote %d, %v", written, err)
 	}
@@ -117,7 +117,7 @@ func TestLogsAreForTheirOwnerOnly(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	n := logged("c", config.ControlPlane, archive(t, "./kube-system_etcd_1/etcd/0.log"), nil)
-	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir); err != nil {
+	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	files := 0
@@ -167,7 +167,7 @@ func TestExportLogsTakesWhatItCan(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			n := logged("c", config.ControlPlane, tt.pods, tt.fail)
-			written, err := ExportLogs(t.Context(), []provider.Node{n}, filepath.Join(dir, "logs"))
+			written, err := ExportLogs(t.Context(), []provider.Node{n}, filepath.Join(dir, "logs"), nil)
 			if written != tt.wrote {
 				t.Errorf("wrote %d files, want %d", written, tt.wrote)
 			}

@@ -172,8 +172,12 @@ func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo
 		return err
 	}
 	defer f.Close()
+	file, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	// --no-overwrite-dir keeps the modes of folders that exist.
-	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: f})
+	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: provider.Counted(ctx, f, file.Size())})
 }
 
 // learn gets from vagrant how to reach the machines of a cluster, and stores it in the cluster's
