@@ -167,11 +167,19 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 // ControlPlanes returns the control planes: it is the On of components that run only there.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// RenderFiles returns the files of the component on a node, except the manifest. Writing them
+// RenderFiles returns the files of the component on a node, with those that the user adds to its
+// static pod, and except the manifest. A component may replace a file of the user's. Writing them
 // starts nothing.
 func (c Component) RenderFiles(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	if c.Files == nil {
-		return nil, nil
+	var files []provider.File
+	if c.Files != nil {
+		var err error
+		if files, err = c.Files(cl, n); err != nil {
+			return nil, err
+		}
 	}
-	return c.Files(cl, n)
+	extra := slices.DeleteFunc(extraFiles(cl, n, c.Name), func(e provider.File) bool {
+		return slices.ContainsFunc(files, func(f provider.File) bool { return f.Path == e.Path })
+	})
+	return append(files, extra...), nil
 }

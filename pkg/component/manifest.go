@@ -8,6 +8,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
 )
@@ -19,16 +20,17 @@ const Registry = "registry.k8s.io/"
 // with this name: no image of it is ever pulled.
 const OwnRegistry = "mkube.dev/"
 
-// StaticPod returns a manifest in the kubelet's folder, rendered from a template (see Render).
-// The file has the component's name.
-func StaticPod(name, manifest string, values any) (provider.File, error) {
+// StaticPod returns a manifest in the kubelet's folder, rendered from a template (see Render), with
+// the user's volumes for the component on this node. The file has the component's name.
+func StaticPod(c *cluster.Cluster, n provider.Node, name, manifest string, values any) (provider.File, error) {
 	data, err := Render(name, manifest, values)
 	if err != nil {
 		return provider.File{}, err
 	}
+	data, err = withVolumes(data, c.Config.PodVolumes(name, c.Spec(n)))
 	// The manifest contains no secrets: they are in other files. But only root needs to read the
 	// flags of the control plane.
-	return provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, nil
+	return provider.File{Path: names.ManifestDir + "/" + name + ".yaml", Data: data, Mode: 0o600}, err
 }
 
 // Render renders a template. In it, {{quote .X}} writes any value as JSON, and {{base64 .X}} a

@@ -114,7 +114,7 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	if n.Role() == config.ControlPlane {
 		command = append([]string{name}, component.Args(c.Config, name, Flags(c, n))...)
 	}
-	return component.StaticPod(name, manifest, map[string]any{
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image": image + ":" + n.Versions().Kubernetes, "Command": command, "Kubeconfig": kubeconfig,
 	})
 }

@@ -147,7 +147,7 @@ func election(c *cluster.Cluster) []component.Flag {
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image":   component.Registry + "etcd:" + n.Versions().Etcd,
 		"Command": append([]string{"etcd"}, component.Args(c.Config, name, Flags(c, n))...),
 		"PKIDir":  pkiDir, "DataDir": dataDir,
