@@ -135,6 +135,13 @@ Error: standard input:4: nodes[0].role must be "control-plane", "worker" or "ext
 		{"--addon metric-server --addon dashboard", "", `Error: addons[0] must be an addon, not "metric-server": did you mean "metrics-server"?
 Error: addons[1] must be an addon, not "dashboard": the addons are metrics-server
 `},
+		{"--config -", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraFiles: {etcd: [{hostPath: no/such, path: /a}, {hostPath: ., path: /b}]}\n", `Error: extraFiles.etcd[0].hostPath "no/such" does not exist on this host
+Error: extraFiles.etcd[1].hostPath "." is not a regular file
+`},
+		{"--config - --wait 0", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs: {kubelet: {no-flag: 1}, metrics-server: {v: 2}}\n", `Error: standard input:3: extraArgs.kubelet.no-flag is not a flag of kubelet: remove it
+`},
+		{"--config - --image my/node:1", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs: {kubelet: {no-flag: 1}, metrics-server: {v: 2}}\n", `Error: extraArgs.metrics-server has no effect: addons does not list it
+`},
 		{"--config no/such.yaml", "", `Error: --config: open no/such.yaml: no such file or directory
 `},
 		{"--config - --workers 2", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nnodes: [{}, {role: worker}]\n", `Error: --control-planes and --workers cannot be combined with a configuration file that lists nodes: change the list, or remove it
