@@ -35,6 +35,8 @@ func TestValidateArgs(t *testing.T) {
 		"kubelet fail-swap-on True":                    "",
 		"kubelet version true":                         "cannot be set: the program prints and exits",
 		"kubelet config /x":                            "cannot be set: use kubeletConfigPatches, which change mkube's file",
+		"kubelet config-dir /x":                        "cannot be set: use kubeletConfigPatches, which change mkube's file",
+		"kubelet cloud-provider x":                     "cannot be set: the cloud-controller-manager of the cluster requires external: see cloudControllerManager",
 		"kubelet hostname-override x":                  "cannot be set: it is the name of the node, see nodes[].name",
 		"kubelet register-node false":                  "cannot be set: mkube waits until the node is registered",
 		"kubelet register-node true":                   "",
@@ -97,7 +99,6 @@ func TestValidateArgsOfOtherImages(t *testing.T) {
 // TestValidateExclusiveArgs checks flags that a component refuses together.
 func TestValidateExclusiveArgs(t *testing.T) {
 	t.Parallel()
-	file := []ExtraFile{{Content: new("x"), Path: "/x"}}
 	for _, test := range []struct {
 		component string
 		args      map[string]string
@@ -113,10 +114,9 @@ func TestValidateExclusiveArgs(t *testing.T) {
 extraArgs.kube-controller-manager.cluster-signing-key-file cannot be set: kube-controller-manager refuses it together with cluster-signing-legacy-unknown-cert-file`},
 		{"kube-scheduler", map[string]string{"kube-api-qps": "7"}, ""},
 		{"kube-scheduler", map[string]string{"config": "/y", "leader-elect": "true"}, `extraArgs.kube-scheduler.config names "/y", which the pod of kube-scheduler does not have: list the file in extraFiles.kube-scheduler, or mount it with extraMounts`},
-		{"kube-scheduler", map[string]string{"config": "/x", "kube-api-qps": "7"}, `extraArgs.kube-scheduler.kube-api-qps cannot be set: kube-scheduler ignores it, because config is set: write it into that file
-extraArgs.kube-scheduler.config names "/x", which is not a YAML mapping: it is the string "x"`},
+		{"kube-scheduler", map[string]string{"config": "/x", "kube-api-qps": "7"}, "extraArgs.kube-scheduler.kube-api-qps cannot be set: kube-scheduler ignores it, because config is set: write it into that file"},
 	} {
-		c := Cluster{ExtraArgs: map[string]map[string]string{test.component: test.args}, ExtraFiles: map[string][]ExtraFile{test.component: file}}
+		c := Cluster{ExtraArgs: map[string]map[string]string{test.component: test.args}, ExtraFiles: map[string][]ExtraFile{test.component: {{HostPath: "x", Path: "/x"}}}}
 		if got := problems(c); got != test.want {
 			t.Errorf("%v:\n got %s\nwant %s", test.args, got, test.want)
 		}
@@ -159,6 +159,26 @@ func TestValidateFileArgs(t *testing.T) {
 		test.cluster.ExtraArgs = map[string]map[string]string{"kube-apiserver": {test.flag: test.path}}
 		if got := problems(test.cluster); got != test.want {
 			t.Errorf("%s=%s:\n got %s\nwant %s", test.flag, test.path, got, test.want)
+		}
+	}
+}
+
+// TestValidateFileKinds checks the kinds of the files that flags name.
+func TestValidateFileKinds(t *testing.T) {
+	t.Parallel()
+	const head = `extraArgs.kube-apiserver.audit-policy-file names "/a", which `
+	for text, want := range map[string]string{
+		"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n": "",
+		"apiVersion: audit.k8s.io/v1beta1\nkind: Policy\n":                    head + `cannot be used: line 1 ("apiVersion: audit.k8s.io/v1beta1"): apiVersion must be audit.k8s.io/v1`,
+		"apiVersion: v1\nkind: Policy":                                        head + `cannot be used: line 1 ("apiVersion: v1"): apiVersion must be audit.k8s.io/v1`,
+		"rules: []":                                                           head + `has no apiVersion or no kind: write "apiVersion: audit.k8s.io/v1" and "kind: Policy"`,
+		"":                                                                    head + `has no apiVersion or no kind: write "apiVersion: audit.k8s.io/v1" and "kind: Policy"`,
+		"a: b: c":                                                             head + "is not a YAML mapping: mapping values are not allowed in this context",
+	} {
+		c := withFlags("x", "audit-policy-file=/a")
+		c.ExtraFiles["kube-apiserver"][0].Content = &text
+		if got := problems(c); got != want {
+			t.Errorf("%q:\n got %s\nwant %s", text, got, want)
 		}
 	}
 }

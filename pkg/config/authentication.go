@@ -33,8 +33,7 @@ const clusterCA = names.PKIDir + "/ca.crt"
 // authenticationKind is the file that authentication-config names.
 var authenticationKind = document{
 	program: names.KubeAPIServer, kind: "AuthenticationConfiguration",
-	versions: []string{"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1", "apiserver.config.k8s.io/v1alpha1"},
-	schema:   schemaOf(authenticationFields),
+	versions: configVersions, schema: schemaOf(authenticationFields),
 }
 
 //go:embed authentication.toml

@@ -26,6 +26,7 @@ const (
 	whyNoRoutes = "nodes need no routes of a cloud: mkube sets the routes to pods"
 	whyTLSFiles = "the program ignores it, because mkube gives it a certificate"
 
+	whyPatches     = "use kubeletConfigPatches, which change mkube's file"
 	whyCertificate = "mkube gives the program its certificate"
 )
 
@@ -33,7 +34,8 @@ const (
 // that the component would ignore, by component, with the reason.
 var refusedFlags = map[string]map[string]string{
 	names.Kubelet: {
-		"config":                     "use kubeletConfigPatches, which change mkube's file",
+		"config":                     whyPatches,
+		"config-dir":                 whyPatches,
 		"hostname-override":          whyNodeName,
 		"kubeconfig":                 whyCertificate,
 		"bootstrap-kubeconfig":       whyCertificate,
@@ -169,6 +171,9 @@ var schedulerConfigFields = []string{"contention-profiling", "kube-api-burst", "
 // refusedByKubelet refuses values with which mkube would wait for the node in vain. A node with a
 // part of a CPU reserves the rest by the flag kube-reserved, which replaces the whole field.
 func (c Cluster) refusedByKubelet(flag, value string) string {
+	if flag == "cloud-provider" && c.HasCloudControllerManager() {
+		return "the cloud-controller-manager of the cluster requires external: see cloudControllerManager"
+	}
 	if flag == "register-node" && value == "false" {
 		return "mkube waits until the node is registered"
 	}

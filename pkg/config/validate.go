@@ -37,7 +37,7 @@ func (c Cluster) mistakes() mistakes {
 	m.absent(c)
 	m.extraArgs(c)
 	m.authentication(c)
-	m.scheduler(c)
+	m.fileKinds(c)
 	m.pods(c)
 	m.containerdConfigPatches(c.ContainerdConfigPatches)
 	m.kubeProxyConfigPatches(c)
