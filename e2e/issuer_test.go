@@ -38,12 +38,17 @@ func runIssuer(t *testing.T) issuer {
 	if err != nil || len(bridge.IPAM.Config) == 0 {
 		t.Fatalf("Docker's default network: %v", err)
 	}
-	host := bridge.IPAM.Config[0].Gateway
+	subnet, err := netip.ParsePrefix(bridge.IPAM.Config[0].Subnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := subnet.Masked().Addr().Next() // the gateway, of which not every engine tells
+	host := address.String()
 	authority, err := pki.NewAuthority("issuer", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := authority.Issue(pki.Request{CommonName: "issuer", IPs: []netip.Addr{netip.MustParseAddr(host)}, Usage: pki.Server})
+	pair, err := authority.Issue(pki.Request{CommonName: "issuer", IPs: []netip.Addr{address}, Usage: pki.Server})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,12 +171,12 @@ func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes(
 // static pod, and except the manifest. A component may replace a file of the user's. Writing them
 // starts nothing.
 func (c Component) RenderFiles(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	var files []provider.File
-	if c.Files != nil {
-		var err error
-		if files, err = c.Files(cl, n); err != nil {
-			return nil, err
-		}
+	if c.Files == nil {
+		return nil, nil
+	}
+	files, err := c.Files(cl, n)
+	if err != nil {
+		return nil, err
 	}
 	extra := slices.DeleteFunc(extraFiles(cl, n, c.Name), func(e provider.File) bool {
 		return slices.ContainsFunc(files, func(f provider.File) bool { return f.Path == e.Path })

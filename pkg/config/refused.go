@@ -48,7 +48,7 @@ var refusedFlags = map[string]map[string]string{
 		"healthz-port":               whyHealth,
 		"healthz-bind-address":       whyHealth,
 		"pod-cidr":                   "only a kubelet without an API server uses it",
-		"runonce":                    "the kubelet would exit",
+		"runonce":                    whyNothing,
 	},
 	names.Etcd: {
 		"config-file": "etcd would ignore all flags",
@@ -112,16 +112,11 @@ func (c Cluster) refusedBy(component, flag, value string) string {
 	case names.KubeAPIServer:
 		return c.refusedByAPIServer(flag, value)
 	case names.KubeControllerManager:
-		if !c.Networking.DisableDefaultCNI && (flag == "cluster-cidr" || flag == "allocate-node-cidrs" || strings.HasPrefix(flag, "node-cidr-mask-size")) {
-			return "mkube assigns each node its part of the pod network: set networking.podSubnet"
-		}
-		if flag == "service-cluster-ip-range" {
-			return whyService
-		}
-		if why := c.refusedSigner(flag); why != "" {
-			return why
-		}
+		return c.refusedByControllerManager(flag, value)
 	case names.KubeScheduler:
+		if flag == "bind-address" && !local(value) {
+			return whyLocal
+		}
 		if _, ok := c.ExtraArgs[component]["config"]; ok && slices.Contains(schedulerConfigFields, flag) {
 			return "kube-scheduler ignores it, because config is set: write it into that file"
 		}
@@ -133,10 +128,23 @@ func (c Cluster) refusedBy(component, flag, value string) string {
 			return "it must be 127.0.0.1:10258, 0.0.0.0:10258 or [::]:10258, because mkube checks the health there"
 		}
 	}
-	if flag == "bind-address" && slices.Contains([]string{names.KubeControllerManager, names.KubeScheduler}, component) && !local(value) {
-		return "it must be 127.0.0.1, 0.0.0.0 or ::, because mkube checks the health at 127.0.0.1"
-	}
 	return ""
+}
+
+// whyLocal is the reason for an address at which the kubelet's probes get no answer.
+const whyLocal = "it must be 127.0.0.1, 0.0.0.0 or ::, because mkube checks the health at 127.0.0.1"
+
+func (c Cluster) refusedByControllerManager(flag, value string) string {
+	ranges := flag == "cluster-cidr" || flag == "allocate-node-cidrs" || strings.HasPrefix(flag, "node-cidr-mask-size")
+	switch {
+	case flag == "bind-address" && !local(value):
+		return whyLocal
+	case flag == "service-cluster-ip-range":
+		return whyService
+	case ranges && !c.Networking.DisableDefaultCNI:
+		return "mkube assigns each node its part of the pod network: set networking.podSubnet"
+	}
+	return c.refusedSigner(flag)
 }
 
 // refusedSigner refuses half of a pair of certificate and key, and an authority for all signers
