@@ -180,15 +180,15 @@ func (a *API) Apply(ctx context.Context, manifest []byte) error {
 	if a.Script != nil {
 		return a.Script(ctx, []string{"apply", "-f", "-"}, manifest)
 	}
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return err
 	}
 	return a.Create(ctx, objects)
 }
 
-// documents parses a multi-document YAML manifest.
-func documents(manifest []byte) ([]unstructured.Unstructured, error) {
+// Objects parses a multi-document YAML manifest.
+func Objects(manifest []byte) ([]unstructured.Unstructured, error) {
 	var objects []unstructured.Unstructured
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096) // bytes in which it looks for the start of JSON
 	for {
@@ -206,7 +206,7 @@ func documents(manifest []byte) ([]unstructured.Unstructured, error) {
 
 // Object parses a YAML manifest with exactly one object.
 func Object(manifest []byte) (*unstructured.Unstructured, error) {
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func Object(manifest []byte) (*unstructured.Unstructured, error) {
 // Remove deletes the objects of a multi-document YAML manifest, the last one first, each with all
 // objects that it owns. It waits until they are gone. Objects that do not exist are skipped.
 func (a *API) Remove(ctx context.Context, manifest []byte) error {
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return err
 	}

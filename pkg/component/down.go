@@ -145,10 +145,7 @@ func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 // later component wins.
 func (d Down) files(n provider.Node) (map[string]provider.File, error) {
 	all := map[string]provider.File{}
-	for _, c := range d.Rest {
-		if !slices.ContainsFunc(c.Nodes(d.Cluster), func(other provider.Node) bool { return other.Name() == n.Name() }) {
-			continue
-		}
+	for _, c := range d.Rest.On(d.Cluster, n) {
 		files, err := c.RenderFiles(d.Cluster, n)
 		if err != nil {
 			return nil, err
