@@ -164,6 +164,11 @@ func join(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
+	return writeToControlPlanes(ctx, c, files)
+}
+
+// writeToControlPlanes writes files to all control planes at the same time.
+func writeToControlPlanes(ctx context.Context, c *cluster.Cluster, files []provider.File) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range c.ControlPlanes() {
 		g.Go(func() error { return provider.WriteFiles(ctx, n, files) })

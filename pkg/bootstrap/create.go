@@ -233,12 +233,15 @@ func announce(g component.Graph, o Options) {
 
 // Announce emits an event for each component. Needs lists only components of the graph, because
 // those that it lacks are up already.
-func Announce(g component.Graph, o Options) {
+func Announce(g component.Graph, o Options) { announceAfter(stepNodes, g, o) }
+
+// announceAfter is Announce for components that come after a step that is not a component.
+func announceAfter(first string, g component.Graph, o Options) {
 	for _, c := range g {
 		needs := c.Waits()
 		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
 		if len(needs) == 0 && g[0].Name == names.Containerd {
-			needs = []string{stepNodes}
+			needs = []string{first}
 		}
 		event(o, progress.Event{Step: c.Name, State: progress.Pending, Short: c.Short, Needs: needs})
 	}
