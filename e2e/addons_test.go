@@ -44,5 +44,8 @@ func TestMetricsServer(t *testing.T) {
 		eventually(t, "there are two pods", func() (bool, string) {
 			return c.kubectl(t, "get", "deployment", "busy", "-o", "jsonpath={.status.readyReplicas}") == "2", c.kubectl(t, "describe", "hpa", "busy")
 		})
+		c.kubectl(t, "delete", "deployment/busy", "hpa/busy")
 	})
+	served(t, c)
+	anyAge(t, c)
 }
