@@ -110,6 +110,8 @@ func TestManyNodes(t *testing.T) {
 		}
 	})
 	t.Run("network policies are enforced, and end with their objects", func(t *testing.T) { policies(t, c, pods) })
+	t.Run("network policies hold from the first packet of a pod", func(t *testing.T) { firstPackets(t, c, pods) })
+	t.Run("network policies hold without the program that enforces them", func(t *testing.T) { withoutProgram(t, c, pods) })
 	t.Run("a node is deleted and its pods go elsewhere", func(t *testing.T) { deleteWorker(t, c) })
 	t.Run("Ctrl-C during add leaves the cluster as it was", func(t *testing.T) { interruptedAdd(t, c, "control-plane", "worker2") })
 	t.Run("a node is added in its place", func(t *testing.T) { addWorker(t, c) })
