@@ -19,24 +19,19 @@ spec:
   policyTypes: [Ingress, Egress]
 `
 
-// start creates a pod with a label role on a node. Without a script, it is a web server. A pod with a
-// script runs it once.
-func (c cluster) start(t *testing.T, name, role, node, script string) {
+// start creates a pod with a label role on a node. Without flags, it is a web server.
+func (c cluster) start(t *testing.T, name, role, node string, flags ...string) {
 	t.Helper()
-	args := []string{
+	c.kubectl(t, append([]string{
 		"run", name, "--image=" + webImage, "--image-pull-policy=Never", "--labels=role=" + role,
 		"--overrides", `{"spec":{"nodeName":"` + node + `","terminationGracePeriodSeconds":0}}`,
-	}
-	if script != "" {
-		args = append(args, "--restart=Never", "--command", "--", "sh", "-c", script)
-	}
-	c.kubectl(t, args...)
+	}, flags...)...)
 }
 
 // serve starts a web server, and returns its address when it is Ready.
 func (c cluster) serve(t *testing.T, name, role, node string) string {
 	t.Helper()
-	c.start(t, name, role, node, "")
+	c.start(t, name, role, node)
 	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/"+name)
 	return c.kubectl(t, "get", "pod", name, "-o", "jsonpath={.status.podIP}")
 }
@@ -53,7 +48,7 @@ func tries(times int, pods ...nodePod) string {
 // leaves runs a pod that tries to reach web servers as soon as it runs, and reports whether it did.
 func (c cluster) leaves(t *testing.T, name, role, node string, pods ...nodePod) bool {
 	t.Helper()
-	c.start(t, name, role, node, tries(5, pods...))
+	c.start(t, name, role, node, "--restart=Never", "--command", "--", "sh", "-c", tries(5, pods...))
 	c.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s", "pod/"+name)
 	out := c.kubectl(t, "logs", name)
 	c.kubectl(t, "delete", "pod", name)
@@ -186,4 +181,29 @@ func withoutProgram(t *testing.T, c cluster, pods []nodePod) {
 	works("hanging")
 	systemctl("kill", "--signal=CONT")
 	works("running")
+}
+
+// leaving starts two pods that always try to reach a Service. A policy isolates one of them. It
+// returns a check that this pod has not reached the Service since the node has restarted.
+func leaving(t *testing.T, c cluster, service string) (check func(*testing.T)) {
+	c.apply(t, isolated, "apply", "-f", "-")
+	address := c.kubectl(t, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}")
+	script := "while :; do curl --silent --max-time 0.3 http://" + host(address) + " | grep -q Welcome && echo out || echo no; sleep 0.1; done"
+	for _, role := range []string{"isolated", "free"} {
+		c.start(t, role, role, c.name+"-control-plane", "--command", "--", "sh", "-c", script)
+	}
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/isolated", "pod/free")
+	return func(t *testing.T) {
+		for role, what := range map[string]string{"free": "out", "isolated": "no"} {
+			eventually(t, "pod "+role+" tries again", func() (bool, string) {
+				restarts := c.kubectl(t, "get", "pod", role, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+				out := c.kubectl(t, "logs", role, "--tail=-1")
+				return restarts == "1" && strings.Contains(out, what), restarts + " " + out
+			})
+		}
+		if out := c.kubectl(t, "logs", "isolated", "--tail=-1"); strings.Contains(out, "out") {
+			t.Errorf("a pod gets out while its node boots, although a policy isolates it:\n%s", out)
+		}
+		c.kubectl(t, "delete", "pod/isolated", "pod/free", "networkpolicy/isolated")
+	}
 }

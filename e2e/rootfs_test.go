@@ -261,6 +261,28 @@ func TestPodNetwork(t *testing.T) {
 	}
 }
 
+// TestPodNetworkQueuesPackets checks that the rules of the boot are loaded once, and do not change the
+// rules that kube-network-policies has written since.
+func TestPodNetworkQueuesPackets(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.fake(t, map[string]string{"ip": `[ "$1" != route ] || echo 'default via 10.0.0.1 dev lo'`, "nft": ""})
+	b.write(t, map[string]string{
+		"/etc/cni/net.d/10-mkube.conflist":     `{"mtu": 65536}`,
+		"/etc/mkube/network-policies/iptables": "*mangle\n-N MKUBE-POLICIES\n-A MKUBE-POLICIES -s 10.244.0.0/24 -j DROP\n-A FORWARD -j MKUBE-POLICIES\nCOMMIT",
+	})
+	rules := func(want string) {
+		t.Helper()
+		b.must(t, "mkube-pod-network")
+		if got := b.must(t, "iptables --table mangle --list-rules | grep MKUBE"); got != want {
+			t.Errorf("the rules are\n%s\nwant\n%s", got, want)
+		}
+	}
+	rules("-N MKUBE-POLICIES\n-A FORWARD -j MKUBE-POLICIES\n-A MKUBE-POLICIES -s 10.244.0.0/24 -j DROP\n")
+	b.must(t, "iptables --table mangle --flush MKUBE-POLICIES")
+	rules("-N MKUBE-POLICIES\n-A FORWARD -j MKUBE-POLICIES\n")
+}
+
 func TestVMInit(t *testing.T) {
 	t.Parallel()
 	const upstream = "/run/systemd/resolve/resolv.conf"
