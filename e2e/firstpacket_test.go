@@ -141,13 +141,13 @@ func withoutProgram(t *testing.T, c cluster, pods []nodePod) {
 	defer c.kubectl(t, "delete", "pod", "cell", "free")
 	eventually(t, "the pod that no policy selects is exempt", func() (bool, string) {
 		out := mkube(t, "exec", node, "--name", c.name, "--", "iptables", "--table", "mangle", "--list-rules", "MKUBE-POLICIES-TO")
-		return strings.Contains(out, " "+free+"/32 ") && !strings.Contains(out, " "+cell+"/32 "), out
+		return strings.Contains(out, " "+free+"/") && !strings.Contains(out, " "+cell+"/"), out
 	})
 	t.Run("packets of a pod that no policy selects are not queued", func(t *testing.T) {
 		before := c.queued(t, node)
 		for range 3 {
 			for from, to := range map[string]string{"free": pods[1].ips[0], pods[0].name: free, pods[1].name: free} {
-				if ok, answer := c.fetch(t, from, "http://"+to); !ok {
+				if ok, answer := c.fetch(t, from, "http://"+host(to)); !ok {
 					t.Error(answer)
 				}
 			}
@@ -155,7 +155,7 @@ func withoutProgram(t *testing.T, c cluster, pods []nodePod) {
 		if after := c.queued(t, node); after != before {
 			t.Errorf("%d packets were queued", after-before)
 		}
-		if ok, answer := c.fetch(t, "free", "http://"+cell); ok || c.queued(t, node) == before {
+		if ok, answer := c.fetch(t, "free", "http://"+host(cell)); ok || c.queued(t, node) == before {
 			t.Errorf("a packet to an isolated pod is not queued: %s", answer)
 		}
 	})
