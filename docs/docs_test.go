@@ -3,6 +3,7 @@ package docs
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,7 +25,7 @@ func TestExampleLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := config.Load(f, "example.yaml"); err != nil {
+	if _, err := config.Load(f, "example.yaml", ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -45,16 +46,27 @@ func TestExampleHasEveryField(t *testing.T) {
 	}
 }
 
-// missingFields returns the paths of a type's fields that a value lacks. Of a list, it checks the
-// first item.
+// missingFields returns the paths of a type's fields that a value lacks. The items of a list, and
+// the values of a map, have their fields together.
 func missingFields(t reflect.Type, value any, path string) []string {
-	if list, ok := value.([]any); ok && len(list) > 0 && t.Kind() == reflect.Slice {
-		return missingFields(t.Elem(), list[0], path+"[]")
+	fields, _ := value.(map[string]any)
+	switch t.Kind() {
+	case reflect.Map:
+		for key, item := range fields {
+			return missingFields(t.Elem(), item, path+"."+key)
+		}
+	case reflect.Slice:
+		fields = map[string]any{}
+		list, _ := value.([]any)
+		for _, item := range list {
+			more, _ := item.(map[string]any)
+			maps.Copy(fields, more)
+		}
+		return missingFields(t.Elem(), fields, path+"[]")
 	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	fields, _ := value.(map[string]any)
 	var missing []string
 	for i := range t.NumField() {
 		name := fieldName(t.Field(i))
@@ -130,7 +142,7 @@ func TestConfigurationTellsOfEveryField(t *testing.T) {
 
 // fieldNames returns the names of all fields of a type and of the types in it.
 func fieldNames(t reflect.Type) []string {
-	for t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {

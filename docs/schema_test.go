@@ -19,13 +19,16 @@ import (
 
 // sections maps the headings of configuration.md to the types whose fields their tables describe.
 var sections = map[string]string{
-	"## The cluster":                           "Cluster",
-	"## A node: `nodes[]`":                     "Node",
-	"### Resources: `nodes[].resources`":       "Resources",
-	"### Taints: `nodes[].taints[]`":           "Taint",
-	"### Mounts: `nodes[].extraMounts[]`":      "Mount",
-	"### Ports: `nodes[].extraPortMappings[]`": "PortMapping",
-	"## The networks: `networking`":            "Networking",
+	"## The cluster":                                         "Cluster",
+	"## A node: `nodes[]`":                                   "Node",
+	"### Resources: `nodes[].resources`":                     "Resources",
+	"### Taints: `nodes[].taints[]`":                         "Taint",
+	"### Mounts: `nodes[].extraMounts[]`":                    "Mount",
+	"### Ports: `nodes[].extraPortMappings[]`":               "PortMapping",
+	"## The networks: `networking`":                          "Networking",
+	"### Files of a component: `extraFiles.COMPONENT[]`":     "ExtraFile",
+	"### Volumes of a component: `extraVolumes.COMPONENT[]`": "ExtraVolume",
+	"## The proxy: `proxy`":                                  "Proxy",
 }
 
 // values are the values of fields with a fixed set, by type and field.
@@ -36,6 +39,7 @@ var values = map[string][]any{
 	"Taint.effect":             {"NoSchedule", "PreferNoSchedule", "NoExecute"},
 	"Mount.propagation":        {"None", "HostToContainer", "Bidirectional"},
 	"PortMapping.protocol":     {"TCP", "UDP", "SCTP"},
+	"ExtraVolume.pathType":     {"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"},
 	"Networking.ipFamily":      {config.IPv4, config.IPv6, config.DualStack},
 	"Networking.kubeProxyMode": {config.ProxyNFTables, config.ProxyIPTables, config.ProxyNone},
 }

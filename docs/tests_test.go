@@ -17,7 +17,7 @@ func TestPromisesAreTested(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources bytes.Buffer
-	for _, dir := range []string{"../docs", "../e2e", "../images", "../internal", "../pkg"} {
+	for _, dir := range []string{"../docs", "../e2e", "../images", "../internal", "../node-image", "../pkg"} {
 		err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err

@@ -33,6 +33,8 @@ func TestMetricsServer(t *testing.T) {
 			t.Errorf("it is told to be insecure:\n%s", out)
 		}
 	})
+	nodes := []string{c.name + "-control-plane", c.name + "-worker"}
+	t.Run("docs/security.md is true", func(t *testing.T) { securityPage(t, c, nodes...) })
 	t.Run("a HorizontalPodAutoscaler scales", func(t *testing.T) {
 		loadWeb(t, c)
 		c.apply(t, manifest(t, "busy.yaml"), "apply", "-f", "-")
@@ -44,5 +46,9 @@ func TestMetricsServer(t *testing.T) {
 		eventually(t, "there are two pods", func() (bool, string) {
 			return c.kubectl(t, "get", "deployment", "busy", "-o", "jsonpath={.status.readyReplicas}") == "2", c.kubectl(t, "describe", "hpa", "busy")
 		})
+		c.kubectl(t, "delete", "deployment/busy", "hpa/busy")
 	})
+	t.Run("containers have a seccomp profile", func(t *testing.T) { systemCalls(t, nodes...) })
+	served(t, c)
+	anyAge(t, c)
 }

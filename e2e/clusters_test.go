@@ -62,6 +62,7 @@ func TestTwoClustersLiveSideBySide(t *testing.T) {
 		}
 	})
 	t.Run("an archive is loaded, from a file and from standard input", func(t *testing.T) { loadArchive(t, one) })
+	t.Run("archives of all kinds are loaded", func(t *testing.T) { loadArchives(t, one) })
 	t.Run("a kubeconfig that was lost is written again", func(t *testing.T) { exportKubeconfig(t, one) })
 	t.Run("logs are exported", func(t *testing.T) { exportLogs(t, one) })
 	t.Run("a kubeconfig for inside the network names the node's address", func(t *testing.T) {
@@ -132,7 +133,20 @@ func exportKubeconfig(t *testing.T, c cluster) {
 }
 
 func exportLogs(t *testing.T, c cluster) {
-	dir := strings.TrimSpace(mkube(t, "export", "logs", t.TempDir(), "--name", c.name))
+	const secret = "e2e-planted-secret"
+	c.kubectl(t, "run", "planted", "--image=example.com/planted:1", "--env=PASSWORD="+secret)
+	c.kubectl(t, "create", "secret", "generic", "planted", "--from-literal=password="+secret)
+	dir := strings.TrimSpace(mkube(t, "export", "logs", filepath.Join(t.TempDir(), "logs"), "--name", c.name))
+	c.kubectl(t, "delete", "pod/planted", "secret/planted", "--grace-period=0", "--force")
+	if out, err := exec.Command("grep", "-rlE", secret+"|BEGIN .*PRIVATE KEY", dir).Output(); len(out) > 0 || err == nil {
+		t.Errorf("files with secrets: %s", out)
+	}
+	if out, err := exec.Command("grep", "-r", "-A1", "name: PASSWORD", dir).Output(); err != nil || !bytes.Contains(out, []byte("value: REDACTED")) {
+		t.Errorf("the variable of the pod is %s, %v", out, err)
+	}
+	if out, err := exec.Command("find", dir, "-type", "f", "!", "-perm", "600", "-o", "-type", "d", "!", "-perm", "700").Output(); len(out) > 0 || err != nil {
+		t.Errorf("others may read %s, %v", out, err)
+	}
 	out, err := exec.Command("grep", "-rl", "Started kubelet", dir).Output()
 	if err != nil || !bytes.Contains(out, []byte(c.name+"-control-plane")) {
 		t.Errorf("no kubelet log below %s: %v\n%s", dir, err, out)

@@ -31,9 +31,9 @@ func (r result) wants(t *testing.T, code int, words ...string) {
 
 func TestABrokenFlagOfKubeSchedulerIsReportedAtOnce(t *testing.T) {
 	before := leftovers(t)
-	r := try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {no-such-flag: \"1\"}\n",
+	r := try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {logging-format: nonsense}\n",
 		"create", "cluster", "--name", "e2e-broken", "--config", "-", "--progress", "plain")
-	r.wants(t, 1, "kube-scheduler", "keeps crashing", "unknown flag: --no-such-flag")
+	r.wants(t, 1, "kube-scheduler", "keeps crashing", "Unsupported log format")
 	if r.took > 40*time.Second {
 		t.Errorf("it took %s: the crash was waited out", r.took)
 	}
@@ -47,8 +47,8 @@ func TestRetain(t *testing.T) {
 	t.Parallel()
 	const name = "e2e-retained"
 	t.Cleanup(func() { remove(t, name) })
-	try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {no-such-flag: \"1\"}\n",
-		"create", "cluster", "--name", name, "--config", "-", "--retain", "--progress", "plain").wants(t, 1, "unknown flag: --no-such-flag")
+	try(t, "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs:\n  kube-scheduler: {logging-format: nonsense}\n",
+		"create", "cluster", "--name", name, "--config", "-", "--retain", "--progress", "plain").wants(t, 1, "Unsupported log format")
 	if out := mkube(t, "get", "clusters"); !strings.Contains(out, name+"\n") {
 		t.Errorf("it is not listed:\n%s", out)
 	}

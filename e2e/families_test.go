@@ -61,4 +61,5 @@ func TestIPv6Only(t *testing.T) {
 	eventually(t, "a name of the cluster resolves and its Service answers", func() (bool, string) {
 		return c.fetch(t, pods[0].name, "http://everywhere.default.svc.cluster.local")
 	})
+	t.Run("network policies hold from the first packet of a pod", func(t *testing.T) { firstPackets(t, c, pods) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -19,6 +20,7 @@ func TestHighAvailability(t *testing.T) {
 	t.Run("etcd has three members", func(t *testing.T) { members(t, c, 3) })
 	t.Run("with one control plane killed, kubectl goes on and writes succeed", func(t *testing.T) { killOne(t, c) })
 	t.Run("it comes back in sync", func(t *testing.T) { comesBackInSync(t, c) })
+	t.Run("certificates are renewed while writes succeed", func(t *testing.T) { renewsInTurn(t, c) })
 	t.Run("a control plane is added and deleted", func(t *testing.T) {
 		if out := mkube(t, "add", "node", "--role", "control-plane", "--name", c.name); out != c.name+"-control-plane4\n" {
 			t.Errorf("added %q", out)
@@ -28,6 +30,48 @@ func TestHighAvailability(t *testing.T) {
 		mkube(t, "delete", "node", "control-plane4", "--name", c.name)
 		members(t, c, 3)
 	})
+	if nightly {
+		t.Run("a cluster whose authorities have expired starts", func(t *testing.T) {
+			served(t, c)
+			c.ages(t, []string{c.name + "-control-plane", c.name + "-control-plane2", c.name + "-control-plane3"}, 11)
+			mkube(t, "stop", "cluster", "--name", c.name)
+			mkube(t, "start", "cluster", "--name", c.name, "--progress", "plain")
+			members(t, c, 3)
+			c.works(t, 3)
+		})
+	}
+}
+
+// renewsInTurn renews the certificates of all control planes, and writes through the load balancer
+// meanwhile. Clients lose connections to a server that restarts, but not for long.
+func renewsInTurn(t *testing.T, c cluster) {
+	before := c.sh(t, "cat /etc/kubernetes/pki/apiserver.crt").stdout
+	done := make(chan result)
+	go func() {
+		done <- tryContext(t, t.Context(), "", "renew", "certificates", "--name", c.name, "--progress", "plain")
+	}()
+	const limit = 15 * time.Second
+	written, last := 0, time.Now()
+	for {
+		select {
+		case r := <-done:
+			r.wants(t, 0, `Cluster "`+c.name+`" has new certificates after `)
+			t.Logf("%d writes succeeded meanwhile", written)
+			if after := c.sh(t, "cat /etc/kubernetes/pki/apiserver.crt").stdout; after == before {
+				t.Error("the API server's certificate is the old one")
+			}
+			members(t, c, 3)
+			everyPodReady(t, c)
+			return
+		default:
+		}
+		if r := c.throughBalancer(t, "create", "configmap", fmt.Sprintf("meanwhile-%d", written)); r.code == 0 {
+			written, last = written+1, time.Now()
+		} else if time.Since(last) > limit {
+			t.Errorf("no write has succeeded for %s: %s", limit, r)
+			last = time.Now()
+		}
+	}
 }
 
 // throughBalancer runs the node image's kubectl on a control plane, connected to the load

@@ -110,15 +110,24 @@ func TestManyNodes(t *testing.T) {
 		}
 	})
 	t.Run("network policies are enforced, and end with their objects", func(t *testing.T) { policies(t, c, pods) })
+	t.Run("pods store files on a node", func(t *testing.T) { storeOnWorker(t, c) })
+	t.Run("network policies hold from the first packet of a pod", func(t *testing.T) { firstPackets(t, c, pods) })
+	t.Run("network policies hold without the program that enforces them", func(t *testing.T) { withoutProgram(t, c, pods) })
 	t.Run("a node is deleted and its pods go elsewhere", func(t *testing.T) { deleteWorker(t, c) })
+	t.Run("a volume of the deleted node goes with its claim", func(t *testing.T) { deleteLostClaim(t, c) })
 	t.Run("Ctrl-C during add leaves the cluster as it was", func(t *testing.T) { interruptedAdd(t, c, "control-plane", "worker2") })
 	t.Run("a node is added in its place", func(t *testing.T) { addWorker(t, c) })
+	t.Run("a pod with volumes of the deleted node runs on the new one", func(t *testing.T) { runOnNewWorker(t, c) })
 }
 
 func deleteWorker(t *testing.T, c cluster) {
 	c.apply(t, manifest(t, "web.yaml"), "apply", "-f", "-")
 	c.kubectl(t, "rollout", "status", "deployment/web", "--timeout=180s")
-	mkube(t, "delete", "node", "worker", "--name", c.name)
+	r := try(t, "", "delete", "node", "worker", "--name", c.name, "--progress", "plain")
+	if r.code != 0 {
+		t.Fatal(r)
+	}
+	wantLostVolumes(t, c, r.stderr)
 	if out := c.kubectl(t, "get", "nodes", "--no-headers"); strings.Contains(out, c.name+"-worker ") || strings.Count(out, " Ready ") != 2 {
 		t.Error(out)
 	}

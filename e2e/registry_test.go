@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,10 +28,14 @@ const (
 )
 
 // TestALocalRegistry follows docs/local-registry.md: a pod runs an image that its node pulled from
-// a registry on the nodes' network. The registry outlives the cluster.
+// a registry on the nodes' network. The registry outlives the cluster. The cluster is in a company's
+// network, as in docs/proxies.md: other images come through a proxy.
 func TestALocalRegistry(t *testing.T) {
 	t.Parallel()
-	certs := t.TempDir()
+	certs, company := t.TempDir(), newCompanyNetwork(t)
+	if err := os.WriteFile(company.caFile, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c := create(t, "e2e-pulls", fmt.Sprintf(`
 apiVersion: mkube.dev/v1alpha1
 kind: Cluster
@@ -38,7 +43,9 @@ nodes:
 - role: control-plane
   extraMounts:
   - {hostPath: %s, containerPath: /etc/containerd/certs.d, readOnly: true}
-`, certs))
+  - {hostPath: %s, containerPath: /etc/ssl/certs/company-ca.pem, readOnly: true}
+proxy: {httpProxy: %[3]q, httpsProxy: %[3]q, noProxy: %[4]s}
+`, certs, company.caFile, company.url, registryName))
 	host := runRegistry(t, c)
 	hosts := filepath.Join(certs, host, "hosts.toml")
 	if err := os.MkdirAll(filepath.Dir(hosts), 0o755); err != nil {
@@ -54,10 +61,53 @@ nodes:
 	if log := registryLog(t); !strings.Contains(log, " /v2/web/manifests/1?ns=") {
 		t.Errorf("the node did not ask the registry, whose log is\n%s", log)
 	}
+	loadByDigest(t, c, name)
+	if targets := company.targets(); len(targets) > 0 {
+		t.Errorf("the proxy is asked for %q, which noProxy lists, or which is in the cluster", targets)
+	}
+	company.serve(t, host)
+	// containerd reads the authorities once.
+	if r := c.sh(t, "systemctl restart containerd"); r.code != 0 {
+		t.Fatal(r)
+	}
+	c.kubectl(t, "run", "outside", "--image", outsideRegistry+"/web:1", "--image-pull-policy", "Always")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/outside")
+	if targets := company.targets(); !slices.Contains(targets, outsideRegistry+":443") {
+		t.Errorf("the pod runs, but the proxy is asked only for %q", targets)
+	}
 	mkube(t, "delete", "cluster", "--name", c.name)
 	inspect, err := daemon.ContainerInspect(t.Context(), registryName)
 	if err != nil || !inspect.State.Running {
 		t.Errorf("the registry went with the cluster: %v", err)
+	}
+}
+
+// loadByDigest loads an image that the daemon has pushed, by its digest and by its ID.
+func loadByDigest(t *testing.T, c cluster, name string) {
+	t.Helper()
+	inspect, err := daemon.ImageInspect(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository := strings.TrimSuffix(name, ":1")
+	i := slices.IndexFunc(inspect.RepoDigests, func(d string) bool { return strings.HasPrefix(d, repository+"@") })
+	if i < 0 {
+		t.Fatalf("the daemon has %q of %s", inspect.RepoDigests, name)
+	}
+	byDigest := inspect.RepoDigests[i]
+	id := strings.TrimPrefix(inspect.ID, "sha256:")[:12]
+	for n, image := range []string{byDigest, id} {
+		if r := c.sh(t, "crictl rmi "+inspect.ID); r.code != 0 {
+			t.Fatal(r)
+		}
+		mkube(t, "load", "image", image, "--name", c.name)
+		pod := fmt.Sprintf("loaded%d", n)
+		c.kubectl(t, "run", pod, "--image", byDigest, "--image-pull-policy", "Never")
+		c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/"+pod)
+		c.kubectl(t, "delete", "pod", pod, "--grace-period=1")
+		if r := try(t, "", "load", "image", image, "--name", c.name); !strings.Contains(r.stderr, "already has "+image) {
+			t.Errorf("it is loaded again: %s", r)
+		}
 	}
 }
 

@@ -261,6 +261,28 @@ func TestPodNetwork(t *testing.T) {
 	}
 }
 
+// TestPodNetworkQueuesPackets checks that the rules of the boot are loaded once, and do not change the
+// rules that kube-network-policies has written since.
+func TestPodNetworkQueuesPackets(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.fake(t, map[string]string{"ip": `[ "$1" != route ] || echo 'default via 10.0.0.1 dev lo'`, "nft": ""})
+	b.write(t, map[string]string{
+		"/etc/cni/net.d/10-mkube.conflist":     `{"mtu": 65536}`,
+		"/etc/mkube/network-policies/iptables": "*mangle\n-N MKUBE-POLICIES\n-A MKUBE-POLICIES -s 10.244.0.0/24 -j DROP\n-A FORWARD -j MKUBE-POLICIES\nCOMMIT",
+	})
+	rules := func(want string) {
+		t.Helper()
+		b.must(t, "mkube-pod-network")
+		if got := b.must(t, "iptables --table mangle --list-rules | grep MKUBE"); got != want {
+			t.Errorf("the rules are\n%s\nwant\n%s", got, want)
+		}
+	}
+	rules("-N MKUBE-POLICIES\n-A FORWARD -j MKUBE-POLICIES\n-A MKUBE-POLICIES -s 10.244.0.0/24 -j DROP\n")
+	b.must(t, "iptables --table mangle --flush MKUBE-POLICIES")
+	rules("-N MKUBE-POLICIES\n-A FORWARD -j MKUBE-POLICIES\n")
+}
+
 func TestVMInit(t *testing.T) {
 	t.Parallel()
 	const upstream = "/run/systemd/resolve/resolv.conf"
@@ -290,7 +312,7 @@ func TestVMSetup(t *testing.T) {
 	b := newBox(t)
 	b.ofVMs(t, "/usr/local/bin/mkube-vm-setup")
 	b.must(t, "umount /etc/hosts && printf '127.0.0.1 localhost\\n127.0.1.1 blue-worker\\n10.0.0.9 blue-worker2\\n' >/etc/hosts")
-	b.write(t, map[string]string{"/usr/share/mkube/packages.txt": "# base\nsystemd\nsystemd-sysv\nrunc\nusr-is-merged\nbusybox-static\niptables # with a reason\nconntrack\njq\n"})
+	b.write(t, map[string]string{"/usr/share/mkube/packages.txt": "# base\nsystemd\nsystemd-sysv\nusr-is-merged\nbusybox-static\niptables # with a reason\nconntrack\njq\n"})
 	b.fake(t, map[string]string{
 		"hostnamectl": "", "sysctl": "", "systemctl": "",
 		// jq was removed, but its configuration is left.

@@ -62,6 +62,9 @@ func TestStages(t *testing.T) {
 		t.Errorf("when all was taken away, there are still:\n%s", left)
 	}
 	mkube(t, "stage", "next", "--name", c.name, "--until", "kubelet")
+	if open := mkube(t, "exec", c.name+"-control-plane", "--", "ss", "-Hltn", "sport = :10248 or sport = :10250"); !strings.Contains(open, ":10248") || strings.Contains(open, ":10250") {
+		t.Errorf("a kubelet without an API server must serve its health only; it listens at\n%s", open)
+	}
 	interruptedStage(t, c)
 	if nightly {
 		c.complete(t, names)

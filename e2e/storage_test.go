@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,6 +20,14 @@ func TestStorage(t *testing.T) {
 			t.Error(out)
 		}
 	})
+	t.Run("nodes mount NFS volumes, and have what CSI drivers run", func(t *testing.T) {
+		// This kernel may have no NFS. The lock daemon of version 3 needs none.
+		const programs = "command -v mount.nfs mount.nfs4 umount.nfs iscsiadm mkfs.ext4 fsck.ext4 resize2fs && start-statd && systemctl is-active rpc-statd"
+		if r := c.sh(t, programs); r.code != 0 || !strings.HasSuffix(r.stdout, "\nactive\n") {
+			t.Error(r)
+		}
+	})
+	t.Run("a pod has users of its own", func(t *testing.T) { ownUsers(t, c) })
 	for _, role := range []string{"worker", "control-plane"} {
 		v := keptVolume{cluster: c, node: c.name + "-" + role, name: role}
 		t.Run("a claim is bound when a pod on the "+role+" first uses it", v.bind)
@@ -27,6 +36,34 @@ func TestStorage(t *testing.T) {
 		t.Run("and so does it after a restart of the node", v.reboot)
 		t.Run("with the claim goes the volume and what was in it", v.remove)
 	}
+	t.Run("a claim with the longest names goes with whatever its pod stored", func(t *testing.T) { removeLitter(t, c) })
+	t.Run("an event says which access modes there are", func(t *testing.T) { refuseAccessMode(t, c) })
+}
+
+// ownUsers runs a pod with a user namespace, and with volumes of several kinds.
+func ownUsers(t *testing.T, c cluster) {
+	c.apply(t, strings.Replace(claim, "NAME", "mapped", 1)+`---
+apiVersion: v1
+kind: Pod
+metadata: {name: mapped}
+spec:
+  hostUsers: false
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: web
+    image: mkube/e2e-web:test
+    imagePullPolicy: Never
+    volumeMounts: [{name: data, mountPath: /data}, {name: scratch, mountPath: /scratch}]
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: mapped}}
+  - {name: scratch, emptyDir: {medium: Memory}}
+`, "apply", "-f", "-")
+	c.kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "pod/mapped")
+	out := c.kubectl(t, "exec", "mapped", "--", "sh", "-c", "touch /data/x /scratch/x && cat /proc/self/uid_map")
+	if fields := strings.Fields(out); len(fields) != 3 || fields[0] != "0" || fields[1] == "0" || fields[2] != "65536" {
+		t.Errorf("the users of the pod are mapped to %q", out)
+	}
+	c.kubectl(t, "delete", "pod/mapped", "pvc/mapped")
 }
 
 // keptVolume is a claim and the pod that uses it, both with the same name, on a node.
@@ -134,11 +171,75 @@ func (v keptVolume) reboot(t *testing.T) {
 func (v keptVolume) remove(t *testing.T) {
 	bound := v.kubectl(t, "get", "pvc", v.name, "-o", "jsonpath={.spec.volumeName}")
 	v.kubectl(t, "delete", "pod/"+v.name, "pvc/"+v.name)
-	eventually(t, "the volume is gone", func() (bool, string) {
-		r := try(t, "", "kubectl", "--name", v.cluster.name, "--", "get", "pv", bound)
-		return strings.Contains(r.stderr, "NotFound"), r.String()
-	})
-	if r := try(t, "", "exec", v.node, "--", "ls", "-A", "/var/local-path-provisioner"); r.code != 0 || r.stdout != "" {
-		t.Errorf("its folder is left: %s", r)
+	v.volumeGone(t, bound)
+	wantNoFolders(t, v.node)
+}
+
+// wantNoFolders checks that a node has no folders of volumes.
+func wantNoFolders(t *testing.T, node string) {
+	t.Helper()
+	if r := try(t, "", "exec", node, "--", "ls", "-A", "/var/local-path-provisioner"); r.code != 0 || r.stdout != "" {
+		t.Errorf("a folder is left: %s", r)
 	}
+}
+
+// litter stores what is difficult to remove: folders whose paths are longer than the kernel accepts,
+// names that look like options, links to the outside, and files and folders that nobody may read.
+const litter = `
+cd /data
+long=$(busybox printf 'd%.0s' $(busybox seq 100))
+path=$(busybox printf "/$long%.0s" $(busybox seq 35))
+busybox mkdir -p a$path b$path
+busybox mv b a$path/
+busybox touch -- -rf "$(busybox printf 'two\nlines')"
+busybox ln -s / root
+busybox mkfifo fifo
+busybox mkdir closed
+busybox touch closed/file
+busybox chown -R 1000:1000 closed
+busybox chmod 000 closed/file closed
+`
+
+// litterer is a pod that runs litter, with its claim.
+const litterer = claim + `---
+apiVersion: v1
+kind: Pod
+metadata: {name: litterer}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: web
+    image: mkube/e2e-web:test
+    imagePullPolicy: Never
+    command: [sh, -e, -c, SCRIPT]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: NAME}}
+`
+
+// removeLitter uses the longest names that Kubernetes accepts for a namespace and a claim.
+func removeLitter(t *testing.T, c cluster) {
+	namespace, name := strings.Repeat("n", 63), strings.Repeat("c", 253)
+	c.kubectl(t, "create", "namespace", namespace)
+	eventually(t, "pods can be created", func() (bool, string) {
+		r := try(t, "", "kubectl", "--name", c.name, "--", "get", "serviceaccount", "default", "-n", namespace)
+		return r.code == 0, r.String()
+	})
+	c.apply(t, strings.NewReplacer("NAME", name, "SCRIPT", strconv.Quote(litter)).Replace(litterer), "apply", "-n", namespace, "-f", "-")
+	c.kubectl(t, "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s", "pod/litterer", "-n", namespace)
+	node := c.kubectl(t, "get", "pod", "litterer", "-n", namespace, "-o", "jsonpath={.spec.nodeName}")
+	volume := c.kubectl(t, "get", "pvc", name, "-n", namespace, "-o", "jsonpath={.spec.volumeName}")
+	c.kubectl(t, "delete", "namespace", namespace)
+	c.volumeGone(t, volume)
+	wantNoFolders(t, node)
+}
+
+// refuseAccessMode requests a volume for several nodes, which a folder of one node cannot be.
+func refuseAccessMode(t *testing.T, c cluster) {
+	shared := keptVolume{cluster: c, node: c.name + "-worker", name: "shared"}
+	c.apply(t, strings.ReplaceAll(shared.filled(claim+"---\n"+claimant), "ReadWriteOnce", "ReadWriteMany"), "apply", "-f", "-")
+	eventually(t, "an event names the access modes", func() (bool, string) {
+		out := c.kubectl(t, "get", "events", "--field-selector", "involvedObject.name=shared,reason=ProvisioningFailed", "-o", "jsonpath={.items[*].message}")
+		return strings.Contains(out, "only supports ReadWriteOnce and ReadWriteOncePod"), out
+	})
 }

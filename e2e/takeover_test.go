@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -59,6 +60,7 @@ func TestLoadBalancerMoves(t *testing.T) {
 	t.Run("a Service of another class gets no address", func(t *testing.T) { otherClass(t, c) })
 	t.Run("a node that is excluded holds no address", func(t *testing.T) { excluded(t, c, home, other, addresses) })
 	names := heldBy(t, c, other)
+	t.Run("a pod cannot send heartbeats of its node", func(t *testing.T) { forge(t, c, other, names, home, c.name+"-control-plane") })
 	for _, node := range []string{other, c.name + "-control-plane"} {
 		t.Run("addresses of "+node+" move within five seconds when it is killed", func(t *testing.T) {
 			var held []string
@@ -164,4 +166,37 @@ func heldBy(t *testing.T, c cluster, node string) string {
 	}
 	t.Fatalf("of 20 addresses %s holds none", node)
 	return ""
+}
+
+// forge sends heartbeats from a pod of a node to other nodes. They say that the node does not hold
+// its addresses, so that another node would take an address that it holds.
+func forge(t *testing.T, c cluster, node, address string, others ...string) {
+	c.kubectl(t, "run", "forger", "--image="+webImage, "--image-pull-policy=Never", `--overrides={"spec":{"nodeName":"`+node+`"}}`)
+	c.kubectl(t, "wait", "--for=condition=Ready", "pod/forger", "--timeout=180s")
+	// The image has no program that sends UDP packets, so one of the node runs in the pod's network.
+	send := `pid=$(crictl inspect --output go-template --template '{{.info.pid}}' $(crictl ps --quiet --name '^forger$'))
+exec nsenter --target $pid --net bash -c 'for i in {1..100}; do for ip in "$@"; do
+  printf "mkube speaker 1 0" >/dev/udp/$ip/10258; printf "mkube speaker 2 0%032d" 0 >/dev/udp/$ip/10258
+done; sleep 0.05; done' bash`
+	// Most of 200 packets have arrived when it ends.
+	const watch = `udp() { awk '/^Udp: [0-9]/ { print $2 }' /proc/net/snmp; }; enough=$(($(udp) + 180))
+for i in $(seq 600); do ip -brief address show dev eth0; [ $(udp) -lt $enough ] || exit 0; sleep 0.1; done; exit 1`
+	var wait sync.WaitGroup
+	for _, other := range others {
+		send += " " + c.kubectl(t, "get", "node", other, "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
+		wait.Go(func() {
+			r := try(t, "", "exec", other, "--", "sh", "-c", watch)
+			if r.code != 0 || strings.Contains(r.stdout, " "+address+"/") {
+				t.Errorf("%s must not take %s from %s: %s", other, address, node, r)
+			}
+		})
+	}
+	if r := try(t, "", "exec", node, "--", "bash", "-c", send); r.code != 0 {
+		t.Error(r)
+	}
+	wait.Wait()
+	if got := c.holders(t, address, append(others, node)...); !slices.Equal(got, []string{node}) {
+		t.Errorf("%s is held by %q; want %s", address, got, node)
+	}
+	c.kubectl(t, "delete", "pod", "forger", "--grace-period=0", "--force")
 }

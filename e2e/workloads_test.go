@@ -71,7 +71,11 @@ func TestCluster(t *testing.T) {
 	t.Run("a killed container comes back", func(t *testing.T) { comesBack(t, c) })
 	t.Run("only health checks are answered without a name", func(t *testing.T) { anonymous(t, c) })
 	t.Run("only etcd's own clients may speak to etcd", func(t *testing.T) { etcdIsClosed(t, c) })
-	t.Run("the cluster survives a restart of its node", func(t *testing.T) { restart(t, c) })
+	t.Run("the cluster survives a restart of its node, and policies hold while it boots", func(t *testing.T) {
+		hold := leaving(t, c, "web")
+		restart(t, c)
+		hold(t)
+	})
 	t.Run("a cluster that was stopped is as it was when it is started", func(t *testing.T) { stopAndStart(t, c) })
 }
 

@@ -21,12 +21,13 @@ import (
 
 // node is the node that this program runs on.
 type node struct {
-	name, ip, kubeconfig, health string
+	name, ip, kubeconfig, health, key string
 }
 
 func (n *node) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&n.name, "node-name", "", "The name of this program's node.")
 	fs.StringVar(&n.ip, "node-ip", "", "The address of this program's node on the cluster's network.")
+	fs.StringVar(&n.key, "heartbeat-key-file", "", "PEM file with the key by which speakers recognize the heartbeats of the cluster's nodes.")
 	fs.StringVar(&n.health, "health-address", "127.0.0.1:10258", "The address that serves /healthz and /metrics over plain HTTP.")
 }
 
@@ -46,7 +47,11 @@ func (n *node) speak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	air, err := heartbeat.Listen(ctx, netip.MustParseAddr(n.ip)) // n.link has parsed it already
+	key, err := heartbeat.ReadKey(n.key)
+	if err != nil {
+		return err
+	}
+	air, err := heartbeat.Listen(ctx, netip.MustParseAddr(n.ip), key) // n.link has parsed it already
 	if err != nil {
 		return err
 	}

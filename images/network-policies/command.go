@@ -9,30 +9,32 @@ package networkpolicies
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
-	"sigs.k8s.io/kube-network-policies/pkg/api"
-	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
-	"sigs.k8s.io/kube-network-policies/pkg/podinfo"
 )
 
 type options struct {
 	kubeconfig, node, healthAddress string
+	podCIDR, clusterCIDR            []string
 }
 
-// NewCommand returns the command kube-network-policies. It runs until it receives SIGTERM or SIGINT.
-// Its iptables rules remain after that, and accept all packets.
+// NewCommand returns the command kube-network-policies. It runs until it receives SIGTERM or SIGINT,
+// or until it cannot check packets any more. Its iptables rules remain after that, and the kernel then
+// drops the packets that they queue.
 func NewCommand() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
@@ -46,6 +48,8 @@ func NewCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "path of the kubeconfig with the API server and the credentials of this program")
 	cmd.Flags().StringVar(&o.node, "hostname-override", "", "the name of this node")
+	cmd.Flags().StringSliceVar(&o.podCIDR, "pod-cidr", nil, "the address ranges of the pods of this node, one of each IP family")
+	cmd.Flags().StringSliceVar(&o.clusterCIDR, "cluster-cidr", nil, "the address ranges of all pods, one of each IP family")
 	cmd.Flags().StringVar(&o.healthAddress, "healthz-bind-address", "127.0.0.1:10262", "address that serves /healthz, which returns 200 once the policies are known and packets are checked")
 	verbosity := flag.NewFlagSet("", flag.ContinueOnError)
 	klog.InitFlags(verbosity)
@@ -54,71 +58,101 @@ func NewCommand() *cobra.Command {
 }
 
 func (o options) run(ctx context.Context) error {
-	engine, start, err := o.engine(ctx)
+	factory, err := o.factory()
 	if err != nil {
 		return err
 	}
-	changed := make(chan struct{}, 1)
-	engine.SetDataplaneSyncCallbacks(func() {
-		select {
-		case changed <- struct{}{}:
-		default: // an update is already pending
-		}
-	})
-	start()
-	queue, err := listen(ctx, engine)
+	node, err := prefixes("pod-cidr", o.podCIDR)
 	if err != nil {
-		return fmt.Errorf("listening on queue %d: %w", queueNumber, err)
+		return err
 	}
-	defer queue.Close()
-	server := &http.Server{Addr: o.healthAddress, Handler: health(engine), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.ListenAndServe() }()
-	defer server.Close()
-	return divert(ctx, engine, changed)
+	cluster, err := prefixes("cluster-cidr", o.clusterCIDR)
+	if err != nil {
+		return err
+	}
+	s, err := newState(factory, o.node, node, cluster)
+	if err != nil {
+		return err
+	}
+	health := newHealth()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return health.serve(ctx, o.healthAddress) })
+	q := queue{decide: s.decide, waiting: make(chan struct{}, maxWaiting)}
+	g.Go(func() error { return q.run(ctx) })
+	factory.Start(ctx.Done())
+	g.Go(func() error {
+		if err := s.synced(ctx); err != nil {
+			return nil // ctx has ended
+		}
+		d := datapath{rules: s.rules, changed: s.changed, report: health.report}
+		d.run(ctx)
+		return nil
+	})
+	return g.Wait()
 }
 
-// engine returns the policy engine, which decides about packets. The engine has no policies, pods and
-// namespaces until start is called, which starts to watch them until ctx ends.
-func (o options) engine(ctx context.Context) (engine *networkpolicy.PolicyEngine, start func(), err error) {
+// factory returns a factory of informers that read from the API server.
+func (o options) factory() (informers.SharedInformerFactory, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
-	namespaces, pods := factory.Core().V1().Namespaces(), factory.Core().V1().Pods()
-	policies := factory.Networking().V1().NetworkPolicies()
-	if err := pods.Informer().SetTransform(withoutManagedFields); err != nil {
-		return nil, nil, err
-	}
-	resolver, err := podinfo.NewInformerResolver(pods.Informer())
-	if err != nil {
-		return nil, nil, err
-	}
-	known := podinfo.NewInformerProvider(pods, namespaces, nil, []podinfo.IPResolver{resolver})
-	standard := networkpolicy.NewStandardNetworkPolicy(o.node, namespaces, pods, policies)
-	return networkpolicy.NewPolicyEngine(known, []api.PolicyEvaluator{standard}), func() { factory.Start(ctx.Done()) }, nil
+	return informers.NewSharedInformerFactory(client, 0), nil
 }
 
-// withoutManagedFields removes metadata.managedFields from an object to save memory. Policies do not
-// depend on it.
-func withoutManagedFields(object any) (any, error) {
-	if accessor, err := meta.Accessor(object); err == nil {
-		accessor.SetManagedFields(nil)
-	}
-	return object, nil
-}
-
-func health(engine *networkpolicy.PolicyEngine) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if !engine.Ready() {
-			http.Error(w, "policies, pods or namespaces are not known yet", http.StatusServiceUnavailable)
+// prefixes parses the address ranges of a flag.
+func prefixes(flag string, list []string) ([]netip.Prefix, error) {
+	var parsed []netip.Prefix
+	for _, value := range list {
+		p, err := netip.ParsePrefix(value)
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %w", flag, err)
 		}
-	})
-	return mux
+		parsed = append(parsed, p.Masked())
+	}
+	return parsed, nil
+}
+
+// health says whether policies are enforced.
+type health struct {
+	reason atomic.Pointer[string] // why they are not, or nil
+}
+
+func newHealth() *health {
+	h := &health{}
+	h.report(errors.New("policies, pods or namespaces are not known yet"))
+	return h
+}
+
+// report sets the reason why policies are not enforced, or nil.
+func (h *health) report(err error) {
+	if err == nil {
+		h.reason.Store(nil)
+		return
+	}
+	reason := err.Error()
+	h.reason.Store(&reason)
+}
+
+func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if reason := h.reason.Load(); reason != nil {
+		http.Error(w, *reason, http.StatusServiceUnavailable)
+	}
+}
+
+// serve serves /healthz until ctx ends.
+func (h *health) serve(ctx context.Context, address string) error {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", h)
+	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving health: %w", err)
+	}
+	return nil
 }

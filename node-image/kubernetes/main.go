@@ -41,7 +41,7 @@ var programs = map[string]func() int{
 	"etcd":                     etcd,
 	"kube-apiserver":           component(apiserver.NewAPIServerCommand),
 	"kube-controller-manager":  whenHealthy(component(controllermanager.NewControllerManagerCommand)),
-	"kube-network-policies":    component(networkpolicies.NewCommand),
+	"kube-network-policies":    whenHealthy(component(networkpolicies.NewCommand)),
 	"kube-proxy":               component(proxy.NewProxyCommand),
 	"kube-scheduler":           component(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kubelet":                  component(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),

@@ -13,8 +13,10 @@ import (
 // whenHealthy returns a program that starts only when the API server of its kubeconfig is healthy.
 // Controller managers also wait for that, but check only once a second (WaitForAPIServer in
 // k8s.io/controller-manager/app). If the first check came shortly before the last hook of the API
-// server had finished, the start of the cluster would take a second longer. After limit, or without a
-// kubeconfig, the program starts, and waits by itself.
+// server had finished, the start of the cluster would take a second longer. Informers double their pause
+// after each failure (Backoff in k8s.io/client-go/tools/cache), so that kube-network-policies would wait
+// for seconds after the boot of a node. After limit, or without a kubeconfig, the program starts, and
+// waits by itself.
 func whenHealthy(program func() int) func() int {
 	const pause, limit = 25 * time.Millisecond, 10 * time.Second
 	return func() int {

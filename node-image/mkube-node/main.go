@@ -19,6 +19,7 @@ var programs = map[string]program{
 	"mkube-node-limits": nodeLimits,
 	"mkube-probe":       probe,
 	"mkube-resolve":     resolve,
+	"mkube-volume":      volume,
 }
 
 func main() {

@@ -11,6 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/etcd"
+	"github.com/mkube/mkube/pkg/component/storage"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
@@ -145,6 +146,11 @@ func (a *addition) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(graph.Names(), names.LocalPathProvisioner) {
+		if err := storage.CreateFolders(ctx, c, c.Node(a.name)); err != nil {
+			return err
+		}
+	}
 	if err := step(a.o, stepNeighbours, func() error { return updateOtherNodes(ctx, c, graph, a.name) }); err != nil {
 		return err
 	}
@@ -164,6 +170,11 @@ func join(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
+	return writeToControlPlanes(ctx, c, files)
+}
+
+// writeToControlPlanes writes files to all control planes at the same time.
+func writeToControlPlanes(ctx context.Context, c *cluster.Cluster, files []provider.File) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range c.ControlPlanes() {
 		g.Go(func() error { return provider.WriteFiles(ctx, n, files) })
@@ -177,7 +188,7 @@ func (a *addition) boot(ctx context.Context, graph component.Graph) (*cluster.Cl
 	var c *cluster.Cluster
 	var added provider.Node
 	err := step(a.o, stepNodes, func() (err error) {
-		added, err = a.changer.Add(ctx, a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
+		added, err = a.changer.Add(copying(ctx, a.o), a.cfg, a.i, a.creation, func(made []provider.Node) (map[string][]provider.File, error) {
 			a.joined = true
 			c = cluster.New(a.cfg, append(slices.Clone(a.before.Nodes), made...), a.before.PKI)
 			c.Joining, c.Stage = a.name, a.before.Stage

@@ -90,6 +90,29 @@ func TestAddWorker(t *testing.T) {
 	}
 }
 
+// TestAddKeepsExtraFiles checks that a new node gets the user's files, which only the control planes
+// keep.
+func TestAddKeepsExtraFiles(t *testing.T) {
+	t.Parallel()
+	cfg := workers
+	cfg.ExtraFiles = map[string][]config.ExtraFile{
+		"kube-proxy":     {{Content: new("of kube-proxy"), Path: "/etc/kubernetes/extra/proxy"}},
+		"kube-apiserver": {{Content: new("of the API server"), Path: "/etc/kubernetes/extra/server"}},
+	}
+	r := up(t, cfg)
+	if _, err := r.addNode(t, config.Node{Role: config.Worker}); err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []string{"worker", "worker3"} {
+		if got := r.File(t, node, "/etc/kubernetes/extra/proxy") + r.File(t, node, "/etc/kubernetes/extra/server"); got != "of kube-proxy" {
+			t.Errorf("%s has %q", node, got)
+		}
+	}
+	if got := r.File(t, "control-plane", "/etc/kubernetes/extra/server"); got != "of the API server" {
+		t.Errorf("the control plane has %q", got)
+	}
+}
+
 // TestPlacesStay checks that a removed node leaves its index to the next node of its role.
 func TestPlacesStay(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,8 @@ type Options struct {
 	SwitchContext bool
 	// Until is the last component that comes up. If empty, all components come up.
 	Until string
+	// HideSecrets is set if DryRun must not write the cluster's keys.
+	HideSecrets bool
 	// IgnorePreflightErrors lists the checks whose errors become warnings.
 	IgnorePreflightErrors provider.Ignored
 	// On receives the progress events. If nil, nobody receives them.
@@ -113,14 +115,19 @@ func refuse(ctx context.Context, p provider.Provider, cfg config.Cluster, o Opti
 	if !slices.Contains(existing, cfg.Name) {
 		return cmp.Or(checked, err)
 	}
-	nodes, err := p.Nodes(ctx, cfg.Name)
+	return taken(ctx, p, cfg.Name)
+}
+
+// taken returns the error for a cluster that exists already.
+func taken(ctx context.Context, p provider.Provider, name string) error {
+	nodes, err := p.Nodes(ctx, name)
 	if err != nil {
 		return err
 	}
 	if by := state.Holder(ctx, nodes); by != "" {
-		return fmt.Errorf("cluster %q already exists, and %s is at work on it: choose another name with --name", cfg.Name, by)
+		return fmt.Errorf("cluster %q already exists, and %s is at work on it: choose another name with --name", name, by)
 	}
-	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", cfg.Name)
+	return fmt.Errorf("cluster %q already exists: choose another name with --name, or delete it first: mkube delete cluster --name %[1]s", name)
 }
 
 // cleanLimit is the time limit of the cleanup after an error. An emulated machine takes most of a
@@ -233,12 +240,15 @@ func announce(g component.Graph, o Options) {
 
 // Announce emits an event for each component. Needs lists only components of the graph, because
 // those that it lacks are up already.
-func Announce(g component.Graph, o Options) {
+func Announce(g component.Graph, o Options) { announceAfter(stepNodes, g, o) }
+
+// announceAfter is Announce for components that come after a step that is not a component.
+func announceAfter(first string, g component.Graph, o Options) {
 	for _, c := range g {
 		needs := c.Waits()
 		needs = slices.DeleteFunc(needs, func(need string) bool { return !slices.Contains(g.Names(), need) })
 		if len(needs) == 0 && g[0].Name == names.Containerd {
-			needs = []string{stepNodes}
+			needs = []string{first}
 		}
 		event(o, progress.Event{Step: c.Name, State: progress.Pending, Short: c.Short, Needs: needs})
 	}
@@ -272,7 +282,7 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 		if err != nil {
 			return err
 		}
-		nodes, err := p.Create(ctx, cfg, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
+		nodes, err := p.Create(copying(ctx, o), cfg, creation, func(nodes []provider.Node) (map[string][]provider.File, error) {
 			c := cluster.New(cfg, nodes, keys)
 			c.Stage = o.Until
 			files, err := render(c, graph)
@@ -292,6 +302,11 @@ func boot(ctx context.Context, p provider.Provider, cfg config.Cluster, creation
 		return nil
 	})
 	return c, err
+}
+
+// copying returns a context with which a provider reports what it copies to new nodes.
+func copying(ctx context.Context, o Options) context.Context {
+	return provider.WithCopies(ctx, &progress.Meter{On: o.On, Steps: []string{stepNodes}, Detail: "copying the node image"})
 }
 
 // render returns the files of all components by the name of the node. Control planes also get the

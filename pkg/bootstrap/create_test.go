@@ -15,6 +15,7 @@ import (
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/progress"
+	"github.com/mkube/mkube/pkg/provider"
 )
 
 func TestCreate(t *testing.T) {
@@ -70,7 +71,7 @@ func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 	}
 	var secrets []string
 	for path, f := range c.Nodes[1].(*fake.Node).Files() {
-		if strings.Contains(string(f.Data), "PRIVATE KEY") || strings.Contains(string(f.Data), "client-key-data") {
+		if private(provider.File{Data: f.Data}) {
 			secrets = append(secrets, path)
 			if f.Mode.Perm() != 0o600 {
 				t.Errorf("%s may be read by others: %o", path, f.Mode.Perm())
@@ -78,7 +79,7 @@ func TestWorkersKnowNoSecretOfTheControlPlane(t *testing.T) {
 		}
 	}
 	slices.Sort(secrets)
-	want := []string{"/etc/kubernetes/cloud-controller-manager.conf", "/etc/kubernetes/kube-network-policies.conf", "/etc/kubernetes/kube-proxy.conf", "/etc/kubernetes/kubelet.conf", "/var/lib/kubelet/pki/kubelet.key"}
+	want := []string{"/etc/kubernetes/cloud-controller-manager.conf", "/etc/kubernetes/kube-network-policies.conf", "/etc/kubernetes/kube-proxy.conf", "/etc/kubernetes/kubelet.conf", "/etc/mkube/heartbeat.key", "/var/lib/kubelet/pki/kubelet.key"}
 	if !slices.Equal(secrets, want) {
 		t.Errorf("the worker has the secrets %q; want %q", secrets, want)
 	}

@@ -20,32 +20,76 @@ import (
 )
 
 // DryRun writes a shell script that does what Create would do. It creates nothing. The script uses
-// docker and the kubectl of a node, and contains the keys of a new cluster. It waits only where it
-// could not continue otherwise. If the provider has no such commands, DryRun writes the provider's
-// own preview instead.
+// docker and the kubectl of a node, and contains the keys of a new cluster, unless o.HideSecrets is
+// set. It waits only where it could not continue otherwise. If the provider has no such commands,
+// DryRun writes the provider's own preview instead.
+//
+// DryRun needs only what it writes about. If Create would fail because something else is missing,
+// DryRun passes a warning to o.Warn.
 func DryRun(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options, w io.Writer) error {
-	if err := refuse(ctx, p, cfg, o); err != nil {
+	write, err := writerOf(p, cfg, o)
+	if err != nil {
 		return err
 	}
-	planner, ok := provider.As[provider.Planner](p)
-	if !ok {
-		previewer, ok := provider.As[provider.Previewer](p)
-		if !ok {
-			return errors.New("this provider does not support --dry-run")
-		}
-		return previewer.Preview(ctx, cfg, w)
-	}
-	plan, err := planner.Plan(ctx, cfg)
+	warnings, err := foresee(ctx, p, cfg, o)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	d := &dryRun{w: &out, plan: plan, graph: graphUntil(o.Until, cfg)}
-	if err := d.write(ctx, cfg, o); err != nil {
+	if err := write(ctx, &out); err != nil {
 		return err
+	}
+	for _, line := range warnings {
+		if o.Warn != nil {
+			o.Warn(line)
+		}
 	}
 	_, err = out.WriteTo(w)
 	return err
+}
+
+// writerOf returns the function that writes the script or the preview of a provider.
+func writerOf(p provider.Provider, cfg config.Cluster, o Options) (func(context.Context, io.Writer) error, error) {
+	if planner, ok := provider.As[provider.Planner](p); ok {
+		return func(ctx context.Context, w io.Writer) error {
+			plan, err := planner.Plan(ctx, cfg)
+			if err != nil {
+				return err
+			}
+			d := &dryRun{w: w, plan: plan, graph: graphUntil(o.Until, cfg), hide: o.HideSecrets}
+			return d.write(ctx, cfg, o)
+		}, nil
+	}
+	if previewer, ok := provider.As[provider.Previewer](p); ok {
+		return func(ctx context.Context, w io.Writer) error { return previewer.Preview(ctx, cfg, w) }, nil
+	}
+	return nil, errors.New("this provider does not support --dry-run")
+}
+
+// foresee returns a warning for each problem for which Create would fail. A cluster that exists
+// already and a setting that the provider does not support are errors.
+func foresee(ctx context.Context, p provider.Provider, cfg config.Cluster, o Options) (warnings []string, err error) {
+	existing, err := p.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(existing, cfg.Name) {
+		return nil, taken(ctx, p, cfg.Name)
+	}
+	var settings, missing []provider.Problem
+	for _, problem := range p.Check(ctx, cfg) {
+		if problem.Name == provider.CheckConfig {
+			settings = append(settings, problem)
+			continue
+		}
+		if !problem.Warning {
+			problem.Err = fmt.Errorf("create cluster would fail: %w", problem.Err)
+			problem.Warning = true
+		}
+		missing = append(missing, problem)
+	}
+	warnings, err = o.IgnorePreflightErrors.Sort(append(settings, missing...))
+	return warnings, errors.Join(err, ctx.Err())
 }
 
 // A dryRun writes one script.
@@ -53,6 +97,8 @@ type dryRun struct {
 	w     io.Writer
 	plan  provider.Plan
 	graph component.Graph
+	// hide is set if the script must not contain secrets. It then does not work.
+	hide bool
 }
 
 func (d *dryRun) line(format string, args ...any) { fmt.Fprintf(d.w, format+"\n", args...) }
@@ -64,7 +110,7 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 	}
 	c := cluster.New(cfg, nil, keys)
 	for _, n := range d.plan.Nodes {
-		c.Nodes = append(c.Nodes, provider.Script(n, d.w))
+		c.Nodes = append(c.Nodes, provider.Script(n, d.w, d.hide))
 	}
 	c.Stage = o.Until
 	first := c.ControlPlanes()[0]
@@ -75,7 +121,7 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 		}
 		return first.Run(ctx, state.Kubectl(cmd, args...))
 	}
-	d.line("#!/bin/sh\n# Creates cluster %s without mkube. This script contains the cluster's private keys: keep it secret.\nset -e", cfg.Name)
+	d.line("#!/bin/sh\n# Creates cluster %s without mkube. %s\nset -e", cfg.Name, d.secrecy())
 	if err := d.nodes(c); err != nil {
 		return err
 	}
@@ -86,7 +132,19 @@ func (d *dryRun) write(ctx context.Context, cfg config.Cluster, o Options) error
 		}
 	}
 	d.line("\n# The entry for your kubectl.\nmkube export kubeconfig --name %s", shellescape.Quote(cfg.Name))
+	if d.hide {
+		d.line("\n# %s", d.secrecy())
+	}
 	return nil
+}
+
+// secrecy returns a comment about the keys in the script.
+func (d *dryRun) secrecy() string {
+	if d.hide {
+		return "The cluster's private keys are left out on a terminal, so this script does not work.\n" +
+			"# To get the whole script, write it to a file: (umask 077; mkube create cluster --dry-run >script.sh)"
+	}
+	return "This script contains the cluster's private keys: keep it secret."
 }
 
 // nodes writes the commands that create the nodes with the files of all components.
@@ -102,6 +160,10 @@ func (d *dryRun) nodes(c *cluster.Cluster) error {
 	for _, n := range d.plan.Nodes {
 		for _, f := range files[n.Name()] {
 			d.line("#   %s", f.Path)
+		}
+		if d.hide {
+			d.line("# (an archive of these files) | %s", d.plan.Put(n))
+			continue
 		}
 		var archive bytes.Buffer
 		if err := provider.Archive(&archive, files[n.Name()]); err != nil {
@@ -156,7 +218,7 @@ func (d *dryRun) await(ctx context.Context, c *cluster.Cluster, args ...string) 
 	fmt.Fprint(d.w, "until ")
 	var line bytes.Buffer
 	first := slices.IndexFunc(d.plan.Nodes, func(n provider.Node) bool { return n.Name() == c.ControlPlanes()[0].Name() })
-	n := provider.Script(d.plan.Nodes[first], &line)
+	n := provider.Script(d.plan.Nodes[first], &line, d.hide)
 	if err := n.Run(ctx, state.Kubectl(provider.Cmd{}, args...)); err != nil {
 		return err
 	}

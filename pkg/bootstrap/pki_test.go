@@ -14,6 +14,7 @@ import (
 	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/learn/inspect"
 	"github.com/mkube/mkube/pkg/pki"
 )
 
@@ -115,4 +116,26 @@ func pairs(t *testing.T, n *fake.Node) map[string]tls.Certificate {
 		list[name] = pair
 	}
 	return list
+}
+
+// TestEveryPurpose checks that inspect knows the paths of all certificates of a cluster.
+func TestEveryPurpose(t *testing.T) {
+	t.Parallel()
+	found, _, err := inspect.Certificates(t.Context(), up(t, workers).nodes(t), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Authorities) != 3 || len(found.Strangers) != 0 {
+		t.Errorf("%d authorities, %d strangers", len(found.Authorities), len(found.Strangers))
+	}
+	for _, a := range found.Authorities {
+		if len(a.Signed) == 0 {
+			t.Errorf("%s has signed nothing", a.Name)
+		}
+		for _, cert := range append(a.Signed, a) {
+			if len(cert.Purposes) == 0 {
+				t.Errorf("the purpose of %s in %s is not known", cert.Name, cert.Files[0].Path)
+			}
+		}
+	}
 }

@@ -39,6 +39,9 @@ func Stop(ctx context.Context, p provider.Provider, name string) error {
 // most o.Wait. If o.Wait is 0, it waits only for the nodes. Nodes that have not joined the cluster
 // are not started. If the cluster does not exist, the error is a *state.NotFoundError.
 //
+// If a certificate has expired, or ends within pki.RenewBefore, Start does what RenewCertificates
+// does, also if o.Wait is 0.
+//
 // The API server may report the old status of a pod for some seconds, until the pod's kubelet
 // updates it.
 func Start(ctx context.Context, p provider.Provider, name string, o Options) error {
@@ -52,19 +55,9 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 	}
 	ctx, cancel := o.Limit(ctx)
 	defer cancel()
-	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "what the components run on"})
-	release := func() {}
-	err = step(o, stepNodes, func() (err error) {
-		if release, err = startFirst(ctx, starter, name, nodes); err != nil {
-			return err
-		}
-		if len(nodes) == 1 {
-			return nil
-		}
-		return startJoined(ctx, p, starter, name)
-	})
+	release, err := startNodes(ctx, p, starter, name, nodes, o)
 	defer release()
-	if err != nil || o.Wait == 0 {
+	if err != nil {
 		return err
 	}
 	c, err := state.Open(ctx, p, name)
@@ -72,20 +65,56 @@ func Start(ctx context.Context, p provider.Provider, name string, o Options) err
 		return err
 	}
 	WarnOfLeftovers(c, o)
-	graph := Built(c)
-	Announce(graph, o)
-	up := component.Up{
-		Cluster: c, On: o.On, Files: true,
-		Started: func(component.Component) bool { return true }, // the nodes start them at boot
-		NoWait:  func(c component.Component) bool { return c.Background },
+	due, err := dueRenewal(ctx, c, o)
+	if err != nil || o.Wait == 0 && due == nil {
+		return err
 	}
 	watched, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { keepRunning(watched, starter, c) })
-	err = run(ctx, graph, up.Do, o)
+	err = awaitStarted(ctx, c, due, o)
 	stop()
 	watch.Wait()
 	return err
+}
+
+// startNodes starts the nodes, the first control plane before the others. The caller must call
+// release, also after an error.
+func startNodes(ctx context.Context, p provider.Provider, starter provider.Starter, name string, nodes []provider.Node, o Options) (release func(), err error) {
+	event(o, progress.Event{Step: stepNodes, State: progress.Pending, Short: "what the components run on"})
+	err = step(o, stepNodes, func() (err error) {
+		if release, err = startFirst(ctx, starter, name, nodes); err != nil || len(nodes) == 1 {
+			return err
+		}
+		return startJoined(ctx, p, starter, name)
+	})
+	return release, err
+}
+
+// awaitStarted waits until the components are ready on nodes that boot. If certificates are due, it
+// renews them first.
+func awaitStarted(ctx context.Context, c *cluster.Cluster, due *renewal, o Options) error {
+	if due == nil {
+		graph := Built(c)
+		Announce(graph, o)
+		return run(ctx, graph, waiting(c, o).Do, o)
+	}
+	if o.Wait == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, UsableLimit)
+		defer cancel()
+	}
+	due.announce()
+	return due.do(ctx)
+}
+
+// waiting returns the Up that only waits for components, because the nodes start them at boot.
+func waiting(c *cluster.Cluster, o Options) component.Up {
+	return component.Up{
+		Cluster: c, On: o.On, Files: true,
+		Started: func(component.Component) bool { return true },
+		NoWait:  func(c component.Component) bool { return c.Background },
+	}
 }
 
 // startJoined starts the nodes that have joined the cluster. A stray stays as it is: the cluster

@@ -11,6 +11,7 @@ import (
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/component/etcd"
+	"github.com/mkube/mkube/pkg/component/storage"
 	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/provider"
@@ -29,7 +30,8 @@ type RemoveOptions struct {
 // RemoveNode drains a node, removes it from etcd and the API, and deletes it. The name may omit
 // the prefix with the cluster's name. RemoveNode returns the full name.
 //
-// A node that does not run is not drained. If a pod cannot be evicted, RemoveNode returns an
+// If there are volumes on the node, RemoveNode first passes a warning to o.Warn that names their
+// claims. A node that does not run is not drained. If a pod cannot be evicted, RemoveNode returns an
 // error, and the node stays in the cluster, cordoned. If the node does not exist any more,
 // RemoveNode removes what the cluster still stores about it. While another command changes the
 // cluster, the error is a *state.BusyError.
@@ -98,7 +100,7 @@ func forget(ctx context.Context, c *cluster.Cluster, node string, o Options) err
 			}
 		}
 		if slices.Contains(there.Names(), names.NodeRegistration) {
-			if err := deleteObject(ctx, c, node); err != nil {
+			if err := deregister(ctx, c, node); err != nil {
 				return err
 			}
 		}
@@ -121,6 +123,9 @@ type removal struct {
 func (r removal) do(ctx context.Context) error {
 	o, node, there := r.o.Options, r.gone.Name(), r.there.Names()
 	registered := slices.Contains(there, names.NodeRegistration)
+	if registered {
+		warnOfVolumes(ctx, r.c, node, o)
+	}
 	if _, err := provider.Output(ctx, r.gone, "true"); err == nil && r.o.Drain > 0 && registered {
 		if err := step(o, stepDrain, func() error { return drain(ctx, r.rest, node, r.o.Drain) }); err != nil {
 			return err
@@ -136,7 +141,7 @@ func (r removal) do(ctx context.Context) error {
 		if registered {
 			// The object is deleted after the node, because a running kubelet registers its node
 			// again.
-			err = errors.Join(err, deleteObject(ctx, r.rest, node))
+			err = errors.Join(err, deregister(ctx, r.rest, node))
 		}
 		return err
 	})
@@ -178,6 +183,36 @@ func lastLine(s string, err error) string {
 		return last
 	}
 	return err.Error()
+}
+
+// warnOfVolumes passes a warning to o.Warn if there are volumes on a node.
+func warnOfVolumes(ctx context.Context, c *cluster.Cluster, node string, o Options) {
+	if o.Warn == nil {
+		return
+	}
+	volumes, err := storage.VolumesOn(ctx, c, node)
+	if err != nil {
+		o.Warn(err.Error())
+		return
+	}
+	var lost []string
+	for _, v := range volumes {
+		switch {
+		case v.Claim != "":
+			lost = append(lost, "claim "+v.Claim)
+		case !v.Released:
+			lost = append(lost, "volume "+v.Name)
+		}
+	}
+	slices.Sort(lost)
+	if len(lost) > 0 {
+		o.Warn(fmt.Sprintf("the volumes on node %s are lost with it: %s; a new node with this name gets empty volumes", node, strings.Join(lost, ", ")))
+	}
+}
+
+// deregister deletes what the API stores about a node that does not exist any more.
+func deregister(ctx context.Context, c *cluster.Cluster, node string) error {
+	return errors.Join(deleteObject(ctx, c, node), storage.DeleteReleased(ctx, c, node))
 }
 
 // deleteObject deletes the API object of a node. It succeeds if there is none.

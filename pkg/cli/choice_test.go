@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
@@ -16,6 +17,7 @@ import (
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/provider/external"
 	"github.com/mkube/mkube/pkg/provider/vagrant"
+	"github.com/mkube/mkube/pkg/state"
 )
 
 // worldOfAll returns a world with these clusters of Docker, whose app also finds the clusters of
@@ -188,9 +190,26 @@ func (p *power) Start(_ context.Context, cluster string, nodes ...string) error 
 	return nil
 }
 
+// keepsState makes the control plane of a cluster keep the files of package state.
+func (w *world) keepsState(t *testing.T, name string) {
+	t.Helper()
+	keys, err := cluster.NewPKI(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes := w.fake.clusters[name]
+	cfg := config.Cluster{Name: name, Nodes: []config.Node{{}, {Role: config.Worker}}}
+	files, err := state.Files(cluster.New(cfg.Default(), nodes, keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes[0].(*fakeNode).script["tar -C / -cf - etc/mkube"] = func(cmd provider.Cmd) error { return provider.Archive(cmd.Stdout, files) }
+}
+
 func TestStopAndStart(t *testing.T) {
 	t.Parallel()
 	w := worldOfAll(t, "blue")
+	w.keepsState(t, "blue")
 	p := &power{fakeProvider: w.fake}
 	w.containers = func() (provider.Provider, error) { return p, nil }
 	w.want(t, w.run(t, "stop cluster --name blue"), OK, "", "Stopped cluster \"blue\": mkube start cluster --name blue starts it again.\n")

@@ -90,7 +90,7 @@ writes to standard output.`,
 	untilFlag(cmd, &o.until, "all components")
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	f.BoolVar(&o.noSwitchContext, "no-switch-context", false, "keep kubectl's current context")
-	f.BoolVar(&o.dryRun, "dry-run", false, "create nothing; print a script that would create the cluster (for providers other than docker, their plan); the script contains private keys")
+	f.BoolVar(&o.dryRun, "dry-run", false, "create nothing; print a script that would create the cluster (for virtual machines, their Vagrantfile); the script contains private keys, except on a terminal")
 	progressFlag(cmd, &o.progress)
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every command that runs on the nodes")
 	return cmd
@@ -101,13 +101,20 @@ func (a app) placed(ctx context.Context, o createOptions) (cfg config.Cluster, p
 	if cfg, err = a.clusterConfig(o); err != nil {
 		return cfg, nil, nil, &usageError{err: err}
 	}
+	if cfg.Proxy == nil {
+		if cfg.Proxy, warnings, err = a.environmentProxy(); err != nil {
+			return cfg, nil, nil, &usageError{err: err}
+		}
+	}
+	warnings = append(cfg.Warnings(), warnings...)
 	if p, err = a.chosen(o.providerOptions); err != nil {
 		return cfg, nil, nil, err
 	}
-	if cfg, warnings, err = provider.Place(ctx, p, cfg); err != nil {
+	cfg, placing, err := provider.Place(ctx, p, cfg)
+	if err != nil {
 		return cfg, nil, nil, &usageError{err: err}
 	}
-	return cfg, p, append(cfg.Warnings(), warnings...), nil
+	return cfg, p, append(warnings, placing...), nil
 }
 
 // dryRun prints what createCluster would do.
@@ -130,7 +137,10 @@ func (a app) dryRun(ctx context.Context, o createOptions) error {
 	if err != nil {
 		return err
 	}
-	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{Until: o.until, IgnorePreflightErrors: ignored, Warn: warn}, a.out)
+	_, toTerminal := terminal(a.out)
+	return bootstrap.DryRun(ctx, p, cfg, bootstrap.Options{
+		Until: o.until, IgnorePreflightErrors: ignored, Warn: warn, HideSecrets: toTerminal,
+	}, a.out)
 }
 
 func (a app) createCluster(ctx context.Context, s *console, o createOptions) error {

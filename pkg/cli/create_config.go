@@ -19,7 +19,11 @@ func (a app) clusterConfig(o createOptions) (config.Cluster, error) {
 	if o.wait < 0 {
 		errs = append(errs, fmt.Errorf("--wait must not be negative: %s", o.wait))
 	}
-	c, err := a.configFile(o.config)
+	other := image // than that of the release whose flags and fields mkube knows
+	if image == nodeimage.Name(kubernetesVersion) {
+		other = ""
+	}
+	c, err := a.configFile(o.config, other)
 	if err != nil {
 		errs = append(errs, err)
 	}
@@ -30,14 +34,12 @@ func (a app) clusterConfig(o createOptions) (config.Cluster, error) {
 	for _, name := range o.addons {
 		c.Addons = append(c.Addons, subtract([]string{name}, c.Addons)...)
 	}
-	c = c.Default()
-	for i := range c.Nodes {
-		c.Nodes[i].Image = cmp.Or(c.Nodes[i].Image, image)
-	}
+	c = c.Default().WithImage(image)
 	if err := o.apply(&c); err != nil {
 		errs = append(errs, err)
 	}
-	errs = append(errs, c.Validate())
+	c, err = c.WithFiles()
+	errs = append(errs, err, c.Validate())
 	return c, errors.Join(errs...)
 }
 
@@ -66,20 +68,20 @@ func countNodes(c *config.Cluster, o createOptions) error {
 }
 
 // configFile loads the configuration. If path is empty, it returns an empty one; "-" is standard
-// input.
-func (a app) configFile(path string) (config.Cluster, error) {
+// input. image is that of config.Load.
+func (a app) configFile(path, image string) (config.Cluster, error) {
 	switch path {
 	case "":
 		return config.Cluster{}, nil
 	case "-":
-		return config.Load(a.in, "standard input")
+		return config.Load(a.in, "standard input", image)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return config.Cluster{}, fmt.Errorf("--config: %w", err)
 	}
 	defer f.Close()
-	return config.Load(f, path)
+	return config.Load(f, path, image)
 }
 
 var release = regexp.MustCompile(`^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)

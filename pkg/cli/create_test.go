@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mkube/mkube/internal/testing/fake"
 	"github.com/mkube/mkube/pkg/bootstrap"
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/config"
@@ -134,6 +136,13 @@ Error: standard input:4: nodes[0].role must be "control-plane", "worker" or "ext
 `},
 		{"--addon metric-server --addon dashboard", "", `Error: addons[0] must be an addon, not "metric-server": did you mean "metrics-server"?
 Error: addons[1] must be an addon, not "dashboard": the addons are metrics-server
+`},
+		{"--config -", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraFiles: {etcd: [{hostPath: no/such, path: /a}, {hostPath: ., path: /b}]}\n", `Error: extraFiles.etcd[0].hostPath "no/such" does not exist on this host
+Error: extraFiles.etcd[1].hostPath "." is not a regular file
+`},
+		{"--config - --wait 0", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs: {kubelet: {no-flag: 1}, metrics-server: {v: 2}}\n", `Error: standard input:3: extraArgs.kubelet.no-flag is not a flag of kubelet: remove it
+`},
+		{"--config - --image my/node:1", "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\nextraArgs: {kubelet: {no-flag: 1}, metrics-server: {v: 2}}\n", `Error: extraArgs.metrics-server has no effect: addons does not list it
 `},
 		{"--config no/such.yaml", "", `Error: --config: open no/such.yaml: no such file or directory
 `},
@@ -333,5 +342,56 @@ func TestNextIsForThisCluster(t *testing.T) {
 		if got := w.next(name, ""); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// scripted is a provider whose plan has one node.
+type scripted struct{ *fakeProvider }
+
+type scriptedNode struct{ provider.Node }
+
+func (n scriptedNode) Command(cmd provider.Cmd) []string {
+	return append([]string{"on", n.Name()}, cmd.Args...)
+}
+
+func (scripted) Check(context.Context, config.Cluster) []provider.Problem {
+	return provider.Refuse(provider.CheckPort, errors.New("port 80 is taken"))
+}
+
+func (scripted) Plan(context.Context, config.Cluster) (provider.Plan, error) {
+	return provider.Plan{Nodes: []provider.Node{scriptedNode{nodesOf("mkube")[0]}}, Put: func(provider.Node) string { return "put" }}, nil
+}
+
+// TestDryRunOnATerminal checks that a terminal gets no private keys, but a file does.
+func TestDryRunOnATerminal(t *testing.T) {
+	t.Parallel()
+	run := func(out io.Writer) string {
+		w := newWorld(t)
+		w.provider = func() (provider.Provider, error) { return scripted{w.fake}, nil }
+		if out != nil {
+			w.app.out = out
+		}
+		code := w.run(t, "create cluster --dry-run")
+		w.want(t, code, OK, w.out.String(), "Warning: create cluster would fail: port 80 is taken\n")
+		return w.out.String()
+	}
+	if script := run(nil); !strings.Contains(script, "This script contains the cluster's private keys") || !strings.Contains(script, "| base64 -d | gunzip | put\n") {
+		t.Errorf("the script for a file is\n%.300s", script)
+	}
+	master, slave, err := fake.OpenTerminal()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	read := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(master) // a terminal ends with EIO
+		read <- string(all)
+	}()
+	run(slave)
+	slave.Close()
+	script := <-read
+	if !strings.Contains(script, "The cluster's private keys are left out on a terminal") || !strings.Contains(script, "# (an archive of these files) | put\r\n") {
+		t.Errorf("the script for a terminal is\n%.300s", script)
 	}
 }

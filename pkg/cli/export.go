@@ -55,7 +55,7 @@ func (a app) exportKubeconfig(ctx context.Context, name, file string, internal b
 }
 
 func (a app) exportLogsCommand() *cobra.Command {
-	var name string
+	var name, progress string
 	cmd := &cobra.Command{
 		Use:   "logs [DIR]",
 		Short: "Write the logs of a cluster's nodes to a folder",
@@ -63,7 +63,11 @@ func (a app) exportLogsCommand() *cobra.Command {
 the console output and the journals of the nodes, the logs of pods, and the
 Node, Pod and Event objects. The default is a new folder in the system's folder
 for temporary files. If the cluster is partly broken, export collects what it
-can, and warns of what is missing.`,
+can, and warns of what is missing.
+
+Only you can read the files. mkube removes the values of environment variables,
+private keys, tokens, and passwords in URLs. Other secrets that your pods print
+stay in their logs.`,
 		Example: `  mkube export logs
   mkube export logs ./logs --name blue`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -77,14 +81,17 @@ can, and warns of what is missing.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return a.exportLogs(cmd.Context(), a.clusterName(name), dir)
+			return a.onConsole(cmd, progress, func(ctx context.Context, s *console) error {
+				return a.exportLogs(ctx, s, a.clusterName(name), dir)
+			})
 		},
 	}
 	a.nameFlag(cmd, &name)
+	progressFlag(cmd, &progress)
 	return cmd
 }
 
-func (a app) exportLogs(ctx context.Context, name, dir string) error {
+func (a app) exportLogs(ctx context.Context, s *console, name, dir string) error {
 	nodes, err := a.nodes(ctx, name)
 	if err != nil {
 		return err
@@ -94,16 +101,17 @@ func (a app) exportLogs(ctx context.Context, name, dir string) error {
 			return err
 		}
 	}
-	written, err := transfer.ExportLogs(ctx, nodes, dir)
+	written, err := transfer.ExportLogs(ctx, nodes, dir, s.recorder.On)
 	if written == 0 || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
 	for _, missing := range separateErrors(err) {
-		a.tell("Warning: %v", missing)
+		s.warn(missing.Error())
 	}
-	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "mkube-version.txt"), []byte(version()+"\n"), 0o600); err != nil {
 		return err
 	}
+	s.words() // the display of the steps ends before the result
 	fmt.Fprintln(a.out, dir)
 	return nil
 }

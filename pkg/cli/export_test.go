@@ -35,15 +35,19 @@ func TestExportLogs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "red")
 	for _, n := range w.fake.clusters["red"] {
-		n.(*fakeNode).script["tar"] = says("")
+		n.(*fakeNode).script["tar"], n.(*fakeNode).script["kubectl get"] = says(""), says("{}")
 	}
 	dir := filepath.Join(w.home, "logs")
-	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n", "")
+	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n",
+		"[ 0.0s] logs: starting (of the nodes and their pods)\n[ 0.0s] logs: ready after 0.0s: 0.7 KiB\n")
 	if got := readFile(t, filepath.Join(dir, "red-worker", "console.log")); got != "console of red-worker\n" {
 		t.Errorf("the console is %q", got)
 	}
 	if got := readFile(t, filepath.Join(dir, "mkube-version.txt")); got != version()+"\n" {
 		t.Errorf("the version is %q", got)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "mkube-version.txt")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the version's file is %v, %v; want the mode 0600", info, err)
 	}
 }
 
@@ -52,10 +56,12 @@ func TestExportLogsOfAHalfBrokenCluster(t *testing.T) {
 	w := newWorld(t, "red")
 	control := w.fake.clusters["red"][0].(*fakeNode)
 	control.script["tar"], control.script["kubectl get pods"] = says(""), fails(1, "no server")
+	control.script["kubectl get nodes"], control.script["kubectl get events"] = says("{}"), says("{}")
 	w.fake.clusters["red"][1].(*fakeNode).script["tar"] = says("")
 	dir := filepath.Join(w.home, "logs")
 	w.want(t, w.run(t, "export logs --name red "+dir), OK, dir+"\n",
-		"Warning: exporting cluster/pods.yaml: running kubectl get pods --all-namespaces --output yaml --request-timeout 10s on a-node: exit code 1: no server\n")
+		"[ 0.0s] logs: starting (of the nodes and their pods)\n[ 0.0s] logs: ready after 0.0s: 0.7 KiB\n"+
+			"Warning: exporting cluster/pods.yaml: running kubectl get pods --all-namespaces --output json --request-timeout 10s on a-node: exit code 1: no server\n")
 }
 
 // TestExportLogsOfNothing checks that export fails if it can write no file, with the reason for

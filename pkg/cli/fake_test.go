@@ -121,13 +121,22 @@ func fails(code int, stderr string) func(provider.Cmd) error {
 	}
 }
 
+// listImages is the beginning of the command that lists the platform and the images of a node, and
+// nodePlatform the platform in its output.
+const (
+	listImages   = "sh -c ctr plugins list"
+	nodePlatform = "io.containerd.snapshotter.v1 overlayfs linux/amd64 ok\n"
+)
+
 // nodesOf returns the nodes of a cluster with a control plane and a worker.
 func nodesOf(cluster string) []provider.Node {
 	return []provider.Node{
 		&fakeNode{name: cluster + "-control-plane", role: config.ControlPlane, ip: "10.89.0.2", script: map[string]func(provider.Cmd) error{
-			"ctr --namespace k8s.io images list": says("docker.io/library/web:1 manifest sha256:m\nsha256:1 manifest sha256:m\n"),
+			listImages: says(nodePlatform + "docker.io/library/web:1 manifest sha256:m\nsha256:1 manifest sha256:m\n"),
 		}},
-		&fakeNode{name: cluster + "-worker", role: config.Worker, ip: "10.89.0.3", script: map[string]func(provider.Cmd) error{}},
+		&fakeNode{name: cluster + "-worker", role: config.Worker, ip: "10.89.0.3", script: map[string]func(provider.Cmd) error{
+			listImages: says(nodePlatform),
+		}},
 	}
 }
 

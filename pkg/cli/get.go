@@ -74,7 +74,8 @@ func (a app) getNodesCommand() *cobra.Command {
 		Use: "nodes", Aliases: []string{"node"},
 		Short: "Print the nodes of a cluster",
 		Long: `Print the names of a cluster's nodes, one per line, control planes first. With
--o wide, print a table with roles, addresses and versions.`,
+-o wide, print a table with roles, addresses and versions. If certificates on a
+running node have expired, or expire within 30 days, get nodes prints a warning.`,
 		Example: `  mkube get nodes
   mkube get nodes --name blue -o wide`,
 		Args: noArgs,
@@ -99,7 +100,7 @@ func (a app) getNodes(ctx context.Context, name string, all bool, format string)
 			return err
 		}
 	}
-	items, err := nodeItems(ctx, p, names)
+	items, err := a.nodeItems(ctx, p, names)
 	if err != nil {
 		return err
 	}
@@ -112,13 +113,15 @@ func (a app) getNodes(ctx context.Context, name string, all bool, format string)
 	return a.print(format, items, func() { a.nodeTable(items, format == formatWide) })
 }
 
-func nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]nodeItem, error) {
+// nodeItems returns the nodes of clusters, and warns of certificates that expire.
+func (a app) nodeItems(ctx context.Context, p provider.Provider, clusters []string) ([]nodeItem, error) {
 	items := []nodeItem{} // an empty list, and not null, in JSON
 	for _, cluster := range clusters {
 		nodes, err := p.Nodes(ctx, cluster)
 		if err != nil {
 			return nil, err
 		}
+		a.warnOfExpiry(ctx, cluster, nodes)
 		for _, n := range nodes {
 			items = append(items, nodeItem{n.Name(), cluster, n.Role(), n.IP().String(), n.Versions().Kubernetes})
 		}

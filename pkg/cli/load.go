@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +21,9 @@ func (a app) loadCommand() *cobra.Command {
 
 // loadOptions are the flags of load.
 type loadOptions struct {
-	name  string
-	nodes []string
+	name     string
+	nodes    []string
+	progress string
 }
 
 func (a app) loadFlags(cmd *cobra.Command, o *loadOptions) {
@@ -32,6 +31,7 @@ func (a app) loadFlags(cmd *cobra.Command, o *loadOptions) {
 	cmd.Flags().StringSliceVar(&o.nodes, "nodes", nil, "nodes to load into, separated by commas (default: all nodes that run pods)")
 	// This fails only for an unknown flag or a second registration.
 	_ = cmd.RegisterFlagCompletionFunc("nodes", a.completeNodeList)
+	progressFlag(cmd, &o.progress)
 }
 
 func (a app) loadImageCommand() *cobra.Command {
@@ -40,21 +40,23 @@ func (a app) loadImageCommand() *cobra.Command {
 		Use: "image IMAGE...", Aliases: []string{"docker-image"},
 		Short: "Load images of the Docker daemon into the nodes",
 		Long: `Load images of the Docker daemon into the nodes of a cluster, so that its pods
-can use them without a registry. Nodes that already have the same image are
-skipped.
+can use them without a registry. An IMAGE is a name, a name with a digest, or an
+ID. Nodes that already have the same image are skipped.
 
 Kubernetes pulls an image with the tag "latest" from a registry by default. To
 use a loaded one, set "imagePullPolicy: IfNotPresent".`,
 		Example: `  mkube load image web:1 worker:1
   mkube load image web:1 --name blue --nodes control-plane`,
 		Args: someArgs("at least one image"),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.loadImages(cmd.Context(), args, o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.loadImages(ctx, s, args, o) })
+		},
 	}
 	a.loadFlags(cmd, &o)
 	return cmd
 }
 
-func (a app) loadImages(ctx context.Context, images []string, o loadOptions) error {
+func (a app) loadImages(ctx context.Context, s *console, images []string, o loadOptions) error {
 	nodes, err := a.chosenNodes(ctx, o)
 	if err != nil {
 		return err
@@ -69,28 +71,15 @@ func (a app) loadImages(ctx context.Context, images []string, o loadOptions) err
 	}
 	for _, n := range nodes {
 		if there := plan.Present[n.Name()]; len(there) > 0 {
-			a.tell("%s already has %s.", n.Name(), strings.Join(there, ", "))
+			s.note(fmt.Sprintf("%s already has %s.", n.Name(), strings.Join(there, ", ")))
 		}
 	}
-	if len(plan.Images) == 0 {
-		return nil
-	}
-	return a.timed(strings.Join(plan.Images, ", "), plan.Nodes, func() error { return plan.Run(ctx, e) })
-}
-
-// timed prints what is loaded into which nodes, and how long it took.
-func (a app) timed(what string, nodes []provider.Node, load func() error) error {
-	var names []string
-	for _, n := range nodes {
-		names = append(names, n.Name())
-	}
-	a.tell("Loading %s into %s ...", what, strings.Join(names, ", "))
 	start := time.Now()
-	if err := load(); err != nil {
-		return err
+	have, err := plan.Run(ctx, e, s.recorder.On)
+	if len(have) > 0 {
+		fmt.Fprintf(s.people(), "Loaded %s into %s in %.1f s.\n", strings.Join(plan.Images, ", "), strings.Join(have, ", "), time.Since(start).Seconds())
 	}
-	a.tell("Loaded in %.1f s.", time.Since(start).Seconds())
-	return nil
+	return err
 }
 
 func (a app) loadArchiveCommand() *cobra.Command {
@@ -98,18 +87,24 @@ func (a app) loadArchiveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "archive FILE...", Aliases: []string{"image-archive"},
 		Short: "Load image archives into the nodes",
-		Long: `Load image archives into the nodes of a cluster. An archive is a tar or tar.gz
-file with the output of docker save or an OCI layout. "-" reads standard input.`,
+		Long: `Load image archives into the nodes of a cluster. An archive is a tar file with
+the output of docker save or an OCI layout, or the folder of an OCI layout. A
+file may be compressed by gzip, zstd or bzip2. "-" reads standard input.
+
+A node gets the images for its own platform. It gives an image without a name
+its ID as the name.`,
 		Example: `  mkube load archive images.tar
   docker save web:1 | mkube load archive -`,
 		Args: someArgs(`at least one file, or "-" for standard input`),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.loadArchives(cmd.Context(), args, o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.onConsole(cmd, o.progress, func(ctx context.Context, s *console) error { return a.loadArchives(ctx, s, args, o) })
+		},
 	}
 	a.loadFlags(cmd, &o)
 	return cmd
 }
 
-func (a app) loadArchives(ctx context.Context, files []string, o loadOptions) error {
+func (a app) loadArchives(ctx context.Context, s *console, files []string, o loadOptions) error {
 	archives, err := a.openAll(files)
 	if err != nil {
 		return err
@@ -119,34 +114,35 @@ func (a app) loadArchives(ctx context.Context, files []string, o loadOptions) er
 	if err != nil {
 		return err
 	}
-	for i, archive := range archives {
-		what := files[i]
-		if what == "-" {
-			what = "standard input"
+	start := time.Now()
+	var results strings.Builder // they follow the display of the steps
+	err = transfer.LoadArchives(ctx, archives, nodes, s.recorder.On, func(archive *transfer.Archive, l transfer.Loaded) {
+		what := append(slices.Clone(l.Names), l.Unnamed...)
+		fmt.Fprintf(&results, "Loaded %s from %s into %s in %.1f s.\n", strings.Join(what, ", "), archive.Name, strings.Join(l.Nodes, ", "), time.Since(start).Seconds())
+		for _, id := range l.Unnamed {
+			fmt.Fprintf(&results, "%s has no name in %s: pods use it by this ID.\n", id, archive.Name)
 		}
-		err := a.timed(what, nodes, func() error { return transfer.LoadArchive(ctx, archive, nodes) })
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	return nil
+		start = time.Now()
+	})
+	fmt.Fprint(s.people(), results.String())
+	return err
 }
 
 // openAll opens files. The error names all files that it could not open.
-func (a app) openAll(files []string) ([]io.ReadCloser, error) {
-	var list []io.ReadCloser
+func (a app) openAll(files []string) ([]*transfer.Archive, error) {
+	var list []*transfer.Archive
 	var errs []error
 	for _, file := range files {
+		open := transfer.OpenArchive
 		if file == "-" {
-			list = append(list, io.NopCloser(a.in))
-			continue
+			open = func(string) (*transfer.Archive, error) { return a.standardInput() }
 		}
-		f, err := os.Open(file)
+		archive, err := open(file)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		list = append(list, f)
+		list = append(list, archive)
 	}
 	if err := errors.Join(errs...); err != nil {
 		closeAll(list)
@@ -155,9 +151,17 @@ func (a app) openAll(files []string) ([]io.ReadCloser, error) {
 	return list, nil
 }
 
-func closeAll(list []io.ReadCloser) {
-	for _, c := range list {
-		_ = c.Close() // closing a file that was only read loses nothing
+// standardInput returns the archive in standard input.
+func (a app) standardInput() (*transfer.Archive, error) {
+	if _, ok := terminal(a.in); ok {
+		return nil, errors.New("standard input is a terminal: pipe an archive into the command")
+	}
+	return transfer.NewArchive("standard input", a.in)
+}
+
+func closeAll(list []*transfer.Archive) {
+	for _, archive := range list {
+		_ = archive.Close() // closing a file that was only read loses nothing
 	}
 }
 

@@ -32,7 +32,12 @@ func Main(ctx context.Context, args []string, in io.Reader, out, err io.Writer) 
 func (a app) main(ctx context.Context, args []string) Code {
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean the arguments of the process
-	return finish(ctx, a.err, root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	code := finish(ctx, a.err, err)
+	if code == Failed && cmd.Name() != "exec" { // exec returns the exit code of any program
+		a.explainExpiry(ctx, cmd)
+	}
+	return code
 }
 
 // app is the program with everything outside this package that its commands use. A test replaces

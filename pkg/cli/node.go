@@ -99,7 +99,10 @@ func (a app) deleteNodeCommand() *cobra.Command {
 		Short: "Remove a node from a cluster",
 		Long: `Drain a node, and delete it. A control plane is also removed from etcd. A node
 that does not run is not drained. If a pod cannot be evicted, the node stays in
-the cluster, cordoned.`,
+the cluster, cordoned.
+
+The files of volumes on the node are deleted with it. A warning lists their
+claims first.`,
 		Example: `  mkube delete node worker2
   mkube delete node blue-control-plane3 --name blue --drain 5m`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -129,7 +132,7 @@ func (a app) deleteNode(ctx context.Context, s *console, node string, o removeOp
 	if o.verbose {
 		p = s.traced(p)
 	}
-	deleted, err := bootstrap.RemoveNode(ctx, p, name, node, bootstrap.RemoveOptions{Drain: o.drain, Options: bootstrap.Options{On: s.recorder.On}})
+	deleted, err := bootstrap.RemoveNode(ctx, p, name, node, bootstrap.RemoveOptions{Drain: o.drain, Options: bootstrap.Options{On: s.recorder.On, Warn: s.warn}})
 	if err != nil {
 		return err
 	}

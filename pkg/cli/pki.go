@@ -21,6 +21,7 @@ and the files that contain it, including kubeconfigs.
 
 A line that begins with WARNING marks a problem, such as a certificate that has
 expired, is signed by another authority, or does not match its private key.
+"mkube renew certificates" replaces certificates that have expired.
 Private keys are compared, but never shown.
 
 mkube reads the files of the nodes and contacts no component. This works even if
@@ -50,6 +51,9 @@ func (a app) pki(ctx context.Context, name, format string) error {
 	}
 	if err := a.print(format, found, func() { fmt.Fprint(a.out, found.Text(now)) }); err != nil {
 		return err
+	}
+	if v := found.Validity(); v.Due(now) {
+		a.tell("Warning: %s", a.expiry(name, v))
 	}
 	if n := found.Warnings(); n > 0 {
 		a.tell("Warnings: %d. Each one names a problem and its file.", n)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mkube/mkube/pkg/bootstrap"
+	"github.com/mkube/mkube/pkg/kubeconfig"
 )
 
 func (a app) stopCommand() *cobra.Command {
@@ -59,7 +60,10 @@ func (a app) startClusterCommand() *cobra.Command {
 		Short: "Start the nodes of a stopped cluster",
 		Long: `Start the nodes of a stopped cluster, and wait until all its components are
 ready again. If the cluster is already running, start only checks that they are
-ready.`,
+ready.
+
+If the certificates of the cluster have expired, or expire within 30 days, start
+renews them first, as "mkube renew certificates" does.`,
 		Example: `  mkube start cluster
   mkube start cluster --name blue --wait 2m`,
 		Args: noArgs,
@@ -84,7 +88,10 @@ func (a app) startCluster(ctx context.Context, s *console, o startOptions) error
 		p = s.traced(p)
 	}
 	name, start := a.clusterName(o.cluster), time.Now()
-	if err := bootstrap.Start(ctx, p, name, bootstrap.Options{Wait: o.wait, On: s.recorder.On, Warn: s.warn}); err != nil {
+	err = bootstrap.Start(ctx, p, name, bootstrap.Options{
+		Wait: o.wait, Kubeconfig: kubeconfig.Paths("", a.getenv, a.home), On: s.recorder.On, Warn: s.warn,
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.people(), "Cluster %q is up after %.1f s.\n", name, time.Since(start).Seconds())

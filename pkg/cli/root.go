@@ -52,7 +52,7 @@ func (a app) commandGroups() []commandGroup {
 	return []commandGroup{
 		{"Clusters:", []*cobra.Command{
 			a.createCommand(), a.addCommand(), a.deleteCommand(), a.getCommand(), a.exportCommand(), a.loadCommand(),
-			a.startCommand(), a.stopCommand(), a.buildCommand(), a.execCommand(), a.kubectlCommand(),
+			a.startCommand(), a.stopCommand(), a.renewCommand(), a.buildCommand(), a.execCommand(), a.kubectlCommand(),
 		}},
 		{"Learning what a cluster is made of:", []*cobra.Command{
 			a.tourCommand(), a.stageCommand(), a.explainCommand(), a.graphCommand(), a.treeCommand(), a.pkiCommand(), a.etcdCommand(), a.traceCommand(),

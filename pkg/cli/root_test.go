@@ -126,6 +126,7 @@ Clusters:
   get         Print clusters, nodes or a kubeconfig
   kubectl     Run kubectl on a cluster's control plane
   load        Load images into the nodes of a cluster
+  renew       Renew the certificates of a cluster
   start       Start a stopped cluster
   stop        Stop a cluster
 
@@ -192,8 +193,8 @@ func TestEveryCommandHasItsHelp(t *testing.T) {
 		}
 	}
 	walk(newWorld(t).root())
-	if seen != 36 {
-		t.Errorf("there are %d commands, want 36", seen)
+	if seen != 37 {
+		t.Errorf("there are %d commands, want 37", seen)
 	}
 }
 

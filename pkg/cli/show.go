@@ -71,6 +71,13 @@ func (s *console) warn(line string) {
 	fmt.Fprintln(s.renderer, "Warning: "+line)
 }
 
+// note prints a line for people, next to the steps.
+func (s *console) note(line string) {
+	if !s.json {
+		fmt.Fprintln(s.renderer, line)
+	}
+}
+
 // people returns the writer for messages that are only for people.
 func (s *console) people() io.Writer {
 	if s.json {

@@ -26,8 +26,8 @@ import (
 )
 
 // API is the API server of a cluster, which the host uses as an administrator. It connects at the
-// first call. It retries a change for up to 20 seconds while the server is temporarily unable to
-// make it, for example during a restart.
+// first call. It retries a change or a list for up to 20 seconds while the server is temporarily
+// unable to make it, for example during a restart.
 type API struct {
 	// Script is called instead of every change, with the arguments and the input of the kubectl
 	// command that makes the change. If nil, the change is made.
@@ -49,6 +49,7 @@ var (
 	ConfigMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	Services        = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	Claims          = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	Volumes         = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumes"}
 	ServiceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 )
 
@@ -124,6 +125,20 @@ func (a *API) Get(ctx context.Context, kind schema.GroupVersionResource, namespa
 	return client.Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
+// List returns the objects of a kind, in all namespaces.
+func (a *API) List(ctx context.Context, kind schema.GroupVersionResource) ([]unstructured.Unstructured, error) {
+	client, err := a.Resource(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	var list *unstructured.UnstructuredList
+	err = patiently(ctx, func() (err error) { list, err = client.List(ctx, metav1.ListOptions{}); return err })
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
 // Check requests a health endpoint, such as /readyz. If the server reports a failure, the error
 // names the checks that fail.
 func (a *API) Check(ctx context.Context, path string) error {
@@ -180,15 +195,15 @@ func (a *API) Apply(ctx context.Context, manifest []byte) error {
 	if a.Script != nil {
 		return a.Script(ctx, []string{"apply", "-f", "-"}, manifest)
 	}
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return err
 	}
 	return a.Create(ctx, objects)
 }
 
-// documents parses a multi-document YAML manifest.
-func documents(manifest []byte) ([]unstructured.Unstructured, error) {
+// Objects parses a multi-document YAML manifest.
+func Objects(manifest []byte) ([]unstructured.Unstructured, error) {
 	var objects []unstructured.Unstructured
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096) // bytes in which it looks for the start of JSON
 	for {
@@ -206,7 +221,7 @@ func documents(manifest []byte) ([]unstructured.Unstructured, error) {
 
 // Object parses a YAML manifest with exactly one object.
 func Object(manifest []byte) (*unstructured.Unstructured, error) {
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +234,7 @@ func Object(manifest []byte) (*unstructured.Unstructured, error) {
 // Remove deletes the objects of a multi-document YAML manifest, the last one first, each with all
 // objects that it owns. It waits until they are gone. Objects that do not exist are skipped.
 func (a *API) Remove(ctx context.Context, manifest []byte) error {
-	objects, err := documents(manifest)
+	objects, err := Objects(manifest)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -218,5 +219,27 @@ func TestAPIAtOnce(t *testing.T) {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestAPIList checks that a list waits for a server that is briefly unavailable.
+func TestAPIList(t *testing.T) {
+	t.Parallel()
+	api := componenttest.NewAPI(t, config.Cluster{})
+	asked := 0
+	api.Handle("/api/v1/persistentvolumes", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, `{"apiVersion":"v1","kind":"PersistentVolumeList","items":[{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"a"}}]}`)
+	})
+	list, err := api.Cluster.API.List(t.Context(), cluster.Volumes)
+	if err != nil || len(list) != 1 || list[0].GetName() != "a" || asked != 2 {
+		t.Errorf("List = %v, %v after %d requests; want the volume a after 2", list, err, asked)
+	}
+	if _, err := api.Cluster.API.List(t.Context(), cluster.Claims); !apierrors.IsNotFound(err) {
+		t.Errorf("List = %v; want the server's error", err)
 	}
 }

@@ -36,8 +36,11 @@ type Cluster struct {
 	API *API
 }
 
-// New returns a cluster of existing nodes with its keys.
+// New returns a cluster of existing nodes with its keys. The errors of keys name the cluster.
 func New(cfg config.Cluster, nodes []provider.Node, keys *PKI) *Cluster {
+	if keys != nil {
+		keys.name = cfg.Name
+	}
 	c := &Cluster{Config: cfg, Nodes: nodes, PKI: keys}
 	c.API = &API{cluster: c}
 	return c

@@ -177,3 +177,84 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("the administrator is %+v, %v", info, err)
 	}
 }
+
+// TestDerive checks that keys differ by purpose and by cluster, and that commands on a cluster
+// that another command created derive the same key.
+func TestDerive(t *testing.T) {
+	t.Parallel()
+	keys := func() *cluster.PKI {
+		p, err := cluster.NewPKI(time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	derived := func(p *cluster.PKI, purpose string) string {
+		key, err := p.Derive(purpose)
+		if err != nil || len(key) != 32 {
+			t.Fatalf("Derive = %d bytes, %v", len(key), err)
+		}
+		return string(key)
+	}
+	first := keys()
+	again, err := pki.ParseAuthority(first.Cluster.CertPEM(), first.Cluster.KeyPEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if derived(first, "a") != derived(&cluster.PKI{Cluster: again}, "a") {
+		t.Error("after the keys are read again, another key is derived")
+	}
+	if derived(first, "a") == derived(first, "b") || derived(first, "a") == derived(keys(), "a") {
+		t.Error("the keys of two purposes or two clusters are the same")
+	}
+}
+
+// TestRenewedPKI checks which authorities get a new certificate, and that nothing else changes.
+func TestRenewedPKI(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	keys, err := cluster.NewPKI(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys.Etcd, err = pki.NewAuthority("etcd-ca", now.AddDate(5, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if same, err := keys.Renewed(now.AddDate(8, 0, 0)); same != keys || err != nil {
+		t.Errorf("with two years left: %v, %v", same, err)
+	}
+	later := now.AddDate(9, 6, 0)
+	renewed, err := keys.Renewed(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		before, after *pki.Authority
+		renewed       bool
+	}{
+		"kubernetes":     {keys.Cluster, renewed.Cluster, true},
+		"etcd-ca":        {keys.Etcd, renewed.Etcd, false},
+		"front-proxy-ca": {keys.FrontProxy, renewed.FrontProxy, true},
+	} {
+		if got := test.before != test.after; got != test.renewed || !test.after.Outlives(later) || !bytes.Equal(test.before.KeyPEM(), test.after.KeyPEM()) {
+			t.Errorf("%s was renewed: %t", name, got)
+		}
+	}
+	if !bytes.Equal(renewed.ServiceAccountKey, keys.ServiceAccountKey) || !bytes.Equal(renewed.ServiceAccountPub, keys.ServiceAccountPub) {
+		t.Error("the service account keys changed")
+	}
+}
+
+// TestExpiredAuthority checks that the error names the command that helps.
+func TestExpiredAuthority(t *testing.T) {
+	t.Parallel()
+	keys, err := cluster.NewPKI(time.Date(2006, 8, 1, 12, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster.New(config.Cluster{Name: "blue"}, nil, keys)
+	_, err = keys.Admin()
+	if want := `issuing the certificate of "kubernetes-admin": the authority "CN=kubernetes" expired on 2016-07-29T12:00:00Z: mkube renew certificates --name blue renews it`; fmt.Sprint(err) != want {
+		t.Errorf("got %v; want %s", err, want)
+	}
+}

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,6 +25,8 @@ type PKI struct {
 	// ServiceAccountKey signs service account tokens, and ServiceAccountPub verifies them.
 	ServiceAccountKey, ServiceAccountPub []byte
 
+	// name is the name of the cluster, for errors.
+	name   string
 	mu     sync.Mutex
 	issued map[string]*issue
 }
@@ -52,6 +56,32 @@ func NewPKI(now time.Time) (*PKI, error) {
 	return p, nil
 }
 
+// Renewed returns the keys with a new certificate for each authority that ends before the
+// certificates that it issues now, or that is not valid yet. If there is none, it returns p itself.
+// All keys stay the same: see pki.Authority.Renewed.
+func (p *PKI) Renewed(now time.Time) (*PKI, error) {
+	renewed := &PKI{ServiceAccountKey: p.ServiceAccountKey, ServiceAccountPub: p.ServiceAccountPub, name: p.name}
+	same := true
+	var errs []error
+	for _, a := range []struct {
+		from *pki.Authority
+		into **pki.Authority
+	}{{p.Cluster, &renewed.Cluster}, {p.Etcd, &renewed.Etcd}, {p.FrontProxy, &renewed.FrontProxy}} {
+		*a.into = a.from
+		if a.from.Outlives(now) {
+			continue
+		}
+		same = false
+		var err error
+		*a.into, err = a.from.Renewed(now)
+		errs = append(errs, err)
+	}
+	if same {
+		return p, nil
+	}
+	return renewed, errors.Join(errs...)
+}
+
 // Issue returns the certificate for a request from an authority. The same request returns the same
 // certificate.
 func (p *PKI) Issue(from *pki.Authority, r pki.Request) (pki.KeyPair, error) {
@@ -67,6 +97,9 @@ func (p *PKI) Issue(from *pki.Authority, r pki.Request) (pki.KeyPair, error) {
 	}
 	p.mu.Unlock()
 	i.once.Do(func() { i.pair, i.err = from.Issue(r) })
+	if errors.As(i.err, new(*pki.ExpiredError)) {
+		return i.pair, fmt.Errorf("%w: mkube renew certificates --name %s renews it", i.err, p.name)
+	}
 	return i.pair, i.err
 }
 
@@ -76,4 +109,10 @@ func (p *PKI) Admin() (pki.KeyPair, error) {
 	return p.Issue(p.Cluster, pki.Request{
 		CommonName: "kubernetes-admin", Organizations: []string{"system:masters"}, Usage: pki.Client,
 	})
+}
+
+// Derive returns a key of 32 bytes for a purpose. It is the same for each node of the cluster, also
+// for those that are added later. Nothing else can be derived from it: RFC 5869.
+func (p *PKI) Derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, p.Cluster.KeyPEM(), nil, purpose, 32)
 }

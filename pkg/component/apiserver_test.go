@@ -20,8 +20,33 @@ func TestAPIServerGolden(t *testing.T) {
 		componenttest.Variant{Name: "extra-args", Config: extra(map[string]string{
 			"v": "4", "authorization-mode": "AlwaysAllow", "audit-log-path": "-",
 		})},
-		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{FeatureGates: map[string]bool{"Zebra": true, "Ant": false}}},
+		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{
+			FeatureGates: map[string]bool{"Zebra": true, "Ant": false},
+			ExtraArgs:    map[string]map[string]string{"kube-apiserver": {"feature-gates": "Bee=true"}},
+		}},
 		componenttest.Variant{Name: "runtime-config", Config: config.Cluster{RuntimeConfig: map[string]string{"api/beta": "false", "api/alpha": "true"}}},
+		componenttest.Variant{Name: "oidc", Config: extra(map[string]string{
+			"oidc-issuer-url": "https://issuer.example.com", "oidc-client-id": "kubernetes", "oidc-groups-claim": "groups", "v": "4",
+		})},
+		componenttest.Variant{Name: "authorization-config", Config: extra(map[string]string{
+			"authorization-config": "/etc/kubernetes/extra/authorization.yaml", "service-account-signing-endpoint": "/run/signer.sock",
+			"admission-control": "NodeRestriction",
+		})},
+		componenttest.Variant{Name: "extra-files", Config: config.Cluster{
+			ExtraFiles: map[string][]config.ExtraFile{"kube-apiserver": {{Content: new("kind: Policy\n"), Path: "/etc/kubernetes/extra/audit.yaml"}}},
+			ExtraVolumes: map[string][]config.ExtraVolume{"kube-apiserver": {
+				{Name: "kms", HostPath: "/run/kms", MountPath: "/run/kms", PathType: "DirectoryOrCreate"},
+				{HostPath: "/opt/data", MountPath: "/data", ReadOnly: true},
+			}},
+			Nodes: []config.Node{{ExtraMounts: []config.Mount{
+				{HostPath: "/a", ContainerPath: "/etc/kubernetes/enc", ReadOnly: true}, {HostPath: "/b", ContainerPath: "/var/log/audit"},
+				{HostPath: "/c", ContainerPath: "/etc/kubernetes/other"},
+			}}},
+			ExtraArgs: map[string]map[string]string{"kube-apiserver": {
+				"encryption-provider-config": "/etc/kubernetes/enc/enc.yaml", "audit-log-path": "/var/log/audit/audit.log",
+				"audit-policy-file": "/etc/kubernetes/extra/audit.yaml",
+			}},
+		}},
 		componenttest.Variant{Name: "networking", Config: config.Cluster{Networking: config.Networking{
 			APIServerAddress: "192.0.2.7", ServiceSubnet: "fd00:10::/108", PodSubnet: "fd00:20::/56", DNSDomain: "corp.example",
 		}}},

@@ -63,8 +63,9 @@ type Content struct {
 	// On returns the nodes that the component runs on. If unset, these are all Kubernetes nodes.
 	On func(*cluster.Cluster) []provider.Node
 	// Files returns the files that a node needs before the component starts there. Writing them
-	// starts nothing. A file replaces a file of an earlier component with the same path. Files does
-	// no I/O, and always returns the same files. If unset, the component has no files.
+	// starts nothing. A file replaces a file of an earlier component with the same path. A folder must
+	// be one of Data. Files does no I/O, and always returns the same files. If unset, the component
+	// has no files.
 	Files func(*cluster.Cluster, provider.Node) ([]provider.File, error)
 	// Manifest returns the file that makes the component start on a node, immediately and at each
 	// boot. It is the manifest of a static pod, or a file that the unit of the component waits for.
@@ -167,11 +168,19 @@ func (c Component) Nodes(cl *cluster.Cluster) []provider.Node {
 // ControlPlanes returns the control planes: it is the On of components that run only there.
 func ControlPlanes(c *cluster.Cluster) []provider.Node { return c.ControlPlanes() }
 
-// RenderFiles returns the files of the component on a node, except the manifest. Writing them
+// RenderFiles returns the files of the component on a node, with those that the user adds to its
+// static pod, and except the manifest. A component may replace a file of the user's. Writing them
 // starts nothing.
 func (c Component) RenderFiles(cl *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	if c.Files == nil {
 		return nil, nil
 	}
-	return c.Files(cl, n)
+	files, err := c.Files(cl, n)
+	if err != nil {
+		return nil, err
+	}
+	extra := slices.DeleteFunc(extraFiles(cl, n, c.Name), func(e provider.File) bool {
+		return slices.ContainsFunc(files, func(f provider.File) bool { return f.Path == e.Path })
+	})
+	return append(files, extra...), nil
 }

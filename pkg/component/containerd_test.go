@@ -22,6 +22,10 @@ func TestContainerdGolden(t *testing.T) {
 			"[plugins.\"io.containerd.cri.v1.images\".registry]\nconfig_path = \"/else\"\n",
 			"[debug]\nlevel = \"debug\"\n[plugins.\"io.containerd.cri.v1.images\"]\nsnapshotter = \"native\"\n",
 		}}},
+		componenttest.Variant{Name: "proxy", Config: config.Cluster{
+			Proxy:      &config.Proxy{HTTPSProxy: `http://user:"$\'@proxy.example.com:3128`, NoProxy: "example.com, localhost,10.0.0.0/8"},
+			Networking: config.Networking{IPFamily: config.DualStack},
+		}},
 	)
 }
 
@@ -38,6 +42,7 @@ func TestContainerdConfig(t *testing.T) {
 		want    any
 	}{
 		"a list is replaced, not grown":      {[]string{`disabled_plugins = ["io.containerd.nri.v1.nri"]`}, []string{"disabled_plugins"}, []any{"io.containerd.nri.v1.nri"}},
+		"a plugin with settings is enabled":  {[]string{"disabled_plugins = ['a', 'io.containerd.snapshotter.v1.erofs']", "[plugins.'io.containerd.snapshotter.v1.erofs']\nmax_unmerged_layers = 1"}, []string{"disabled_plugins"}, []any{"a"}},
 		"what a node found out stays":        {[]string{`imports = ["/a"]`}, []string{"imports"}, []any{"/a", "/run/mkube/containerd*.toml"}},
 		"a table is merged":                  {[]string{"[plugins.new]\na = 1"}, []string{"plugins", "io.containerd.cri.v1.images", "snapshotter"}, "overlayfs"},
 		"a table takes a value's place":      {[]string{"[root]\na = 1"}, []string{"root", "a"}, int64(1)},

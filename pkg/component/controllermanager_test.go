@@ -20,6 +20,11 @@ func TestControllerManagerGolden(t *testing.T) {
 		componenttest.Variant{Name: "networking", Config: config.Cluster{Name: "six", Networking: config.Networking{
 			PodSubnet: "fd00:20::/56", ServiceSubnet: "fd00:10::/108",
 		}}},
+		componenttest.Variant{Name: "signers", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
+			"kube-controller-manager": {
+				"cluster-signing-kubelet-serving-cert-file": "/etc/kubernetes/extra/ca.crt", "cluster-signing-kubelet-serving-key-file": "/etc/kubernetes/extra/ca.key",
+			},
+		}}},
 		componenttest.Variant{Name: "two-control-planes", Config: config.Cluster{Nodes: []config.Node{{}, {}}}},
 	)
 }

@@ -133,7 +133,9 @@ func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 			back = append(back, old)
 			continue
 		}
-		remove = append(remove, f.Path)
+		if !f.Mode.IsDir() { // a folder is one of c.Data, which are deleted later
+			remove = append(remove, f.Path)
+		}
 	}
 	if _, err := provider.Output(ctx, n, remove...); err != nil {
 		return err
@@ -145,10 +147,7 @@ func (d Down) restore(ctx context.Context, c Component, n provider.Node) error {
 // later component wins.
 func (d Down) files(n provider.Node) (map[string]provider.File, error) {
 	all := map[string]provider.File{}
-	for _, c := range d.Rest {
-		if !slices.ContainsFunc(c.Nodes(d.Cluster), func(other provider.Node) bool { return other.Name() == n.Name() }) {
-			continue
-		}
+	for _, c := range d.Rest.On(d.Cluster, n) {
 		files, err := c.RenderFiles(d.Cluster, n)
 		if err != nil {
 			return nil, err

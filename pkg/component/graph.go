@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/mkube/mkube/pkg/cluster"
+	"github.com/mkube/mkube/pkg/provider"
 )
 
 // A Graph is a list of components in topological order: each one comes after all that it
@@ -48,6 +51,13 @@ func (g Graph) Until(name string) (Graph, error) {
 		return nil, fmt.Errorf("unknown component %q; the components are %s", name, strings.Join(g.Names(), ", "))
 	}
 	return g[:i+1], nil
+}
+
+// On returns the components of the graph that run on a node.
+func (g Graph) On(c *cluster.Cluster, n provider.Node) Graph {
+	return slices.DeleteFunc(slices.Clone(g), func(comp Component) bool {
+		return !slices.ContainsFunc(comp.Nodes(c), func(other provider.Node) bool { return other.Name() == n.Name() })
+	})
 }
 
 // A Step brings one component up. It may call signals.Serves as soon as the components that

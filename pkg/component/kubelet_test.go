@@ -30,7 +30,7 @@ func TestKubeletGolden(t *testing.T) {
 		componenttest.Variant{Name: "taints-and-labels", Config: config.Cluster{Nodes: []config.Node{{
 			Labels: map[string]string{"zone": "b", "example.com/disk": "ssd"},
 			Taints: []config.Taint{{Key: "gpu", Value: "yes", Effect: "NoSchedule"}, {Key: "old", Effect: "NoExecute"}},
-		}}}},
+		}}, ExtraArgs: map[string]map[string]string{"kubelet": {"node-labels": "zone=c,rack=1"}}}},
 		componenttest.Variant{Name: "worker", Node: 1, Config: config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}},
 		componenttest.Variant{Name: "control-plane-with-worker", Config: config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}},
 	)
@@ -40,6 +40,9 @@ func TestRegistrationGolden(t *testing.T) {
 	t.Parallel()
 	componenttest.Golden(t, kubelet.Registration(),
 		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{"kubelet": {"kubeconfig": "/etc/mine.conf", "v": "4"}}}},
+		componenttest.Variant{Name: "patches", Config: config.Cluster{Nodes: []config.Node{{KubeletConfigPatches: []string{
+			"serverTLSBootstrap: true\nevictionHard: {imagefs.available: 1%}", "maxPods: 50",
+		}}}}},
 		componenttest.Variant{Name: "worker", Node: 1, Config: config.Cluster{Nodes: []config.Node{{}, {Role: config.Worker}}}},
 	)
 }

@@ -14,8 +14,12 @@ func TestKubeProxyGolden(t *testing.T) {
 	componenttest.Golden(t, kubeproxy.New(),
 		componenttest.Variant{Name: "iptables", Config: config.Cluster{Networking: config.Networking{KubeProxyMode: config.ProxyIPTables}}},
 		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
-			"kube-proxy": {"hostname-override": "else", "v": "2"},
+			"kube-proxy": {"v": "2", "metrics-bind-address": "0.0.0.0:10249", "iptables-sync-period": "1m", "masquerade-all": "true", "feature-gates": "Ant=true"},
 		}}},
+		componenttest.Variant{Name: "patches", Config: config.Cluster{
+			KubeProxyConfigPatches: []string{"metricsBindAddress: 0.0.0.0\nnodePortAddresses: [primary]", "nodePortAddresses: [192.0.2.0/24]"},
+			ExtraArgs:              map[string]map[string]string{"kube-proxy": {"metrics-bind-address": "0.0.0.0:10250"}},
+		}},
 		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{FeatureGates: map[string]bool{"Zebra": true, "Ant": false}}},
 		componenttest.Variant{Name: "networking", Config: config.Cluster{Networking: config.Networking{
 			PodSubnet: "fd00:20::/56", ServiceSubnet: "fd00:10::/108",

@@ -35,6 +35,7 @@ func TestQuote(t *testing.T) {
 
 func TestRenderErrors(t *testing.T) {
 	t.Parallel()
+	cl := componenttest.Cluster(t, config.Cluster{})
 	for name, test := range map[string]struct{ template, want string }{
 		"a value is missing": {"{{.Missing}}", `filling in the template of etcd: template: etcd:1:2: executing "etcd" at <.Missing>: map has no entry for key "Missing"`},
 		"no template":        {"{{", "reading the template of etcd: template: etcd:1: unclosed action"},
@@ -46,7 +47,7 @@ func TestRenderErrors(t *testing.T) {
 				return err
 			},
 			"StaticPod": func() error {
-				_, err := component.StaticPod("etcd", test.template, map[string]any{"F": func() {}})
+				_, err := component.StaticPod(cl, cl.Nodes[0], "etcd", test.template, map[string]any{"F": func() {}})
 				return err
 			},
 		} {
@@ -67,7 +68,8 @@ func TestRenderFunctions(t *testing.T) {
 
 func TestStaticPod(t *testing.T) {
 	t.Parallel()
-	f, err := component.StaticPod("etcd", "a: {{quote .A}}\n", map[string]any{"A": "b"})
+	cl := componenttest.Cluster(t, config.Cluster{})
+	f, err := component.StaticPod(cl, cl.Nodes[0], "etcd", "a: {{quote .A}}\n", map[string]any{"A": "b"})
 	if err != nil || f.Path != "/etc/kubernetes/manifests/etcd.yaml" || string(f.Data) != "a: \"b\"\n" || f.Mode != 0o600 {
 		t.Errorf("StaticPod = %v, %v", f, err)
 	}

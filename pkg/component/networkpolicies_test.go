@@ -10,9 +10,14 @@ import (
 
 func TestNetworkPoliciesGolden(t *testing.T) {
 	t.Parallel()
-	componenttest.Golden(t, networkpolicies.New(), componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
-		"kube-network-policies": {"v": "4"},
-	}}})
+	componenttest.Golden(t, networkpolicies.New(),
+		componenttest.Variant{Name: "extra-args", Config: config.Cluster{ExtraArgs: map[string]map[string]string{
+			"kube-network-policies": {"v": "4"},
+		}}},
+		componenttest.Variant{Name: "dual-stack", Node: 1, Config: config.Cluster{
+			Nodes: []config.Node{{}, {Role: config.Worker}}, Networking: config.Networking{IPFamily: config.DualStack},
+		}},
+	)
 }
 
 func TestNetworkPoliciesDescribed(t *testing.T) {

@@ -75,8 +75,8 @@ func thing() component.Component {
 			Files: func(*cluster.Cluster, provider.Node) ([]provider.File, error) {
 				return []provider.File{{Path: "/etc/thing", Data: []byte("x")}}, nil
 			},
-			Manifest: func(*cluster.Cluster, provider.Node) (provider.File, error) {
-				return component.StaticPod("thing", "kind: Pod\n", nil)
+			Manifest: func(c *cluster.Cluster, n provider.Node) (provider.File, error) {
+				return component.StaticPod(c, n, "thing", "kind: Pod\n", nil)
 			},
 		},
 		Lifecycle: component.Lifecycle{

@@ -15,6 +15,13 @@ func TestSchedulerGolden(t *testing.T) {
 			"kube-scheduler": {"v": "4", "bind-address": "0.0.0.0"}, "etcd": {"name": "not for me"},
 		}}},
 		componenttest.Variant{Name: "feature-gates", Config: config.Cluster{FeatureGates: map[string]bool{"Zebra": true, "Ant": false}}},
+		componenttest.Variant{Name: "config", Config: config.Cluster{
+			ExtraFiles: map[string][]config.ExtraFile{"kube-scheduler": {{
+				Content: new("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: {qps: 7}\n"),
+				Path:    "/etc/kubernetes/extra/scheduler.yaml",
+			}}},
+			ExtraArgs: map[string]map[string]string{"kube-scheduler": {"config": "/etc/kubernetes/extra/scheduler.yaml"}},
+		}},
 		componenttest.Variant{Name: "two-control-planes", Config: config.Cluster{Nodes: []config.Node{{}, {}}}},
 	)
 }

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ type Up struct {
 	// Started reports whether a component has already been started: the nodes have its
 	// manifest as well, or its unit found its files at boot. If unset, none has.
 	Started func(Component) bool
+	// Renewed is set if the cluster has new certificates: objects that contain certificates, such
+	// as a Secret with the key pair of a server, are replaced.
+	Renewed bool
 	// NoWait reports whether Up must not wait until a component is ready. If unset, Up
 	// waits for all.
 	NoWait func(Component) bool
@@ -70,8 +74,32 @@ func (u Up) objects(ctx context.Context, c Component) error {
 	if err != nil {
 		return fmt.Errorf("rendering the objects of %s: %w", c.Name, err)
 	}
-	if err := u.Cluster.API.Apply(ctx, objects); err != nil {
+	err = u.Cluster.API.Apply(ctx, objects)
+	if err == nil && u.Renewed {
+		err = u.replace(ctx, objects)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// replace replaces the objects of a manifest that contain certificates.
+func (u Up) replace(ctx context.Context, manifest []byte) error {
+	objects, err := cluster.Objects(manifest)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		text, err := o.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(text, encodedCertificate) {
+			if err := u.Cluster.API.Put(ctx, &o); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -3,16 +3,9 @@ package config
 import (
 	_ "embed"
 	"errors"
-	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/pelletier/go-toml/v2"
-
-	"github.com/mkube/mkube/pkg/suggest"
 )
 
 // The plugins of containerd that contain the configuration of the CRI. containerd 1 has all of it
@@ -23,18 +16,17 @@ const (
 	criRuntime = "io.containerd.cri.v1.runtime"
 )
 
+// containerdFixed are the fields on which a node relies.
+var containerdFixed = []fixedField{
+	{[]string{"root"}, "the preloaded images are in containerd's own folder"},
+	{[]string{"grpc", "address"}, "the kubelet uses containerd's own socket"},
+	{[]string{"plugins", "io.containerd.server.v1.grpc", "address"}, "the kubelet uses containerd's own socket"},
+}
+
 //go:embed containerd.toml
 var containerdFields string
 
 var containerdSchema = sync.OnceValues(func() (table, error) { return parseTOML(containerdFields) })
-
-// table is a TOML table.
-type table = map[string]any
-
-func parseTOML(text string) (table, error) {
-	t := table{}
-	return t, toml.Unmarshal([]byte(text), &t)
-}
 
 // ContainerdPatch parses one of a cluster's containerd patches. It returns a patch of version 3,
 // which is the version on nodes, and translates the fields of versions 1 and 2.
@@ -84,14 +76,6 @@ func Registry(patch map[string]any) map[string]any {
 	return subtable(patch, "plugins", criImages, "registry")
 }
 
-// subtable returns a table within a table, nil if there is none.
-func subtable(t table, keys ...string) table {
-	for _, key := range keys {
-		t, _ = t[key].(table)
-	}
-	return t
-}
-
 // containerdPatch reports what containerd would ignore or refuse, and changes of fields on which
 // the node relies.
 func (m *mistakes) containerdPatch(path, text string, patch table) {
@@ -100,98 +84,11 @@ func (m *mistakes) containerdPatch(path, text string, patch table) {
 		m.addf(path, "cannot be compared with containerd's fields: %v", err)
 		return
 	}
-	c := &fieldCheck{text: text, note: func(problem string) { m.addf(path, "%s", problem) }}
+	c := &fieldCheck{program: "containerd", mapping: "a table", text: text, note: func(problem string) { m.addf(path, "%s", problem) }}
 	c.table("", patch, schema)
-	for _, fixed := range [...]struct {
-		keys []string
-		why  string
-	}{
-		{[]string{"root"}, "the preloaded images are in containerd's own folder"},
-		{[]string{"grpc", "address"}, "the kubelet uses containerd's own socket"},
-		{[]string{"plugins", "io.containerd.server.v1.grpc", "address"}, "the kubelet uses containerd's own socket"},
-	} {
-		last := len(fixed.keys) - 1
-		if _, set := subtable(patch, fixed.keys[:last]...)[fixed.keys[last]]; set {
-			c.report(fixed.keys[last], "%s cannot be changed: %s", joinKeys(fixed.keys), fixed.why)
-		}
-	}
+	c.fixed(patch, containerdFixed)
 	for _, list := range []string{"disabled_plugins", "required_plugins"} {
 		c.plugins(list, patch[list])
-	}
-}
-
-// A fieldCheck compares a patch with the fields of containerd.
-type fieldCheck struct {
-	text  string
-	note  func(problem string)
-	noted int
-}
-
-// mostNoted is the maximum number of problems that are reported for a patch. report searches the
-// patch for the line of each, which would take long for very many.
-const mostNoted = 20
-
-// report reports a problem with a key, and the line on which the key seems to be.
-func (c *fieldCheck) report(key, format string, args ...any) {
-	if c.noted++; c.noted > mostNoted {
-		return
-	}
-	problem := fmt.Sprintf(format, args...)
-	word := regexp.MustCompile(`(^|[^\w-])` + regexp.QuoteMeta(key) + `($|[^\w-])`)
-	for i, line := range strings.Split(c.text, "\n") {
-		if word.MatchString(line) {
-			problem = problemAt(c.text, i+1, problem)
-			break
-		}
-	}
-	c.note("cannot be used: " + problem)
-}
-
-func (c *fieldCheck) table(path string, patch, schema table) {
-	if len(schema) == 0 {
-		return // any table
-	}
-	for _, key := range slices.Sorted(maps.Keys(patch)) {
-		want, known := schema[key]
-		if !known {
-			want, known = schema["*"]
-		}
-		at := joinKeys([]string{path, quoteKey(key)})
-		switch {
-		case known:
-			c.value(at, key, patch[key], want)
-		case path == "plugins":
-			c.report(key, "a node's containerd has no configuration of a plugin %s%s", quote(key), suggest.DidYouMean(key, slices.Sorted(maps.Keys(schema))))
-		default:
-			c.report(key, "containerd has no field %s, and would ignore it%s", at, hint(key, schema))
-		}
-	}
-}
-
-// hint returns a suggestion for an unknown field.
-func hint(key string, schema table) string {
-	if key == "tls" {
-		return ": write HOST/hosts.toml into the folder that registry.config_path names"
-	}
-	return suggest.DidYouMean(key, slices.Sorted(maps.Keys(schema)))
-}
-
-func (c *fieldCheck) value(path, key string, value, want any) {
-	got, wanted := kindOf(value), kindOf(want)
-	if got == "an integer" && wanted == "a float" {
-		return
-	}
-	if got != wanted {
-		c.report(key, "%s must be %s, not %s", path, wanted, got)
-		return
-	}
-	switch want := want.(type) {
-	case table:
-		c.table(path, value.(table), want)
-	case []any:
-		for _, item := range value.([]any) {
-			c.value(path+"[]", key, item, want[0])
-		}
 	}
 }
 
@@ -207,39 +104,6 @@ func (c *fieldCheck) plugins(list string, value any) {
 			c.report(list, "plugin %s cannot be disabled: the kubelet needs it", name)
 		}
 	}
-}
-
-// kindOf returns the type of a TOML value in words.
-func kindOf(v any) string {
-	switch v.(type) {
-	case table:
-		return "a table"
-	case []any:
-		return "a list"
-	case string:
-		return "a string"
-	case bool:
-		return "true or false"
-	case int64:
-		return "an integer"
-	case float64:
-		return "a float"
-	}
-	return "a date or time"
-}
-
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-// quoteKey returns a key in the syntax of TOML.
-func quoteKey(key string) string {
-	if bareKey.MatchString(key) {
-		return key
-	}
-	return quote(key)
-}
-
-func joinKeys(keys []string) string {
-	return strings.TrimPrefix(strings.Join(keys, "."), ".")
 }
 
 var errVersion = errors.New("has a version that containerd 2 does not read: remove version, or set it to 2 or 3")

@@ -29,10 +29,24 @@ func (c Cluster) Default() Cluster {
 	for component, args := range c.ExtraArgs {
 		c.ExtraArgs[component] = maps.Clone(args)
 	}
+	c.ExtraFiles = cloneLists(c.ExtraFiles)
+	c.ExtraVolumes = cloneLists(c.ExtraVolumes)
 	c.CloudControllerManager = new(c.HasCloudControllerManager())
 	c.ContainerdConfigPatches = slices.Clone(c.ContainerdConfigPatches)
+	c.KubeProxyConfigPatches = slices.Clone(c.KubeProxyConfigPatches)
 	c.Addons = slices.Clone(c.Addons)
+	if c.Proxy != nil {
+		c.Proxy = new(*c.Proxy)
+	}
 	return c
+}
+
+func cloneLists[T any](m map[string][]T) map[string][]T {
+	m = maps.Clone(m)
+	for key, list := range m {
+		m[key] = slices.Clone(list)
+	}
+	return m
 }
 
 // HasCloudControllerManager reports whether the cluster has a cloud-controller-manager, which is
@@ -54,6 +68,16 @@ func defaultNodes(nodes []Node) []Node {
 		defaulted = append(defaulted, Node{Role: LoadBalancer}.defaulted(hasWorkers))
 	}
 	return defaulted
+}
+
+// WithImage returns the cluster with an image for the nodes that have none. The receiver and what it
+// points to are not changed.
+func (c Cluster) WithImage(image string) Cluster {
+	c.Nodes = slices.Clone(c.Nodes)
+	for i := range c.Nodes {
+		c.Nodes[i].Image = cmp.Or(c.Nodes[i].Image, image)
+	}
+	return c
 }
 
 // Count returns the number of nodes with a role.

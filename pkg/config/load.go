@@ -20,14 +20,15 @@ const maxSize = 1 << 20
 
 // Load reads a cluster from YAML or JSON: exactly one document of at most 1 MiB, without unknown
 // fields, duplicate keys or aliases. name is the name of the source in errors: the path of a file,
-// or "standard input".
+// or "standard input". image is the image of the nodes for which the file sets none, "" for the
+// default: flags and fields of components are compared only with those of the default release.
 //
 // The cluster is as written, without defaults, and Validate accepts it after Default. If there are
 // mistakes, the cluster is zero, and the error contains all mistakes of the file, a line each, in
 // the order of the file. For example:
 //
 //	mkube.yaml:7: unknown field "podsubnet" in networking: did you mean "podSubnet"?
-func Load(r io.Reader, name string) (Cluster, error) {
+func Load(r io.Reader, name, image string) (Cluster, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
 		return Cluster{}, fmt.Errorf("reading %s: %w", name, err)
@@ -42,7 +43,7 @@ func Load(r io.Reader, name string) (Cluster, error) {
 	var c Cluster
 	d := decoder{lines: map[string]int{"": root.Line}}
 	d.value(root, reflect.ValueOf(&c).Elem(), "")
-	found := append(d.mistakes, d.unseen(append(missingHeader(c), c.Default().mistakes()...))...)
+	found := append(d.mistakes, d.unseen(append(missingHeader(c), c.Default().WithImage(image).mistakes()...))...)
 	if len(found) > 0 {
 		return Cluster{}, located(found, name)
 	}

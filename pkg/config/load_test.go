@@ -116,11 +116,19 @@ func TestLoadFull(t *testing.T) {
 			"kubelet":        nil,
 			"metrics-server": {"v": "2"},
 		},
+		ExtraFiles: map[string][]ExtraFile{"kube-apiserver": {
+			{HostPath: "./audit.yaml", Path: "/etc/kubernetes/extra/audit.yaml"},
+			{Content: new("text\n"), Path: "/etc/kubernetes/extra/text"},
+		}},
+		ExtraVolumes: map[string][]ExtraVolume{"etcd": {
+			{Name: "wal", HostPath: "/var/lib/wal", MountPath: "/wal", ReadOnly: true, PathType: "DirectoryOrCreate"},
+		}},
 		CloudControllerManager: new(false),
 		ContainerdConfigPatches: []string{
 			"[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n",
 		},
-		Addons: []string{"metrics-server"},
+		KubeProxyConfigPatches: []string{"metricsBindAddress: 0.0.0.0:10249\n"},
+		Addons:                 []string{"metrics-server"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -130,20 +138,20 @@ func TestLoadFull(t *testing.T) {
 func TestLoadSource(t *testing.T) {
 	t.Parallel()
 	const header = "apiVersion: mkube.dev/v1alpha1\nkind: Cluster\n"
-	if _, err := Load(strings.NewReader(header+"#"+strings.Repeat("x", maxSize-len(header)-1)), "standard input"); err != nil {
+	if _, err := Load(strings.NewReader(header+"#"+strings.Repeat("x", maxSize-len(header)-1)), "standard input", ""); err != nil {
 		t.Errorf("1 MiB: %v", err)
 	}
-	_, err := Load(strings.NewReader(strings.Repeat("#", maxSize+1)), "standard input")
+	_, err := Load(strings.NewReader(strings.Repeat("#", maxSize+1)), "standard input", "")
 	wantError(t, err, "standard input is larger than 1 MiB, the limit of a configuration file: is it the right file?")
 
 	broken := errors.New("input/output error")
-	_, err = Load(iotest.ErrReader(broken), "mkube.yaml")
+	_, err = Load(iotest.ErrReader(broken), "mkube.yaml", "")
 	wantError(t, err, "reading mkube.yaml: input/output error")
 	if !errors.Is(err, broken) {
 		t.Error("the reader's error is not wrapped")
 	}
 
-	_, err = Load(strings.NewReader(header+"name: -"), "standard input")
+	_, err = Load(strings.NewReader(header+"name: -"), "standard input", "")
 	wantError(t, err, `standard input:3: not YAML: block sequence entries are not allowed in this context`)
 }
 
@@ -158,7 +166,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(data))
 	}
 	f.Fuzz(func(t *testing.T, data string) {
-		c, err := Load(strings.NewReader(data), "fuzz.yaml")
+		c, err := Load(strings.NewReader(data), "fuzz.yaml", "")
 		if err != nil {
 			checkLines(t, err.Error())
 			return
@@ -194,7 +202,7 @@ func reload(t *testing.T, c Cluster) Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Load(strings.NewReader(string(data)), "again.yaml")
+	again, err := Load(strings.NewReader(string(data)), "again.yaml", "")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, data)
 	}
@@ -209,7 +217,7 @@ func load(t *testing.T, file string) (Cluster, error) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	return Load(f, "mkube.yaml")
+	return Load(f, "mkube.yaml", "")
 }
 
 func files(t testing.TB, folder string) []string {
@@ -240,7 +248,8 @@ func TestLoadStrings(t *testing.T) {
 	} {
 		args[fmt.Sprint("a", i)] = s
 	}
-	want := Cluster{APIVersion: APIVersion, Kind: Kind, ExtraArgs: map[string]map[string]string{"kubelet": args}}
+	// The flags of another image are not known.
+	want := Cluster{APIVersion: APIVersion, Kind: Kind, Nodes: []Node{{Image: "other"}}, ExtraArgs: map[string]map[string]string{"kubelet": args}}
 	want.ContainerdConfigPatches = []string{"", "\n", "oom_score = 1", "oom_score = 1\n\n", "\n\n  oom_score = 1\n\tversion = 2\r\n", "# \u2028"}
 	if got := reload(t, want); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -31,14 +31,36 @@ type Cluster struct {
 	// ExtraArgs are flags by component name, in addition to mkube's own or instead of them:
 	// {"kube-scheduler": {"v": "4"}}.
 	ExtraArgs map[string]map[string]string `json:"extraArgs,omitzero"`
+	// ExtraFiles are files that the static pods of components need, by component name, see StaticPods.
+	// Every node of the component gets the file, and its pod mounts it read-only.
+	ExtraFiles map[string][]ExtraFile `json:"extraFiles,omitzero"`
+	// ExtraVolumes are paths of a node that the static pods of components mount, by component name.
+	ExtraVolumes map[string][]ExtraVolume `json:"extraVolumes,omitzero"`
 	// CloudControllerManager defaults to true if nil. If false, no Service of type LoadBalancer
 	// gets an address, and no node gets a provider ID.
 	CloudControllerManager *bool `json:"cloudControllerManager,omitempty"`
 	// ContainerdConfigPatches are TOML documents that are merged into the configuration of
 	// containerd, in order.
 	ContainerdConfigPatches []string `json:"containerdConfigPatches,omitzero"`
+	// KubeProxyConfigPatches are YAML documents that are merged into the configuration file of
+	// kube-proxy, in order.
+	KubeProxyConfigPatches []string `json:"kubeProxyConfigPatches,omitzero"`
 	// Addons are the optional components that the cluster has, see Addons.
 	Addons []string `json:"addons,omitzero"`
+	// Proxy is the proxy through which nodes pull images. If nil, it is that of mkube's environment
+	// when the cluster is created. If all its fields are empty, there is none.
+	Proxy *Proxy `json:"proxy,omitempty"`
+}
+
+// Proxy is how nodes reach registries. The fields have the meaning of the environment variables
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, see
+// https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config.
+type Proxy struct {
+	HTTPProxy  string `json:"httpProxy,omitempty"`
+	HTTPSProxy string `json:"httpsProxy,omitempty"`
+	// NoProxy lists hosts, domains and ranges of addresses that are reached directly, separated by
+	// commas. mkube adds the networks and the domain of the cluster.
+	NoProxy string `json:"noProxy,omitempty"`
 }
 
 // Role is the purpose of a node.
@@ -124,6 +146,33 @@ type Mount struct {
 	ReadOnly      bool   `json:"readOnly,omitempty"`
 	// Propagation is None (the default), HostToContainer or Bidirectional.
 	Propagation string `json:"propagation,omitempty"`
+}
+
+// ExtraFile is a file of a component's static pod. Either HostPath or Content is set.
+type ExtraFile struct {
+	// HostPath is a file of the host on which mkube runs. It may be relative to the working folder
+	// of mkube. WithFiles replaces it with Content.
+	HostPath string `json:"hostPath,omitempty"`
+	// Content is the text of the file.
+	Content *string `json:"content,omitempty"`
+	// Path is the absolute path of the file, on the node and in the pod.
+	Path string `json:"path"`
+}
+
+// ExtraVolume is a path of a node that a component's static pod mounts. The fields are those of
+// kubeadm's extraVolumes, see
+// https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/#kubeadm-k8s-io-v1beta4-HostPathMount.
+type ExtraVolume struct {
+	// Name is the name of the volume in the pod. If empty, it is "extra-volume-" and a number.
+	Name string `json:"name,omitempty"`
+	// HostPath is an absolute path of the node.
+	HostPath string `json:"hostPath"`
+	// MountPath is an absolute path in the pod.
+	MountPath string `json:"mountPath"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
+	// PathType is a type of hostPath volumes, such as DirectoryOrCreate. If empty, nothing is
+	// checked. See https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types.
+	PathType string `json:"pathType,omitempty"`
 }
 
 // PortMapping is a port of the host that forwards to a port of a node.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mkube/mkube/pkg/names"
 )
 
 const (
@@ -19,7 +21,9 @@ const (
 // Validate checks a cluster after Default. The error contains every mistake. Each is one line that
 // starts with the path of the field: "nodes[0].role must be ...".
 func (c Cluster) Validate() error {
-	return c.mistakes().join()
+	m := c.mistakes()
+	m.absentAddons(c)
+	return m.join()
 }
 
 func (c Cluster) mistakes() mistakes {
@@ -30,9 +34,15 @@ func (c Cluster) mistakes() mistakes {
 	m.networking(c)
 	m.featureGates(c.FeatureGates)
 	m.runtimeConfig(c.RuntimeConfig)
-	m.extraArgs(c.ExtraArgs)
+	m.absent(c)
+	m.extraArgs(c)
+	m.authentication(c)
+	m.fileKinds(c)
+	m.pods(c)
 	m.containerdConfigPatches(c.ContainerdConfigPatches)
+	m.kubeProxyConfigPatches(c)
 	m.addons(c.Addons)
+	m.proxy(c.Proxy)
 	return m
 }
 
@@ -84,7 +94,7 @@ func (m *mistakes) nodes(c Cluster) {
 		m.taints(fieldPath(path, "taints"), n.Taints)
 		m.mounts(fieldPath(path, "extraMounts"), n.ExtraMounts, !c.Networking.DisableDefaultCNI)
 		m.resources(fieldPath(path, "resources"), n)
-		m.kubeletConfigPatches(fieldPath(path, "kubeletConfigPatches"), n.KubeletConfigPatches)
+		m.kubeletConfigPatches(fieldPath(path, "kubeletConfigPatches"), n, c)
 	}
 	if needsControlPlane {
 		m.addf("nodes", `must have a control plane: add "- role: %s"`, ControlPlane)
@@ -129,22 +139,6 @@ func (m *mistakes) runtimeConfig(versions map[string]string) {
 	}
 }
 
-var flagName = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_.]*$`)
-
-func (m *mistakes) extraArgs(args map[string]map[string]string) {
-	known := append(Components(), Addons()...)
-	for _, component := range slices.Sorted(maps.Keys(args)) {
-		path := keyPath("extraArgs", component)
-		if !slices.Contains(known, component) {
-			m.addf(path, "is not a component%s", didYouMeanOr(component, known, "the components are "))
-		}
-		for _, flag := range slices.Sorted(maps.Keys(args[component])) {
-			m.flag(keyPath(path, flag), flag)
-			m.printable(keyPath(path, flag), args[component][flag], "")
-		}
-	}
-}
-
 func (m *mistakes) addons(names []string) {
 	for i, name := range names {
 		path := itemPath("addons", i)
@@ -156,13 +150,41 @@ func (m *mistakes) addons(names []string) {
 	}
 }
 
-func (m *mistakes) flag(path, flag string) {
-	bare := strings.TrimLeft(flag, "-")
-	switch {
-	case flagName.MatchString(flag):
-	case flagName.MatchString(bare):
-		m.addf(path, "must be written without the dashes: %s", quote(bare))
-	default:
-		m.addf(path, `is not the name of a flag: write a name such as "v", and the value separately`)
+// absent reports settings of components that the cluster does not have.
+func (m *mistakes) absent(c Cluster) {
+	if c.Networking.KubeProxyMode == ProxyNone {
+		m.absentComponent(names.KubeProxy, "networking.kubeProxyMode is none", c)
+		if len(c.KubeProxyConfigPatches) > 0 {
+			m.addf("kubeProxyConfigPatches", "has no effect: networking.kubeProxyMode is none")
+		}
+	}
+	if !c.HasCloudControllerManager() {
+		m.absentComponent(names.CloudControllerManager, "cloudControllerManager is false", c)
+	}
+	if c.Networking.DisableDefaultCNI {
+		m.absentComponent(names.KubeNetworkPolicies, "networking.disableDefaultCNI is true", c)
+	}
+}
+
+// absentAddons reports settings of addons that the cluster does not have. Load does not call it,
+// because a flag of mkube may add them.
+func (m *mistakes) absentAddons(c Cluster) {
+	for _, name := range Addons() {
+		if !slices.Contains(c.Addons, name) {
+			m.absentComponent(name, "addons does not list it", c)
+		}
+	}
+}
+
+func (m *mistakes) absentComponent(component, why string, c Cluster) {
+	const format = "has no effect: %s"
+	if len(c.ExtraArgs[component]) > 0 {
+		m.addf(keyPath("extraArgs", component), format, why)
+	}
+	if len(c.ExtraFiles[component]) > 0 {
+		m.addf(keyPath("extraFiles", component), format, why)
+	}
+	if len(c.ExtraVolumes[component]) > 0 {
+		m.addf(keyPath("extraVolumes", component), format, why)
 	}
 }

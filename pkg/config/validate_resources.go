@@ -1,11 +1,6 @@
 package config
 
-import (
-	"fmt"
-
-	"k8s.io/apimachinery/pkg/api/resource"
-	"sigs.k8s.io/yaml"
-)
+import "k8s.io/apimachinery/pkg/api/resource"
 
 // The minimum resources of a node. With less, the pods of the control plane would be killed, or
 // would wait for each other for minutes.
@@ -35,17 +30,5 @@ func (m *mistakes) quantity(path, value, example, least string) {
 		m.addf(path, "must be a quantity such as %q, not %s", example, quote(value))
 	case q.Cmp(resource.MustParse(least)) < 0:
 		m.addf(path, "must be at least %s, not %s", least, quote(value))
-	}
-}
-
-func (m *mistakes) kubeletConfigPatches(path string, patches []string) {
-	for i, patch := range patches {
-		at := itemPath(path, i)
-		var into map[string]any
-		if err := yaml.Unmarshal([]byte(patch), &into); err != nil {
-			m.addf(at, "is not a YAML mapping: %s", quote(fmt.Sprint(err)))
-			continue
-		}
-		m.printable(at, patch, "\r\n\t")
 	}
 }

@@ -19,4 +19,9 @@ func TestWarnings(t *testing.T) {
 	if got := mounted.Warnings(); !slices.Equal(got, want) {
 		t.Errorf("it warns of %q; want %q", got, want)
 	}
+	requesting := Cluster{Name: "blue", Addons: Addons(), Nodes: []Node{{KubeletConfigPatches: []string{"serverTLSBootstrap: true"}}}}.Default()
+	want = []string{"nodes[0] requests its serving certificate: metrics-server is ready only after somebody has approved the request, see mkube kubectl --name blue -- get csr"}
+	if got := requesting.Warnings(); !slices.Equal(got, want) {
+		t.Errorf("it warns of %q; want %q", got, want)
+	}
 }

@@ -2,25 +2,19 @@ package nodeimage
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
-
-	"github.com/mkube/mkube/pkg/names"
 )
 
 // formatVersion must change when the layout of the image changes, because it is part of the digest
 // of the inputs.
-const formatVersion = "6"
+const formatVersion = "7"
 
 // layer is one layer of the image. write writes its archive, with the same content each time.
 type layer struct {
@@ -53,20 +47,19 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 		return nil, err
 	}
 	return []layer{
-		{"base", func(w io.Writer) error { return copyBase(w, base) }},
+		{"base", func(w io.Writer) error { return copyFile(w, base) }},
 		{partsLayer, func(w io.Writer) error {
 			return writeTar(w, func(t *tree) {
 				t.programs(outputs["cni-plugins"], cniDir, "opt/cni/bin")
 				t.programs(outputs["containerd"], binDir, "usr/local/bin", "preload")
+				t.programs(outputs["runc"], binDir, "usr/local/bin")
 				t.programs(outputs["crictl"], binDir, "usr/local/bin")
 				t.programs(outputs["mkube-node"], binDir, "usr/local/bin")
 				for _, name := range nodePrograms {
 					t.link("/"+path.Join(binDir, "mkube-node"), "usr/local/bin/"+name)
 				}
-				t.programs(filepath.Join(extra, "bin"), binDir, "usr/local/bin")
-				t.dir(filepath.Join(extra, "data"), partsDir)
+				t.dir(extra, partsDir)
 				t.link("/"+path.Join(binDir, "containerd"), "usr/local/bin/ctr")
-				t.link("/"+path.Join(binDir, "runc"), runcPath)
 				t.dir(preloaded, preloadedDir)
 				for _, name := range programs {
 					t.link("/"+path.Join(preloadedDir, filepath.ToSlash(inImage)), "usr/local/bin/"+name)
@@ -81,20 +74,6 @@ func (b *builder) layers(base, preloaded, extra string, outputs map[string]strin
 
 // partsLayer is the name of the layer that contains partsDir.
 const partsLayer = "parts"
-
-// runcPath is runc in the base. In the image, it is a link to the runc of the parts.
-const runcPath = "usr/sbin/runc"
-
-// copyBase writes the archive of the base without runc, so that the image does not contain its 9
-// MB twice.
-func copyBase(w io.Writer, base string) error {
-	f, err := os.Open(base)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return filterTar(tar.NewReader(f), tar.NewWriter(w), func(h *tar.Header) bool { return path.Clean(h.Name) != runcPath })
-}
 
 func copyFile(w io.Writer, path string) error {
 	f, err := os.Open(path)
@@ -237,111 +216,4 @@ func (t *tree) parents(name string) {
 		t.made[dir] = true
 		t.err = t.w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: epoch})
 	}
-}
-
-// config is the configuration of an image, as docker load reads it.
-type config struct {
-	Architecture string    `json:"architecture"`
-	OS           string    `json:"os"`
-	Created      time.Time `json:"created"`
-	Config       struct {
-		Entrypoint []string            `json:"Entrypoint"`
-		Env        []string            `json:"Env"`
-		Labels     map[string]string   `json:"Labels"`
-		StopSignal string              `json:"StopSignal"`
-		Volumes    map[string]struct{} `json:"Volumes"`
-	} `json:"config"`
-	RootFS struct {
-		Type    string   `json:"type"`
-		DiffIDs []string `json:"diff_ids"`
-	} `json:"rootfs"`
-}
-
-func imageConfig(b *builder) config {
-	c := config{Architecture: runtime.GOARCH, OS: "linux"}
-	c.Config.Entrypoint = []string{"/usr/local/bin/mkube-node-init"}
-	c.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "KUBECONFIG=/etc/kubernetes/admin.conf"}
-	c.Config.StopSignal = "SIGRTMIN+3" // the signal for "halt" of systemd
-	// An overlay cannot be stacked on an overlay, so the layers of containers need a volume.
-	c.Config.Volumes = map[string]struct{}{"/var": {}}
-	c.Config.Labels = map[string]string{
-		names.LabelKubernetes:    b.versions.Kubernetes,
-		names.LabelEtcd:          b.versions.Etcd,
-		names.LabelCoreDNS:       b.versions.CoreDNS,
-		names.LabelPause:         b.versions.Pause,
-		names.LabelLocalPath:     b.versions.LocalPath,
-		names.LabelMetricsServer: b.versions.MetricsServer,
-	}
-	c.RootFS.Type = "layers"
-	return c
-}
-
-// archive writes the image as docker save would: layers, configuration, manifest.
-// go-containerregistry is not used, because its tarball.Write compresses every layer, twice with the
-// pass for the digest. docker load would only decompress them again.
-func (b *builder) archive(w io.Writer, inputs string, layers []layer) error {
-	out := tar.NewWriter(w)
-	c := imageConfig(b)
-	c.Created = time.Now().UTC()
-	c.Config.Labels[names.LabelInputs] = inputs
-	var files []string
-	for _, l := range layers {
-		name := l.name + ".tar"
-		diff, err := addLayer(out, name, l)
-		if err != nil {
-			return fmt.Errorf("writing layer %s: %w", l.name, err)
-		}
-		if l.name == partsLayer {
-			c.Config.Labels[names.LabelParts] = diff
-		}
-		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, diff)
-		files = append(files, name)
-	}
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(data)
-	configFile := hex.EncodeToString(sum[:]) + ".json"
-	if err := addFile(out, configFile, data); err != nil {
-		return err
-	}
-	manifest, err := json.Marshal([]map[string]any{{"Config": configFile, "RepoTags": []string{b.Tag}, "Layers": files}})
-	if err != nil {
-		return err
-	}
-	if err := addFile(out, "manifest.json", manifest); err != nil {
-		return err
-	}
-	return out.Close()
-}
-
-// addLayer writes a layer twice: first to compute its size and digest, and then into the archive.
-// It returns the digest.
-func addLayer(out *tar.Writer, name string, l layer) (diff string, err error) {
-	hash := sha256.New()
-	size := new(counter)
-	if err := l.write(io.MultiWriter(hash, size)); err != nil {
-		return "", err
-	}
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(*size), ModTime: epoch}); err != nil {
-		return "", err
-	}
-	return "sha256:" + hex.EncodeToString(hash.Sum(nil)), l.write(out)
-}
-
-func addFile(out *tar.Writer, name string, data []byte) error {
-	if err := out.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: epoch}); err != nil {
-		return err
-	}
-	_, err := out.Write(data)
-	return err
-}
-
-// counter is a writer that counts bytes.
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
 }

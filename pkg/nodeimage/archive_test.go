@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mkube/mkube/pkg/names"
+	"github.com/mkube/mkube/pkg/progress"
 )
 
 // unpack returns the files of an archive by name.
@@ -49,7 +50,8 @@ func sum(data []byte) string {
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	dir := makeTree(t)
-	b := &builder{Options: Options{Tag: "mkube/node:test"}, versions: Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4", LocalPath: "v5", MetricsServer: "v6"}}
+	var r progress.Recorder
+	b := &builder{on: r.On, Options: Options{Tag: "mkube/node:test"}, versions: Versions{Kubernetes: "v1", Etcd: "2", CoreDNS: "v3", Pause: "4", LocalPath: "v5", MetricsServer: "v6"}}
 	layers := []layer{
 		{"one", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.dir(dir, "opt/x") }) }},
 		{"two", func(w io.Writer) error { return writeTar(w, func(t *tree) { t.link("/opt/x/run", "usr/bin/run") }) }},
@@ -57,6 +59,10 @@ func TestArchive(t *testing.T) {
 	var out bytes.Buffer
 	if err := b.archive(&out, "the inputs", layers); err != nil {
 		t.Fatal(err)
+	}
+	events := r.Events()
+	if last := events[len(events)-1]; events[0].Detail != "computing the digests of the layers" || last.Detail != "the daemon unpacks the layers" || last.Bytes != int64(out.Len()) {
+		t.Errorf("the events are %+v; %d bytes were written", events, out.Len())
 	}
 	files := unpack(t, out.Bytes())
 	var manifest []struct {
@@ -178,7 +184,7 @@ func TestLayers(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "preloaded/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/usr/local/bin/kubernetes")
 	outputs := map[string]string{}
-	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl", dir + "/mkube-node/mkube-node", dir + "/extra/bin/runc", dir + "/extra/data/rbac.jsonl"} {
+	for _, path := range []string{binary, dir + "/source/rootfs/etc/x", dir + "/cni-plugins/bridge", dir + "/containerd/containerd", dir + "/containerd/preload", dir + "/crictl/crictl", dir + "/mkube-node/mkube-node", dir + "/runc/runc", dir + "/extra/rbac.jsonl"} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +216,7 @@ func TestLayers(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/local/bin/ctr", "usr/share/mkube/bin/runc", "usr/local/bin/runc", "usr/sbin/runc",
+		"opt/cni/bin/bridge", "usr/share/mkube/cni/bridge", "usr/local/bin/containerd", "usr/local/bin/ctr", "usr/share/mkube/bin/runc", "usr/local/bin/runc",
 		"usr/share/mkube/rbac.jsonl", "usr/local/bin/kubelet", "usr/local/bin/kubectl", "usr/share/mkube/bin/mkube-node", "usr/local/bin/mkube-probe", "etc/x",
 	} {
 		if !slices.Contains(rest, want) {

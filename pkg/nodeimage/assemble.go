@@ -104,7 +104,7 @@ func (b *builder) withLayers(ctx context.Context, base string, outputs map[strin
 		return err
 	}
 	extra := filepath.Join(tmp, "extra")
-	if err := b.gather(ctx, r, extra, outputs["kubernetes"]); err != nil {
+	if err := gather(ctx, extra, outputs["kubernetes"]); err != nil {
 		return err
 	}
 	layers, err := b.layers(base, preloaded, extra, outputs)
@@ -114,19 +114,15 @@ func (b *builder) withLayers(ctx context.Context, base string, outputs map[strin
 	return use(layers)
 }
 
-// gather writes two folders of files that no part contains. bin has the runc of the base, which
-// runs several times for each container. data has the RBAC rules that the release's API server
+// gather writes a folder of files that no part contains: the RBAC rules that the release's API server
 // grants to its components (see node-image/kubernetes/rbac.go).
-func (b *builder) gather(ctx context.Context, r *rootfs, dir, kubernetes string) error {
-	if err := r.extract(runcPath, filepath.Join(dir, "bin", "runc")); err != nil {
-		return err
-	}
+func gather(ctx context.Context, dir, kubernetes string) error {
 	rules, err := exec.CommandContext(ctx, filepath.Join(kubernetes, "kubernetes"), "bootstrap-rbac").Output()
 	if err != nil {
 		return fmt.Errorf("reading the RBAC rules of Kubernetes: %w", err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "data"), 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "data", "rbac.jsonl"), rules, 0o644)
+	return os.WriteFile(filepath.Join(dir, "rbac.jsonl"), rules, 0o644)
 }

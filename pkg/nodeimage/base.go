@@ -18,7 +18,7 @@ import (
 const suite = "bookworm"
 
 // baseVersion must change when the base is built in another way from the same packages.
-const baseVersion = "3"
+const baseVersion = "6"
 
 // packagesFile lists the packages of the base.
 const packagesFile = "packages.txt"
@@ -60,21 +60,46 @@ func (b *builder) mmdebstrap(ctx context.Context, packages []string, target stri
 		"mmdebstrap", "--variant=minbase", "--format=tar",
 		// /usr is merged from the start, because a later merge would need perl.
 		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-		"--include=" + strings.Join(packages, ","),
+		"--include=" + strings.Join(withoutNFS(packages), ","),
+		"--customize-hook=" + nfsHook,
 	}
-	// A node needs no documentation, and no conversion of character sets (gconv).
-	for _, path := range []string{"share/doc", "share/info", "share/locale", "share/man", "lib/*/gconv"} {
-		args = append(args, "--dpkgopt=path-exclude=/usr/"+path+"/*")
+	// A node needs no documentation, no conversion of character sets (gconv), and no names of hardware
+	// (hwdb), which udev would also compile to a file of 13 MB.
+	for _, path := range []string{"/usr/share/doc", "/usr/share/info", "/usr/share/locale", "/usr/share/man", "/usr/lib/*/gconv", "/lib/udev/hwdb.d"} {
+		args = append(args, "--dpkgopt=path-exclude="+path+"/*")
 	}
 	return b.run(ctx, b.Source, nil, append(args, suite, target)...)
 }
+
+// nfsPackage needs Python, which is 35 MB, for a program that lists the clients of a server.
+const nfsPackage = "nfs-common"
+
+// withoutNFS returns packages with what the programs of nfsHook need, instead of nfsPackage.
+func withoutNFS(packages []string) []string {
+	var list []string
+	for _, name := range packages {
+		if name == nfsPackage {
+			list = append(list, "libtirpc3", "libkeyutils1", "rpcbind")
+			continue
+		}
+		list = append(list, name)
+	}
+	return list
+}
+
+// nfsHook extracts from nfsPackage what a node needs: the programs that mount NFS volumes, and lock
+// files on servers of NFS version 3. The package is not installed, so a user can install it later.
+const nfsHook = `cd "$1/tmp" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get download ` + nfsPackage + ` &&
+dpkg-deb --fsys-tarfile ` + nfsPackage + `_*.deb | tar -C "$1" -x ./sbin/mount.nfs ./sbin/mount.nfs4 ./sbin/umount.nfs ./sbin/umount.nfs4 \
+  ./sbin/rpc.statd ./sbin/sm-notify ./usr/sbin/start-statd ./lib/systemd/system/rpc-statd.service && rm ` + nfsPackage + `_*.deb`
 
 func (b *builder) flatten(ctx context.Context, packages []string, target string) error {
 	f, err := os.Create(target)
 	if err != nil {
 		return err
 	}
-	if err := b.Daemon.Flatten(ctx, b.BaseImage, packages, f); err != nil {
+	meter := &progress.Meter{On: b.event, Steps: []string{"base"}, Detail: "copying the base from the daemon"}
+	if err := b.Daemon.Flatten(ctx, b.BaseImage, packages, meter.Writer(f)); err != nil {
 		f.Close()
 		return err
 	}

@@ -126,7 +126,12 @@ func newBuilder(o Options, on progress.Func) (*builder, error) {
 // checkTools returns an error that names every missing build tool and how to install it.
 func checkTools(mmdebstrap bool) error {
 	var missing []error
-	need := map[string]string{"go": "Go 1.26 or newer, see https://go.dev/doc/install"}
+	need := map[string]string{
+		"go": "Go 1.26 or newer, see https://go.dev/doc/install",
+		// runc contains C code.
+		"gcc":        "apt-get install gcc libc6-dev",
+		"pkg-config": "apt-get install pkg-config libseccomp-dev",
+	}
 	if mmdebstrap {
 		need["mmdebstrap"] = "apt-get install mmdebstrap, or use an image as the base with --base-image"
 	}
@@ -134,6 +139,9 @@ func checkTools(mmdebstrap bool) error {
 		if _, err := exec.LookPath(tool); err != nil {
 			missing = append(missing, fmt.Errorf("%s is not installed: %s", tool, install))
 		}
+	}
+	if missing == nil && exec.Command("pkg-config", "--exists", "libseccomp").Run() != nil {
+		missing = append(missing, errors.New("libseccomp is not installed: apt-get install libseccomp-dev"))
 	}
 	return errors.Join(missing...)
 }

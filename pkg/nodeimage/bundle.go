@@ -10,6 +10,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/mkube/mkube/pkg/progress"
 )
 
 // BundleInfo describes a bundle. It is the first entry of the bundle, BundleInfoPath, as JSON.
@@ -23,8 +25,10 @@ type BundleInfo struct {
 const BundleInfoPath = partsDir + "/bundle.json"
 
 // containerOnly lists the files of rootfs that would harm a machine. A machine mounts disks, keeps
-// a log, and runs more than the services of a node.
+// a log, has devices of its own, and runs more than the services of a node.
 var containerOnly = []string{
+	"etc/systemd/system/systemd-udevd.service", "etc/systemd/system/systemd-udev-trigger.service",
+	"etc/systemd/system/systemd-udevd-control.socket", "etc/systemd/system/systemd-udevd-kernel.socket",
 	"etc/systemd/journald.conf.d", "etc/systemd/system-generators",
 	"etc/systemd/system/default.target", "usr/local/bin/mkube-node-init",
 }
@@ -60,7 +64,8 @@ func (b *builder) writeBundle(info BundleInfo, layers []layer) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := errors.Join(b.bundle(f, info, layers), f.Close()); err != nil {
+	meter := &progress.Meter{On: b.event, Steps: []string{b.product()}}
+	if err := errors.Join(b.bundle(meter.Writer(f), info, layers), f.Close()); err != nil {
 		return fmt.Errorf("writing the bundle: %w", err)
 	}
 	return errors.Join(os.Chmod(f.Name(), 0o644), os.Rename(f.Name(), b.Bundle))

@@ -37,7 +37,7 @@ var programs = []string{
 }
 
 // nodePrograms are the names of node-image/mkube-node.
-var nodePrograms = []string{"mkube-node-dns", "mkube-node-limits", "mkube-probe", "mkube-resolve"}
+var nodePrograms = []string{"mkube-node-dns", "mkube-node-limits", "mkube-probe", "mkube-resolve", "mkube-volume"}
 
 // WebImage is an image of a small web server, for users without a registry. It serves one page on
 // port 80.
@@ -103,7 +103,6 @@ func (b *builder) images(outputs map[string]string, x extras) []image {
 		image{
 			Name: "docker.io/rancher/local-path-provisioner:" + b.versions.LocalPath, Entrypoint: []string{"/usr/bin/local-path-provisioner"}, Env: env,
 			Layers: [][]entry{
-				shell(x.busybox),
 				withFolders([]entry{{Path: "usr/bin/local-path-provisioner", Mode: 0o755, Source: filepath.Join(outputs["local-path-provisioner"], "local-path-provisioner")}}),
 			},
 		},
@@ -116,8 +115,7 @@ func (b *builder) images(outputs map[string]string, x extras) []image {
 	)
 }
 
-// shell returns the layer of images with a shell. The image of local-path-provisioner has one, as
-// upstream's does, because the pods that create and remove its folders use the same image.
+// shell returns the layer of an image with a shell.
 func shell(busybox string) []entry {
 	layer := []entry{{Path: "bin/busybox", Mode: 0o755, Source: busybox}}
 	for _, applet := range []string{"cat", "chmod", "chown", "hostname", "httpd", "ip", "ls", "mkdir", "nslookup", "ps", "rm", "sh", "sleep", "wget"} {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type part struct {
 	packages []string // the arguments of go build
 	ldflags  string
 	tags     string
+	cgo      bool // the part has C code
 }
 
 // buildParts builds one part after the other, because the compiler uses all cores for one part.
@@ -54,8 +56,13 @@ func (b *builder) buildPart(ctx context.Context, p part) (detail string, err err
 // compile runs a go command (build, or test -c) that writes the binaries of a part into dir.
 func (b *builder) compile(ctx context.Context, p part, dir string, command ...string) error {
 	args := append([]string{"go"}, command...)
-	args = append(args, "-trimpath", "-ldflags", "-s -w "+p.ldflags, "-tags", p.tags, "-o", dir+"/")
-	return b.run(ctx, p.dir, goEnv, append(args, p.packages...)...)
+	env, ldflags := goEnv, "-s -w "+p.ldflags
+	if p.cgo {
+		// The C library of the host may be newer than that of the base, so it is linked statically.
+		env, ldflags = append(slices.Clone(goEnv), "CGO_ENABLED=1"), ldflags+" -extldflags -static"
+	}
+	args = append(args, "-trimpath", "-ldflags", ldflags, "-tags", p.tags, "-o", dir+"/")
+	return b.run(ctx, p.dir, env, append(args, p.packages...)...)
 }
 
 // goEnv makes binaries static, and makes the build independent of the user's workspace and flags.
@@ -116,7 +123,7 @@ func (b *builder) output(p part) (string, error) {
 		return "", err
 	}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s linux/%s %q %q %q\n", version, runtime.GOARCH, p.packages, p.ldflags, p.tags)
+	fmt.Fprintf(hash, "%s linux/%s %q %q %q %t\n", version, runtime.GOARCH, p.packages, p.ldflags, p.tags, p.cgo)
 	if err := hashTree(hash, p.dir, isTest); err != nil {
 		return "", err
 	}

@@ -35,7 +35,7 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	}
 	pinned := map[string]string{
 		"containerd": "github.com/containerd/containerd/v2", "coredns": "github.com/coredns/coredns", "crictl": "sigs.k8s.io/cri-tools",
-		"local-path-provisioner": "github.com/rancher/local-path-provisioner",
+		"local-path-provisioner": "github.com/rancher/local-path-provisioner", "runc": "github.com/opencontainers/runc",
 	}
 	for name, module := range pinned {
 		if pinned[name], err = required(filepath.Join(b.Source, name), module); err != nil {
@@ -63,7 +63,9 @@ func (b *builder) plan(ctx context.Context) ([]part, Versions, error) {
 	pause.packages, dns.packages, node.packages = []string{"."}, []string{"."}, []string{"."}
 	storage := module("local-path-provisioner", "local-path-provisioner "+pinned["local-path-provisioner"])
 	storage.ldflags = "-X main.VERSION=" + pinned["local-path-provisioner"]
-	return []part{kubernetes, c, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage, node}, versions, nil
+	run := module("runc", "runc "+pinned["runc"])
+	run.tags, run.cgo = "seccomp netgo osusergo", true
+	return []part{kubernetes, c, run, cr, pause, dns, module("cni-plugins", "the standard CNI plugins"), storage, node}, versions, nil
 }
 
 // required returns the version of a module that the go.mod of a folder pins.

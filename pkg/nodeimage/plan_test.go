@@ -27,7 +27,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("part %s builds %q, said to be %q", p.name, p.packages, p.short)
 		}
 	}
-	if want := []string{"kubernetes", "containerd", "crictl", "pause", "coredns", "cni-plugins", "local-path-provisioner", "mkube-node"}; !slices.Equal(names, want) {
+	if want := []string{"kubernetes", "containerd", "runc", "crictl", "pause", "coredns", "cni-plugins", "local-path-provisioner", "mkube-node"}; !slices.Equal(names, want) {
 		t.Errorf("parts are %q; want %q", names, want)
 	}
 	if !strings.HasPrefix(versions.Kubernetes, "v1.") || strings.HasPrefix(versions.Etcd, "v") || !strings.HasSuffix(versions.Etcd, "-0") ||

@@ -41,33 +41,6 @@ func TestRelocate(t *testing.T) {
 	}
 }
 
-// TestCopyBase checks that everything but runc is copied.
-func TestCopyBase(t *testing.T) {
-	t.Parallel()
-	var in, out bytes.Buffer
-	w := tar.NewWriter(&in)
-	for _, name := range []string{"./usr/sbin/runc", "./usr/sbin/runc2", "./runc"} {
-		if err := addFile(w, name, []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	base := t.TempDir() + "/base.tar"
-	write(t, base, in.String(), 0o644)
-	if err := copyBase(&out, base); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := entriesOf(t, &out), "./usr/sbin/runc2=x ./runc=x"; got != want {
-		t.Errorf("copyBase kept %s; want %s", got, want)
-	}
-	write(t, base, "no archive", 0o644)
-	if err := copyBase(io.Discard, base); err == nil {
-		t.Error("what is no archive is copied")
-	}
-}
-
 // entriesOf lists an archive: the names, and the content of files.
 func entriesOf(t *testing.T, archive io.Reader) string {
 	t.Helper()

@@ -23,9 +23,11 @@ const (
 	// https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/.
 	authorityValidity   = 10 * 365 * 24 * time.Hour
 	certificateValidity = 365 * 24 * time.Hour
-	// Certificates are created on the host, and verified on nodes. The clock of a node may be
-	// behind, as is frequent in virtual machines.
-	backdate = 5 * time.Minute
+
+	// Backdate is the time before its creation from which a certificate is valid. Certificates are
+	// created on the host, and verified on nodes. The clock of a node may be behind, as is frequent
+	// in virtual machines.
+	Backdate = 5 * time.Minute
 )
 
 // An Authority is a certificate authority: a certificate with which others are verified, and the
@@ -48,18 +50,57 @@ func NewAuthority(commonName string, now time.Time) (*Authority, error) {
 	}
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: commonName},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(authorityValidity),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 	}
-	// The template is its own parent. x509 derives the subject key ID of an authority from its key.
-	cert, err := sign(template, template, key.Public(), key)
+	a, err := selfSigned(template, key, now)
 	if err != nil {
 		return nil, fmt.Errorf("making the authority %q: %w", commonName, err)
 	}
+	return a, nil
+}
+
+// selfSigned returns the authority of a template, valid from five minutes before now until ten
+// years after now.
+func selfSigned(template *x509.Certificate, key crypto.Signer, now time.Time) (*Authority, error) {
+	template.NotBefore, template.NotAfter = now.Add(-Backdate), now.Add(authorityValidity)
+	// The template is its own parent. Without a subject key ID, x509 derives it from the key.
+	cert, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
 	return newAuthority(cert, key)
+}
+
+// Renewed returns the authority with a new certificate, valid from five minutes before now until
+// ten years after now. The key and the subject stay the same, so the certificates that the
+// authority has signed verify against the new one, too. It returns an error if another authority
+// has signed the certificate.
+func (a *Authority) Renewed(now time.Time) (*Authority, error) {
+	old := a.cert
+	if !bytes.Equal(old.RawIssuer, old.RawSubject) || old.CheckSignatureFrom(old) != nil {
+		return nil, fmt.Errorf("renewing the authority %q: %q has signed it: renew it there", old.Subject, old.Issuer)
+	}
+	renewed, err := selfSigned(&x509.Certificate{
+		RawSubject:            old.RawSubject,
+		SubjectKeyId:          old.SubjectKeyId,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLen:            old.MaxPathLen,
+		MaxPathLenZero:        old.MaxPathLenZero,
+		KeyUsage:              old.KeyUsage,
+	}, a.key, now)
+	if err != nil {
+		return nil, fmt.Errorf("renewing the authority %q: %w", old.Subject, err)
+	}
+	return renewed, nil
+}
+
+// Outlives reports whether the authority is valid now, and at least as long as a certificate with
+// the default validity that it issues now.
+func (a *Authority) Outlives(now time.Time) bool {
+	return !now.Before(a.cert.NotBefore) && !now.Add(certificateValidity).After(a.cert.NotAfter)
 }
 
 func newAuthority(cert *x509.Certificate, key crypto.Signer) (*Authority, error) {

@@ -50,8 +50,19 @@ type KeyPair struct {
 	Cert, Key []byte
 }
 
+// ExpiredError is the error of Issue if the authority has expired.
+type ExpiredError struct {
+	// Authority is the distinguished name of the authority.
+	Authority string
+	On        time.Time
+}
+
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("the authority %q expired on %s", e.Authority, stamp(e.On))
+}
+
 // Issue creates a new key, and signs its certificate. The error contains everything that is wrong
-// with the request.
+// with the request. If the authority has expired, it is an *ExpiredError.
 func (a *Authority) Issue(r Request) (KeyPair, error) {
 	template, err := a.template(r)
 	if err != nil {
@@ -124,9 +135,9 @@ func (a *Authority) period(r Request) (begin, end time.Time, err error) {
 	if validity == 0 {
 		validity = certificateValidity
 	}
-	begin, end = now.Add(-backdate), now.Add(validity)
+	begin, end = now.Add(-Backdate), now.Add(validity)
 	if now.After(a.cert.NotAfter) {
-		return begin, end, fmt.Errorf("the authority %q expired on %s", a.cert.Subject, stamp(a.cert.NotAfter))
+		return begin, end, &ExpiredError{a.cert.Subject.String(), a.cert.NotAfter}
 	}
 	if end.Before(a.cert.NotBefore) {
 		return begin, end, fmt.Errorf("the authority %q is not valid until %s", a.cert.Subject, stamp(a.cert.NotBefore))

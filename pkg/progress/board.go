@@ -127,9 +127,9 @@ func (b board) text(t *steps, s *step) string {
 	lost := func(state State) bool { return state == Failed || state == Skipped }
 	switch {
 	case s.state == Running && b.final:
-		return withDetail("stopped", s.detail)
-	case s.detail != "":
-		return s.detail
+		return withDetail("stopped", s.news())
+	case s.news() != "":
+		return s.news()
 	case s.state == Pending || s.state == Running:
 		if needs := t.open(s, undone); len(needs) > 0 {
 			return "waits for " + strings.Join(needs, ", ")

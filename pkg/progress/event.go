@@ -32,6 +32,9 @@ type Event struct {
 	// Detail is what a running step waits for now ("/readyz answers 500"), or the error of a
 	// failed step.
 	Detail string
+	// Bytes is how much a step has copied so far, for example into a node. TotalBytes is how much
+	// there is to copy. Both are 0 if they are not known.
+	Bytes, TotalBytes int64
 	// Elapsed is the duration of a step that is Done or Failed. If 0, it is the time since the
 	// Running event.
 	Elapsed time.Duration

@@ -18,6 +18,8 @@ type wire struct {
 	Short          string    `json:"short,omitempty"`
 	Needs          []string  `json:"needs,omitempty"`
 	Detail         string    `json:"detail,omitempty"`
+	Bytes          int64     `json:"bytes,omitempty"`
+	TotalBytes     int64     `json:"totalBytes,omitempty"`
 	ElapsedSeconds *float64  `json:"elapsedSeconds,omitempty"`
 }
 
@@ -36,12 +38,17 @@ type message struct {
 //	short           string, what the step does; omitted if empty
 //	needs           strings, the steps that it waits for; omitted if empty
 //	detail          string, what it waits for now, or its error; omitted if empty
+//	bytes           number, how much the step has copied; omitted if nothing
+//	totalBytes      number, how much there is to copy; omitted if not known
 //	elapsedSeconds  number, the duration of the step; only if done or failed
 //
 // Names may be added, but existing names do not change. In mode json, a line that was passed to
 // Write, such as a trace, is an object of time and message (a string) instead.
 func (e Event) MarshalJSON() ([]byte, error) {
-	w := wire{Time: e.Time, Step: e.Step, State: e.State, Short: e.Short, Needs: e.Needs, Detail: e.Detail}
+	w := wire{
+		Time: e.Time, Step: e.Step, State: e.State, Short: e.Short, Needs: e.Needs, Detail: e.Detail,
+		Bytes: e.Bytes, TotalBytes: e.TotalBytes,
+	}
 	if e.State == Done || e.State == Failed {
 		s := e.Elapsed.Seconds()
 		w.ElapsedSeconds = &s
@@ -55,7 +62,10 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return fmt.Errorf("reading an event: %w", err)
 	}
-	*e = Event{Time: w.Time, Step: w.Step, State: w.State, Short: w.Short, Needs: w.Needs, Detail: w.Detail}
+	*e = Event{
+		Time: w.Time, Step: w.Step, State: w.State, Short: w.Short, Needs: w.Needs, Detail: w.Detail,
+		Bytes: w.Bytes, TotalBytes: w.TotalBytes,
+	}
 	if w.ElapsedSeconds != nil {
 		e.Elapsed = time.Duration(*w.ElapsedSeconds * float64(time.Second)).Round(time.Microsecond)
 	}

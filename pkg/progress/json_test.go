@@ -42,6 +42,7 @@ func TestEventSurvivesJSON(t *testing.T) {
 		{Time: at, Step: "etcd", State: Pending, Short: "keeps state", Needs: []string{"kubelet", "nodes"}},
 		{Time: at, Step: "etcd", State: Running, Detail: "a\nb"},
 		{Time: at, Step: "etcd", State: Done, Elapsed: 1234567 * time.Microsecond},
+		{Time: at, Step: "etcd", State: Running, Bytes: 3, TotalBytes: 7},
 		{Time: at, Step: "etcd", State: Failed},
 	} {
 		b, err := json.Marshal(e)

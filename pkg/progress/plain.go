@@ -13,6 +13,9 @@ const (
 	slowAfter   = 5 * time.Second  // when a running step first reports what it waits for
 	newsEvery   = 10 * time.Second // the minimum time between two reports if the detail has changed
 	repeatEvery = 30 * time.Second // the time after which it repeats the same detail, as a sign of life
+
+	bytesAfter = time.Second     // when a running step first reports its bytes
+	bytesEvery = 5 * time.Second // the minimum time between two reports of bytes
 )
 
 // plain writes lines, for logs.
@@ -29,10 +32,10 @@ type plain struct {
 	closed bool
 }
 
-// telling is the last "still waiting" line of a step.
+// telling is the last line about a running step.
 type telling struct {
-	at     time.Time
-	detail string
+	at   time.Time
+	news string
 }
 
 func newPlain(out io.Writer, opts Options) *plain {
@@ -67,7 +70,7 @@ func changeText(s *step) string {
 	case Running:
 		return withNote("starting", s.short)
 	case Done:
-		return withDetail("ready after "+seconds(s.took), s.detail)
+		return withDetail("ready after "+seconds(s.took), s.news())
 	case Failed:
 		return withDetail("failed after "+seconds(s.took), s.detail)
 	case Skipped:
@@ -104,7 +107,8 @@ func (p *plain) say(at time.Time, s *step, text string) {
 	p.out.write([]byte(b.String()))
 }
 
-// tellSlow writes for each slow step what it waits for. It reports whether any step is running.
+// tellSlow writes for each slow step what it waits for, and for each step that copies how many
+// bytes it has copied. It reports whether any step is running.
 func (p *plain) tellSlow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,8 +119,12 @@ func (p *plain) tellSlow() bool {
 		}
 		running = true
 		if p.due(s, now) {
-			p.told[s.name] = telling{at: now, detail: s.detail}
-			p.say(now, s, withDetail("still waiting", s.detail))
+			text := s.news()
+			if s.bytes == 0 || text == p.told[s.name].news {
+				text = withDetail("still waiting", text)
+			}
+			p.told[s.name] = telling{at: now, news: s.news()}
+			p.say(now, s, text)
 		}
 	}
 	return running
@@ -125,9 +133,13 @@ func (p *plain) tellSlow() bool {
 func (p *plain) due(s *step, now time.Time) bool {
 	last, ok := p.told[s.name]
 	switch {
+	case !ok && s.bytes > 0:
+		return s.elapsed(now) >= bytesAfter
 	case !ok:
 		return s.elapsed(now) > slowAfter
-	case last.detail != s.detail:
+	case last.news != s.news() && s.bytes > 0:
+		return now.Sub(last.at) >= bytesEvery
+	case last.news != s.news():
 		return now.Sub(last.at) >= newsEvery
 	}
 	return now.Sub(last.at) >= repeatEvery

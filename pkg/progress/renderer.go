@@ -51,7 +51,7 @@ type Options struct {
 //
 //   - "tty" is a board that is redrawn in place.
 //   - "plain" is a line when a step starts, is ready or fails, and from time to time a line with
-//     what a slow step waits for.
+//     what a slow step waits for, or how many bytes it has copied.
 //   - "json" is one object per line (Event.MarshalJSON).
 //   - "auto" or "" is tty if out is a terminal and TERM is not "dumb", and otherwise plain.
 //

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type step struct {
 	needs        []string
 	state        State
 	detail       string
+	bytes, total int64
 	begun, ended time.Time // zero if it did not begin or end
 	took         time.Duration
 }
@@ -22,6 +24,11 @@ func (s *step) over() bool {
 
 // finished reports whether the step ran and ended, with or without an error.
 func (s *step) finished() bool { return s.state == Done || s.state == Failed }
+
+// news returns what the last event told: its detail and its bytes.
+func (s *step) news() string {
+	return strings.Join(slices.DeleteFunc([]string{s.detail, amount(s.bytes, s.total)}, func(text string) bool { return text == "" }), ": ")
+}
 
 // elapsed returns how long the step ran, or how long a running step has been running at now.
 func (s *step) elapsed(now time.Time) time.Duration {
@@ -61,6 +68,7 @@ func (t *steps) apply(e Event) (*step, State) {
 	t.span(e.Time)
 	before := s.state
 	s.state, s.detail = e.State, e.Detail
+	s.bytes, s.total = e.Bytes, e.TotalBytes
 	if e.Short != "" {
 		s.short = e.Short
 	}

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -16,6 +17,31 @@ func seconds(d time.Duration) string {
 	}
 	s := int(d.Round(time.Second).Seconds())
 	return fmt.Sprintf("%dm%02ds", s/60, s%60)
+}
+
+// amount formats the bytes of a step for people: "312 of 840 MiB", or "312 MiB" if the total is not
+// known or reached. It returns "" if nothing was copied.
+func amount(bytes, total int64) string {
+	unit, size := "MiB", int64(1<<20)
+	if max(bytes, total) < size {
+		unit, size = "KiB", 1<<10
+	}
+	switch {
+	case bytes <= 0:
+		return ""
+	case bytes >= total:
+		return inUnits(bytes, size) + " " + unit
+	}
+	return inUnits(bytes, size) + " of " + inUnits(total, size) + " " + unit
+}
+
+// inUnits returns a number of bytes in units of a size, with a decimal if there are few.
+func inUnits(bytes, size int64) string {
+	decimals := 0
+	if bytes < 10*size {
+		decimals = 1
+	}
+	return strconv.FormatFloat(float64(bytes)/float64(size), 'f', decimals, 64)
 }
 
 // clean converts s to one line without control characters, because a detail may be a program's

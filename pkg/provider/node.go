@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"path"
 	"sort"
@@ -39,10 +40,11 @@ type ExitError struct {
 	Stderr string
 }
 
+// Error returns the command and its standard error, without the secrets that Redact finds.
 func (e *ExitError) Error() string {
-	msg := fmt.Sprintf("running %s on %s: exit code %d", strings.Join(e.Args, " "), e.Node, e.Code)
-	if s := strings.TrimSpace(e.Stderr); s != "" {
-		msg += ": " + s
+	msg := fmt.Sprintf("running %s on %s: exit code %d", strings.Join(redactArgs(e.Args), " "), e.Node, e.Code)
+	if strings.TrimSpace(e.Stderr) != "" {
+		msg += ": " + e.Reason()
 	}
 	return msg
 }
@@ -101,6 +103,12 @@ func Archive(w io.Writer, files []File) error {
 		if err := addFolders(out, made, path.Dir(name)); err != nil {
 			return err
 		}
+		if f.Mode.IsDir() {
+			if err := addFolder(out, made, name, f.Mode); err != nil {
+				return err
+			}
+			continue
+		}
 		mode := int64(f.Mode.Perm())
 		if mode == 0 {
 			mode = 0o644
@@ -146,14 +154,19 @@ func addFolders(out *tar.Writer, made map[string]bool, dir string) error {
 	if err := addFolders(out, made, path.Dir(dir)); err != nil {
 		return err
 	}
-	made[dir] = true
-	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755})
+	return addFolder(out, made, dir, 0o755)
 }
 
-// Reason returns the command's standard error, or its exit code if standard error is empty.
+func addFolder(out *tar.Writer, made map[string]bool, dir string, mode fs.FileMode) error {
+	made[dir] = true
+	return out.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: int64(mode.Perm())})
+}
+
+// Reason returns the command's standard error without secrets, or its exit code if standard error is
+// empty.
 func (e *ExitError) Reason() string {
 	if s := strings.TrimSpace(e.Stderr); s != "" {
-		return s
+		return string(Redact([]byte(s)))
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
 }

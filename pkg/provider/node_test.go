@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"reflect"
 	"testing"
 
@@ -54,6 +55,27 @@ func TestArchive(t *testing.T) {
 	}
 	if files[0].Path != "/etc/b" {
 		t.Error("Archive sorted the caller's files")
+	}
+}
+
+// TestArchiveOfFolders checks that a folder has its own mode, also if there are files in it.
+func TestArchiveOfFolders(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	err := provider.Archive(&b, []provider.File{{Path: "/var/data/x"}, {Path: "/var/data", Mode: fs.ModeDir | 0o700}, {Path: "/var/empty/", Mode: fs.ModeDir | 0o750}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for reader := tar.NewReader(&b); ; {
+		h, err := reader.Next()
+		if err != nil {
+			break
+		}
+		got = append(got, fmt.Sprintf("%c %s %o", h.Typeflag, h.Name, h.Mode))
+	}
+	if want := []string{"5 var/ 755", "5 var/data/ 700", "0 var/data/x 644", "5 var/empty/ 750"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Archive wrote %q; want %q", got, want)
 	}
 }
 
@@ -111,7 +133,11 @@ func TestExitError(t *testing.T) {
 	t.Parallel()
 	quiet := &provider.ExitError{Node: "n", Args: []string{"a", "b"}, Code: 3, Stderr: " \n"}
 	loud := &provider.ExitError{Node: "n", Args: []string{"a", "b"}, Code: 3, Stderr: "no\nway\n"}
+	secret := &provider.ExitError{Node: "n", Args: []string{"a", "--token=b", "--password", "c d"}, Code: 1, Stderr: "Bearer b is unknown\n"}
 	for err, want := range map[*provider.ExitError][2]string{
+		secret: {
+			"running a --token=REDACTED --password REDACTED on n: exit code 1: Bearer REDACTED is unknown", "Bearer REDACTED is unknown",
+		},
 		quiet: {"running a b on n: exit code 3", "exit code 3"},
 		loud:  {"running a b on n: exit code 3: no\nway", "no\nway"},
 	} {

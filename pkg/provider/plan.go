@@ -29,13 +29,15 @@ type Plan struct {
 }
 
 // Script returns a node that runs nothing. It writes each command to w as a shell line that runs
-// the command with all of its input, including secrets. The output of a command is empty. The node
-// must have the method Command, see Trace.
-func Script(n Node, w io.Writer) Node { return &scriptNode{n, w} }
+// the command with all of its input. With hide, a command whose input contains secrets becomes a
+// comment without that input, as in Trace. The output of a command is empty. The node must have the
+// method Command, see Trace.
+func Script(n Node, w io.Writer, hide bool) Node { return &scriptNode{n, w, hide} }
 
 type scriptNode struct {
 	Node
-	w io.Writer
+	w    io.Writer
+	hide bool
 }
 
 func (n *scriptNode) unwrap() any { return n.Node }
@@ -48,6 +50,10 @@ func (n *scriptNode) Run(_ context.Context, cmd Cmd) error {
 			return err
 		}
 		cmd.Stdin = bytes.NewReader(data)
+		if n.hide && confidential(data) {
+			_, err := io.WriteString(n.w, entry(n.Node, &cmd))
+			return err
+		}
 		pipe = Echo(data) + " | "
 	}
 	host, _ := As[interface{ Command(Cmd) []string }](n.Node) // it has the method, see Script

@@ -108,6 +108,7 @@ type File struct {
 	// Path is absolute. Missing folders above it are created with mode 0755.
 	Path string
 	Data []byte
-	// Mode is the permission bits. If 0, they are 0644.
+	// Mode is the permission bits. If 0, they are 0644. With fs.ModeDir, the file is a folder, and
+	// Data is empty. A folder that exists on a running node keeps its mode.
 	Mode fs.FileMode
 }

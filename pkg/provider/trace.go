@@ -21,7 +21,7 @@ import (
 //	Command(cmd Cmd) []string
 //
 // and otherwise as a comment. Small input of a command is written with it. Larger input, and files
-// that only root may read, are named but not shown. Each entry is one Write, and entries are not
+// that only root may read, are named but not shown, and neither are other secrets, see Redact. Each entry is one Write, and entries are not
 // written concurrently. Errors of w are ignored.
 //
 // Abilities of a provider or node beyond its interface are found with As.
@@ -142,9 +142,14 @@ func (n *tracedNode) Run(ctx context.Context, cmd Cmd) error {
 func entry(n Node, cmd *Cmd) string {
 	mark, line := "", ""
 	if host, ok := As[interface{ Command(Cmd) []string }](n); ok {
-		line = shellescape.QuoteCommand(host.Command(*cmd))
+		args := host.Command(*cmd)
+		safe := redactArgs(args)
+		line = shellescape.QuoteCommand(safe)
+		if !slices.Equal(args, safe) {
+			mark = "without its secrets: " // if it were pasted, it would not work
+		}
 	} else {
-		mark, line = "on "+n.Name()+": ", shellescape.QuoteCommand(slices.Concat(cmd.Env, cmd.Args))
+		mark, line = "on "+n.Name()+": ", shellescape.QuoteCommand(redactArgs(slices.Concat(cmd.Env, cmd.Args)))
 	}
 	if cmd.Stdin == nil {
 		return text(mark, line)

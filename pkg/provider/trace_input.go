@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -54,6 +55,14 @@ func shown(data []byte, ok bool) (note, pipe string) {
 		return fmt.Sprintf("its input is %d bytes", len(data)), ""
 	}
 	return "", "printf %s " + shellescape.Quote(string(data)) + " | "
+}
+
+// confidential reports whether a command's input contains secrets.
+func confidential(data []byte) bool {
+	if files, err := unarchive(data); err == nil && len(files) > 0 {
+		return secret(files)
+	}
+	return private(data)
 }
 
 // unarchive returns the files of a tar archive, without its folders.
@@ -109,9 +118,13 @@ func secret(files []File) bool {
 	return false
 }
 
-// private reports whether data contains a private key, as PEM or in a kubeconfig.
+// ofKindSecret matches an object of Kubernetes with secrets, as YAML or JSON.
+var ofKindSecret = regexp.MustCompile(`\bkind"?:\s*"?Secret\b`)
+
+// private reports whether data contains a secret that Redact finds, an object of the kind Secret, or
+// the key of a kubeconfig.
 func private(data []byte) bool {
-	return bytes.Contains(data, []byte("PRIVATE KEY")) || bytes.Contains(data, []byte("client-key-data"))
+	return !bytes.Equal(Redact(data), data) || ofKindSecret.Match(data) || bytes.Contains(data, []byte("client-key-data"))
 }
 
 // pack compresses an archive, which is mostly zeros, and encodes it as base64.

@@ -107,6 +107,14 @@ func TestTraceRun(t *testing.T) {
 			provider.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("-----BEGIN EC PRIVATE KEY-----\n")},
 			"# its input is 31 bytes\n# onnode mkube-control-plane cat\n",
 		},
+		"a Secret": {
+			provider.Cmd{Args: []string{"kubectl", "apply", "-f", "-"}, Stdin: strings.NewReader("kind: Secret\ndata: {password: eA==}\n")},
+			"# its input is 36 bytes\n# onnode mkube-control-plane kubectl apply -f -\n",
+		},
+		"secrets in arguments": {
+			provider.Cmd{Args: []string{"kubectl", "--token=a b", "--password", "c d", "-----BEGIN PRIVATE KEY-----\nAAAA"}},
+			"# without its secrets: onnode mkube-control-plane kubectl --token=REDACTED --password REDACTED 'REDACTED\n# '\n",
+		},
 		"no text": {
 			provider.Cmd{Args: []string{"cat"}, Stdin: strings.NewReader("\xff\x00")},
 			"# its input is 2 bytes\n# onnode mkube-control-plane cat\n",

@@ -2,83 +2,173 @@
 package transfer
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
+	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 
+	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
 // Images is the image store of a container engine.
 type Images interface {
-	// IDs returns the digests that identify images, in the order of their names. If images are
-	// missing, one error names all of them.
-	IDs(ctx context.Context, names []string) ([]string, error)
-	// Save writes images as one archive.
-	Save(ctx context.Context, names []string) (io.ReadCloser, error)
+	// Inspect returns what the engine knows about images, in the order of their names. A name may
+	// also be the beginning of an ID. If images are missing, one error names all of them.
+	Inspect(ctx context.Context, names []string) ([]provider.Image, error)
+	// Save writes images as one archive. It takes the IDs of images.
+	Save(ctx context.Context, ids []string) (io.ReadCloser, error)
 }
 
-// Load is the plan of which images to load into which nodes.
+// Load is the plan of which images of an engine to load into which nodes.
 type Load struct {
-	// Images lists the images that some node lacks, and Nodes the nodes that lack one.
+	// Images lists the images that some node lacks, by the names that the user wrote. Nodes lists
+	// the nodes that lack one.
 	Images []string
-	Nodes  []provider.Node
+	Nodes  []string
 	// Present lists the images that each node has already, by the name of the node.
 	Present map[string][]string
+
+	wanted []wanted
+	nodes  []*nodeImages
+}
+
+// wanted is an image of an engine, and the names that the nodes get for it.
+type wanted struct {
+	text  string
+	image provider.Image
+	names []string
 }
 
 // PlanLoad compares the images of an engine with those of nodes. A name without a tag gets the tag
-// "latest". One error reports all invalid names.
+// "latest". An image that is named by its tag gets that name, and its digests in the same
+// repository. An image that is named by its ID gets all names that the engine has for it. One error
+// reports all invalid names, or all images that cannot run on a node.
 func PlanLoad(ctx context.Context, from Images, names []string, nodes []provider.Node) (Load, error) {
 	names, err := tagged(names)
 	if err != nil {
 		return Load{}, err
 	}
-	ids, err := from.IDs(ctx, names)
+	images, err := from.Inspect(ctx, names)
+	if err != nil {
+		return Load{}, err
+	}
+	there, err := imagesOnAll(ctx, nodes)
 	if err != nil {
 		return Load{}, err
 	}
 	plan := Load{Present: map[string][]string{}}
-	for i, there := range present(ctx, nodes, names, ids) {
-		for j, name := range names {
-			switch {
-			case there[j]:
-				plan.Present[nodes[i].Name()] = append(plan.Present[nodes[i].Name()], name)
-			case !slices.Contains(plan.Images, name):
-				plan.Images = append(plan.Images, name)
+	var mistakes mistakes
+	for i, text := range names {
+		w := wanted{text, images[i], namesFor(text, images[i])}
+		for _, n := range there {
+			switch node := n.node.Name(); {
+			case n.has(w.image.ID, w.names):
+				plan.Present[node] = append(plan.Present[node], text)
+			case !plan.add(w, n):
+				mistakes.add(text, n, &otherPlatformError{normal(w.image.Platforms)})
 			}
 		}
-		if slices.Contains(there, false) {
-			plan.Nodes = append(plan.Nodes, nodes[i])
+	}
+	return plan, mistakes.error()
+}
+
+// add adds an image and a node to the plan. It returns false if the image is for other platforms.
+func (l *Load) add(w wanted, n *nodeImages) bool {
+	able := ability(n.platform)
+	matches := func(name string) bool {
+		p, err := platforms.Parse(name)
+		return err != nil || able.Match(p)
+	}
+	if len(w.image.Platforms) > 0 && !slices.ContainsFunc(w.image.Platforms, matches) {
+		return false
+	}
+	if !slices.Contains(l.Images, w.text) {
+		l.Images, l.wanted = append(l.Images, w.text), append(l.wanted, w)
+	}
+	if !slices.Contains(l.nodes, n) {
+		l.Nodes, l.nodes = append(l.Nodes, n.node.Name()), append(l.nodes, n)
+	}
+	return true
+}
+
+// normal returns the texts of platforms that an engine has named.
+func normal(list []string) []string {
+	list = slices.Clone(list)
+	for i, name := range list {
+		if p, err := platforms.Parse(name); err == nil {
+			list[i] = platformText(p)
 		}
 	}
-	return plan, nil
+	return list
 }
 
-// Run loads the images into all nodes at the same time. It saves them once, and never holds them
-// in memory as a whole.
-func (l Load) Run(ctx context.Context, from Images) error {
+// Run loads the images into all nodes at the same time, and returns the nodes that have them. It
+// saves them once, and never holds them in memory as a whole. on receives an event for each node
+// and may be nil.
+func (l Load) Run(ctx context.Context, from Images, on progress.Func) (have []string, err error) {
 	if len(l.Images) == 0 {
-		return nil
+		return nil, nil
 	}
-	archive, err := from.Save(ctx, l.Images)
-	if err != nil {
-		return fmt.Errorf("saving %s: %w", strings.Join(l.Images, ", "), err)
+	var ids []string
+	var size int64
+	for _, w := range l.wanted {
+		if !slices.Contains(ids, w.image.ID) {
+			ids, size = append(ids, w.image.ID), size+w.image.Size
+		}
 	}
-	defer archive.Close()
-	return LoadArchive(ctx, archive, l.Nodes)
+	text := strings.Join(l.Images, ", ")
+	d := &delivery{archive: &Archive{size: size}, nodes: l.nodes, find: l.find, short: text, begins: "the engine saves", on: on}
+	d.save = func(ctx context.Context) (io.ReadCloser, error) {
+		saved, err := from.Save(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("saving %s: %w", text, err)
+		}
+		return saved, nil
+	}
+	return d.run(ctx)
 }
 
-// tagged adds the tag "latest" to each name that has neither tag nor digest. For a name without a
-// tag, an engine would save all tags. Duplicates are removed.
+// find returns the wanted images of an archive that an engine has saved by ID.
+func (l Load) find(c *contents) ([]*image, error) {
+	list, err := c.images()
+	if err != nil {
+		return nil, err
+	}
+	var found []*image
+	var missing []string
+	for _, w := range l.wanted {
+		i := slices.IndexFunc(list, func(i *image) bool { return i.is(w.image.ID) })
+		if i < 0 {
+			missing = append(missing, w.text)
+			continue
+		}
+		found = append(found, &image{name: w.text, given: w.names, variants: list[i].variants})
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("the engine did not save %s", strings.Join(missing, ", "))
+	}
+	return found, nil
+}
+
+// is reports whether an engine identifies the image by id.
+func (i *image) is(id string) bool {
+	return i.digest.String() == id || slices.ContainsFunc(i.variants, func(v variant) bool {
+		return v.manifest.Digest.String() == id || v.id == id
+	})
+}
+
+// shortID matches the beginning of an ID.
+var shortID = regexp.MustCompile(`^[0-9a-f]{4,63}$`)
+
+// tagged adds the tag "latest" to each name that has neither tag nor digest, unless it may be an ID.
+// Duplicates are removed.
 func tagged(names []string) ([]string, error) {
 	var list []string
 	var errs []error
@@ -88,7 +178,7 @@ func tagged(names []string) ([]string, error) {
 			errs = append(errs, fmt.Errorf("invalid image name %q: %w", name, err))
 			continue
 		}
-		if named, ok := ref.(reference.Named); ok {
+		if named, ok := ref.(reference.Named); ok && !shortID.MatchString(name) {
 			name = reference.FamiliarString(reference.TagNameOnly(named))
 		}
 		if !slices.Contains(list, name) {
@@ -98,172 +188,24 @@ func tagged(names []string) ([]string, error) {
 	return list, errors.Join(errs...)
 }
 
-// present reports, by node and image, whether the node has the image. A node that does not answer
-// has none: the load reports the reason.
-func present(ctx context.Context, nodes []provider.Node, names, ids []string) [][]bool {
-	result := make([][]bool, len(nodes))
-	var wait sync.WaitGroup
-	for i, n := range nodes {
-		wait.Go(func() {
-			there := imagesOn(ctx, n)
-			for j, name := range names {
-				result[i] = append(result[i], slices.Contains(there[canonical(name)], ids[j]))
-			}
-		})
+// namesFor returns the names that the nodes get for an image of an engine.
+func namesFor(text string, i provider.Image) []string {
+	names := append(canonicalNames(i.Tags), canonicalNames(i.Digests)...)
+	ref, err := reference.ParseDockerRef(text)
+	if err != nil || isID(text, i) {
+		return names
 	}
-	wait.Wait()
-	return result
-}
-
-// canonical returns a name in the form in which containerd stores it.
-func canonical(name string) string {
-	ref, err := reference.ParseAnyReference(name)
-	if err != nil {
-		return name
+	if _, byDigest := ref.(reference.Digested); byDigest {
+		return []string{ref.String()}
 	}
-	return ref.String()
-}
-
-// listImages lists the images of a node, each with the digest of a manifest, or of an index of
-// manifests for several platforms. crictl does not print that digest for an imported image.
-var listImages = []string{"ctr", "--namespace", "k8s.io", "images", "list"}
-
-// imagesOn returns the digests that identify the images of a node, by name. They are:
-//
-//   - the digest of the configuration, which is the image ID in an engine with its own image store
-//   - the digest of the manifest or index, which is the image ID in an engine with containerd's store
-//
-// containerd's CRI plugin adds the digest of the configuration as another name to each image that
-// it can run. imagesOn omits an image without that name, such as one for another platform, because
-// no pod can use it.
-func imagesOn(ctx context.Context, n provider.Node) map[string][]string {
-	out, err := provider.Output(ctx, n, listImages...)
-	if err != nil {
-		return nil
-	}
-	targets, configs := map[string]string{}, map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line) // REF, TYPE, DIGEST and others
-		if len(fields) < 3 {
-			continue
-		}
-		name, target := fields[0], fields[2]
-		targets[name] = target
-		if strings.HasPrefix(name, "sha256:") {
-			configs[target] = name
-		}
-	}
-	images := map[string][]string{}
-	for name, target := range targets {
-		if config, ok := configs[target]; ok {
-			digests := []string{config, target}
-			images[name], images[target] = digests, digests
-		}
-	}
-	return images
-}
-
-// importImages imports an archive on a node, see
-// https://github.com/containerd/containerd/blob/main/docs/cri/crictl.md#directly-load-a-container-image.
-//
-// With --local, ctr itself reads the archive. Through containerd's transfer service, 100 MB take
-// half as long again. With --discard-unpacked-layers, containerd does not keep the compressed
-// layers in addition to the unpacked ones. With --digests, images without a name are named by
-// their digest. With --skip-digest-for-named, other images do not get such a second name, which
-// would keep their content after the first name is removed.
-var importImages = []string{
-	"ctr", "--namespace", "k8s.io", "images", "import", "--local", "--snapshotter", "overlayfs",
-	"--discard-unpacked-layers", "--digests", "--skip-digest-for-named", "-",
-}
-
-// noPlatform is part of ctr's error for an image that lacks the platform of the node, see
-// https://github.com/containerd/containerd/blob/main/core/images/image.go.
-const noPlatform = "no match for platform"
-
-// LoadArchive imports an image archive (output of docker save or an OCI layout, as tar or tar.gz)
-// into nodes. It feeds all nodes at the same time, at the speed of the slowest.
-func LoadArchive(ctx context.Context, archive io.Reader, nodes []provider.Node) error {
-	archive, err := plain(archive)
-	if err != nil {
-		return err
-	}
-	return fanOut(archive, nodes, func(n provider.Node, archive io.Reader) error {
-		err := n.Run(ctx, provider.Cmd{Args: importImages, Stdin: archive})
-		if exit := (*provider.ExitError)(nil); errors.As(err, &exit) {
-			// The lines before the last are containerd's warnings about the host.
-			reason := exit.Reason()
-			err = errors.New(reason[strings.LastIndexByte(reason, '\n')+1:])
-			if strings.Contains(reason, noPlatform) {
-				err = fmt.Errorf("%w: the platform of the image is not that of the node: set --platform of docker build or docker pull", err)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("loading into %s: %w", n.Name(), err)
-		}
-		return nil
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return !strings.HasPrefix(name, ref.Name()+"@") || name == ref.String()
 	})
+	return append([]string{ref.String()}, names...)
 }
 
-// plain returns the uncompressed content of an archive, which may be compressed by gzip (RFC
-// 1952).
-func plain(archive io.Reader) (io.Reader, error) {
-	buffered := bufio.NewReader(archive)
-	// Peek fails if the archive is shorter: then it has no magic number.
-	if magic, _ := buffered.Peek(2); string(magic) != "\x1f\x8b" {
-		return buffered, nil
-	}
-	unpacked, err := gzip.NewReader(buffered)
-	if err != nil {
-		return nil, fmt.Errorf("reading the archive: %w", err)
-	}
-	return unpacked, nil
-}
-
-// fanOut calls f for all nodes at the same time, each with its own copy of source. If f fails for
-// a node, the other nodes still get their copies.
-func fanOut(source io.Reader, nodes []provider.Node, f func(provider.Node, io.Reader) error) error {
-	errs := make([]error, len(nodes))
-	copies := make([]*io.PipeWriter, len(nodes))
-	var wait sync.WaitGroup
-	for i, n := range nodes {
-		var copied *io.PipeReader
-		copied, copies[i] = io.Pipe()
-		wait.Go(func() {
-			errs[i] = f(n, copied)
-			copied.CloseWithError(errReaderGone)
-		})
-	}
-	err := copyToAll(copies, source)
-	for _, c := range copies {
-		c.CloseWithError(err)
-	}
-	wait.Wait()
-	if err != nil {
-		// The errors of the nodes are only consequences of the incomplete archive.
-		return fmt.Errorf("reading the archive: %w", err)
-	}
-	return errors.Join(errs...)
-}
-
-// errReaderGone is the error of a write after the reader has ended.
-var errReaderGone = errors.New("the reader has ended")
-
-// copyToAll copies until source ends or no writer accepts more. It returns the error of source.
-func copyToAll(to []*io.PipeWriter, source io.Reader) error {
-	to = slices.Clone(to)
-	buffer := make([]byte, 1<<20)
-	for len(to) > 0 {
-		n, err := source.Read(buffer)
-		to = slices.DeleteFunc(to, func(w *io.PipeWriter) bool {
-			_, err := w.Write(buffer[:n])
-			return err != nil
-		})
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// isID reports whether text is the ID of an image or its beginning, and no tag of it.
+func isID(text string, i provider.Image) bool {
+	id := strings.TrimPrefix(text, "sha256:")
+	return id != "" && strings.HasPrefix(strings.TrimPrefix(i.ID, "sha256:"), id) && !slices.Contains(i.Tags, text)
 }

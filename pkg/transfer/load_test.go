@@ -9,183 +9,212 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/iotest"
 
-	"github.com/mkube/mkube/internal/testing/fake"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/mkube/mkube/pkg/provider"
 )
 
-// engine is an image store, as a map from names to IDs.
-type engine map[string]string
+// engine is an image store.
+type engine struct {
+	images  map[string]provider.Image // by name
+	archive []byte
+	saved   []string
+	saveErr error
+}
 
-func (e engine) IDs(_ context.Context, names []string) (ids []string, err error) {
+func (e *engine) Inspect(_ context.Context, names []string) (list []provider.Image, err error) {
 	for _, name := range names {
-		if e[name] == "" {
+		i, ok := e.images[name]
+		if !ok {
 			err = errors.Join(err, fmt.Errorf("no %s", name))
 		}
-		ids = append(ids, e[name])
+		list = append(list, i)
 	}
-	return ids, err
+	return list, err
 }
 
-func (e engine) Save(_ context.Context, names []string) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader(strings.Join(names, "+"))), nil
+func (e *engine) Save(_ context.Context, ids []string) (io.ReadCloser, error) {
+	e.saved = ids
+	return io.NopCloser(bytes.NewReader(e.archive)), e.saveErr
 }
 
-// nodeImages is the list of a node's containerd. The image foreign is for another platform, so the
-// kubelet cannot use it.
-const nodeImages = `REF TYPE DIGEST SIZE PLATFORMS LABELS
-docker.io/library/web:1 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
-example.com/web:2 application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
-sha256:config application/vnd.docker.distribution.manifest.v2+json sha256:manifest 1.9 MiB linux/amd64 io.cri-containerd.image=managed
-docker.io/library/db:latest application/vnd.oci.image.index.v1+json sha256:index 1.9 MiB linux/amd64,linux/arm64 io.cri-containerd.image=managed
-sha256:other application/vnd.oci.image.index.v1+json sha256:index 1.9 MiB linux/amd64,linux/arm64 io.cri-containerd.image=managed
-docker.io/library/foreign:1 application/vnd.oci.image.index.v1+json sha256:foreign 304.0 B linux/arm64 -
-`
+// classic returns an engine with its own image store. It has web under two tags and a digest of a
+// registry, db by digest only, and an image for arm64.
+func classic(t *testing.T) *engine {
+	webImage := provider.Image{
+		ID: web.id(t), Tags: []string{"web:1", "example.com/web:2"}, Platforms: []string{"linux/amd64"}, Size: 3 << 20,
+		Digests: []string{"web@" + digestOf("registry"), "example.com/other@" + digestOf("registry")},
+	}
+	dbImage := provider.Image{ID: db.id(t), Digests: []string{"db@" + digestOf("db")}, Platforms: []string{"linux/amd64"}, Size: 5 << 20}
+	e := &engine{images: map[string]provider.Image{
+		"web:1": webImage, "example.com/web:2": webImage, web.id(t)[7:17]: webImage, web.id(t): webImage,
+		"db@" + digestOf("db"): dbImage, db.id(t)[7:]: dbImage,
+		"arm:1": {ID: webARM.id(t), Tags: []string{"arm:1"}, Platforms: []string{"linux/arm64/v8"}},
+		"old:1": {ID: "sha256:old", Tags: []string{"old:1"}},
+	}}
+	e.archive = pack(t, dockerArchive(t, map[string]crafted{"": web, " ": db})...)
+	return e
+}
 
-func TestPlanLoad(t *testing.T) {
+// digestOf returns a digest.
+func digestOf(s string) string { return digest.FromString(s).String() }
+
+func TestLoadImages(t *testing.T) {
 	t.Parallel()
-	long := "sha256:" + strings.Repeat("a", 64)
-	from := engine{
-		"web:1": "sha256:config", "example.com/web:2": "sha256:new", "db:latest": "sha256:index", "new:latest": "sha256:n",
-		"foreign:1": "sha256:foreign",
-		long:        long,
-	}
-	full := fake.Scripted{NodeName: "full", RunFunc: fake.Prints(nodeImages)}
-	byID := fake.Scripted{NodeName: "byID", RunFunc: fake.Prints(long + " type sha256:m\n")}
-	broken := fake.Scripted{NodeName: "broken", RunFunc: fake.Fails(errors.New("no runtime"))}
+	webDigest := "docker.io/library/web@" + digestOf("registry")
+	dbDigest := "docker.io/library/db@" + digestOf("db")
 	for _, tt := range []struct {
-		names           string
-		nodes           []provider.Node
-		images, lacking []string
-		present         map[string][]string
+		args  []string
+		saved []string
+		names string
 	}{
-		{"web:1", []provider.Node{full}, nil, nil, map[string][]string{"full": {"web:1"}}},
-		{"docker.io/library/web:1 web:1", []provider.Node{full}, nil, nil, map[string][]string{"full": {"web:1"}}},
-		{"example.com/web:2", []provider.Node{full}, []string{"example.com/web:2"}, []string{"full"}, map[string][]string{}},
-		{"db", []provider.Node{full}, nil, nil, map[string][]string{"full": {"db:latest"}}},
-		{"foreign:1", []provider.Node{full}, []string{"foreign:1"}, []string{"full"}, map[string][]string{}},
-		{"web:1 new", []provider.Node{full, broken}, []string{"new:latest", "web:1"}, []string{"full", "broken"}, map[string][]string{"full": {"web:1"}}},
-		{long, []provider.Node{full, byID}, []string{long}, []string{"full"}, map[string][]string{"byID": {long}}},
+		{[]string{"web:1"}, []string{web.id(t)}, webName + " " + webDigest},
+		{[]string{"docker.io/library/web:1", "web:1"}, []string{web.id(t)}, webName + " " + webDigest},
+		{[]string{"example.com/web:2"}, []string{web.id(t)}, "example.com/web:2"},
+		{[]string{"web:1", "example.com/web:2"}, []string{web.id(t)}, webName + " " + webDigest + " example.com/web:2"},
+		{[]string{"db@" + digestOf("db")}, []string{db.id(t)}, dbDigest},
+		{[]string{web.id(t)[7:17]}, []string{web.id(t)}, webName + " " + webDigest + " example.com/other@" + digestOf("registry") + " example.com/web:2"},
+		{[]string{db.id(t)[7:], "web:1"}, []string{db.id(t), web.id(t)}, dbDigest + " " + webName + " " + webDigest},
 	} {
-		t.Run(tt.names, func(t *testing.T) {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			t.Parallel()
-			plan, err := PlanLoad(t.Context(), from, strings.Fields(tt.names), tt.nodes)
+			e, n, other := classic(t), newCtrNode("n"), newCtrNode("other")
+			nodes := []provider.Node{n.node(), other.node()}
+			plan, err := PlanLoad(t.Context(), e, tt.args, nodes)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var lacking []string
-			for _, n := range plan.Nodes {
-				lacking = append(lacking, n.Name())
+			have, err := plan.Run(t.Context(), e, nil)
+			if err != nil || !slices.Equal(have, []string{"n", "other"}) || !slices.Equal(e.saved, tt.saved) {
+				t.Errorf("%v have the images, %v was saved, %v", have, e.saved, err)
 			}
-			if !slices.Equal(plan.Images, tt.images) || !slices.Equal(lacking, tt.lacking) || !reflect.DeepEqual(plan.Present, tt.present) {
-				t.Errorf("got %v to %v, present %v", plan.Images, lacking, plan.Present)
+			if n.names() != tt.names || other.names() != tt.names {
+				t.Errorf("the nodes have\n%s and\n%s, want\n%s", n.names(), other.names(), tt.names)
+			}
+			again, err := PlanLoad(t.Context(), e, tt.args, nodes)
+			if err != nil || len(again.Images)+len(again.Nodes) > 0 || len(again.Present["n"]) == 0 {
+				t.Errorf("after that, %v lack %v, and %v is there: %v", again.Nodes, again.Images, again.Present, err)
 			}
 		})
 	}
 }
 
-func TestPlanLoadTellsAllThatIsWrong(t *testing.T) {
+// TestLoadImagesOfContainerd loads images of an engine with containerd's store, whose ID is that of
+// an index.
+func TestLoadImagesOfContainerd(t *testing.T) {
 	t.Parallel()
-	for names, want := range map[string][]string{
-		"a b":     {"no a:latest", "no b:latest"},
-		"A a B:c": {`invalid image name "A"`, `invalid image name "B:c"`},
+	l := newLayout(t)
+	index := l.multi(web, webARM, web386)
+	id := index.Digest.String()
+	l.lose(webARM)
+	e := &engine{archive: l.name(index, "").tar(), images: map[string]provider.Image{
+		"web:1": {ID: id, Tags: []string{"web:1"}, Digests: []string{"web@" + id}, Platforms: []string{"linux/386", "linux/amd64"}},
+		"x:1":   {ID: id}, // an engine that tells little
+	}}
+	n := newCtrNode("n")
+	for _, tt := range []struct{ arg, names string }{
+		{"web:1", webName + " docker.io/library/web@" + id},
+		{"x:1", webName + " docker.io/library/web@" + id + " docker.io/library/x:1"},
 	} {
-		_, err := PlanLoad(t.Context(), engine{}, strings.Fields(names), nil)
-		for _, w := range want {
-			if err == nil || !strings.Contains(err.Error(), w) {
-				t.Errorf("%s: got %v, want %q", names, err, w)
+		for range 2 {
+			plan, err := PlanLoad(t.Context(), e, []string{tt.arg}, []provider.Node{n.node()})
+			if err != nil {
+				t.Fatal(err)
 			}
+			if _, err := plan.Run(t.Context(), e, nil); err != nil {
+				t.Error(err)
+			}
+			if n.names() != tt.names {
+				t.Errorf("the node has %s, want %s", n.names(), tt.names)
+			}
+			e.saved = nil
 		}
 	}
-}
-
-func TestLoadRun(t *testing.T) {
-	t.Parallel()
-	if err := (Load{}).Run(t.Context(), nil); err != nil {
-		t.Errorf("nothing to load: %v", err)
-	}
-	var took bytes.Buffer
-	n := fake.Scripted{NodeName: "n", RunFunc: func(_ context.Context, cmd provider.Cmd) error {
-		_, err := io.Copy(&took, cmd.Stdin)
-		return err
-	}}
-	if err := (Load{Images: []string{"a", "b"}, Nodes: []provider.Node{n}}).Run(t.Context(), engine{}); err != nil {
-		t.Error(err)
-	}
-	if took.String() != "a+b" {
-		t.Errorf("the node took %q", took.String())
+	if plan, err := PlanLoad(t.Context(), e, []string{"web:1", "x:1"}, []provider.Node{n.node()}); err != nil || len(plan.Images) > 0 {
+		t.Errorf("the node is said to lack %v: %v", plan.Images, err)
 	}
 }
 
-// TestLoadArchive loads into three nodes: one reads everything, one reads nothing, and one stops
-// in the middle.
-func TestLoadArchive(t *testing.T) {
+func TestPlanLoad(t *testing.T) {
 	t.Parallel()
-	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // four buffers
-	var mu sync.Mutex
-	took := map[string]int{}
-	node := func(name string, most int64, err error) provider.Node {
-		return fake.Scripted{NodeName: name, RunFunc: func(_ context.Context, cmd provider.Cmd) error {
-			n, readErr := io.Copy(io.Discard, io.LimitReader(cmd.Stdin, most))
-			mu.Lock()
-			defer mu.Unlock()
-			took[name] = int(n)
-			return errors.Join(err, readErr)
-		}}
+	e := classic(t)
+	e.images["web:2"], e.images["db:latest"] = e.images["db@"+digestOf("db")], e.images["web:1"]
+	full, other, moved := newCtrNode("full"), newCtrNode("other"), newCtrNode("moved")
+	names := namesFor("web:1", e.images["web:1"])
+	for _, name := range append(names, web.id(t)) {
+		full.images[name], moved.images[name] = "sha256:m", "sha256:m"
 	}
-	nodes := []provider.Node{node("all", 1<<40, nil), node("none", 0, errors.New("no room")), node("half", 1<<21+5, errors.New("it broke"))}
-	err := LoadArchive(t.Context(), bytes.NewReader(data), nodes)
-	if err == nil || err.Error() != "loading into none: no room\nloading into half: it broke" {
-		t.Errorf("got %v", err)
-	}
-	if want := map[string]int{"all": len(data), "none": 0, "half": 1<<21 + 5}; !reflect.DeepEqual(took, want) {
-		t.Errorf("the nodes took %v, want %v", took, want)
-	}
-}
-
-// TestLoadArchiveThatBreaksOff checks that the error is that of the archive, and not what a node
-// reports about half of it.
-func TestLoadArchiveThatBreaksOff(t *testing.T) {
-	t.Parallel()
-	broken := errors.New("the pipe broke")
-	source := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
-	n := fake.Scripted{NodeName: "n", RunFunc: func(_ context.Context, cmd provider.Cmd) error {
-		_, err := io.Copy(io.Discard, cmd.Stdin)
-		if !errors.Is(err, broken) {
-			t.Errorf("the node reads %v", err)
-		}
-		return errors.New("unexpected EOF")
-	}}
-	err := LoadArchive(t.Context(), source, []provider.Node{n})
-	if err == nil || err.Error() != "reading the archive: the pipe broke" {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestLoadArchiveThatIsNoGzip(t *testing.T) {
-	t.Parallel()
-	err := LoadArchive(t.Context(), strings.NewReader("\x1f\x8b no gzip at all"), nil)
-	if err == nil || !strings.HasPrefix(err.Error(), "reading the archive: gzip: ") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestLoadSaysWhatCtrSaid checks that the error is ctr's, without the warnings before it.
-func TestLoadSaysWhatCtrSaid(t *testing.T) {
-	t.Parallel()
-	for stderr, want := range map[string]string{
-		"level=warning msg=old\nctr: unexpected EOF\n": "loading into n: ctr: unexpected EOF",
-		"": "loading into n: exit code 1",
-		"ctr: no match for platform in manifest sha256:1: not found\n": "loading into n: ctr: no match for platform in manifest sha256:1: not found: " +
-			"the platform of the image is not that of the node: set --platform of docker build or docker pull",
+	moved.images[webName], moved.images["sha256:x"] = "sha256:n", "sha256:n"
+	// An image for another platform has no name by its configuration.
+	other.images[webName], other.images[names[1]] = web.id(t), web.id(t)
+	nodes := []provider.Node{full.node(), other.node(), moved.node()}
+	for _, tt := range []struct {
+		names           string
+		images, lacking []string
+		present         map[string][]string
+	}{
+		{"web:1", []string{"web:1"}, []string{"other", "moved"}, map[string][]string{"full": {"web:1"}}},
+		{"db", []string{"db:latest"}, []string{"full", "other", "moved"}, map[string][]string{}},
+		{"web:2 web:1", []string{"web:2", "web:1"}, []string{"full", "other", "moved"}, map[string][]string{"full": {"web:1"}}},
 	} {
-		n := fake.Scripted{NodeName: "n", RunFunc: fake.Fails(&provider.ExitError{Node: "n", Args: []string{"ctr"}, Code: 1, Stderr: stderr})}
-		err := LoadArchive(t.Context(), strings.NewReader("x"), []provider.Node{n})
-		if err == nil || err.Error() != want {
-			t.Errorf("got %v, want %q", err, want)
+		plan, err := PlanLoad(t.Context(), e, strings.Fields(tt.names), nodes)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if !slices.Equal(plan.Images, tt.images) || !slices.Equal(plan.Nodes, tt.lacking) || !reflect.DeepEqual(plan.Present, tt.present) {
+			t.Errorf("%s: got %v to %v, present %v", tt.names, plan.Images, plan.Nodes, plan.Present)
+		}
+	}
+}
+
+func TestPlanLoadRefuses(t *testing.T) {
+	t.Parallel()
+	n, arm := newCtrNode("n"), newCtrNode("arm")
+	arm.platform = "linux/arm64/v8"
+	for names, want := range map[string]string{
+		"a b":         "no a:latest\nno b:latest",
+		"A arm:1 B:c": "invalid image name \"A\": invalid reference format: repository name (library/A) must be lowercase\ninvalid image name \"B:c\": invalid reference format: repository name (library/B) must be lowercase",
+		"arm:1 old:1": "arm:1 is for linux/arm64, and node n is linux/amd64: build it with --platform linux/amd64",
+		"web:1 arm:1": "arm:1 is for linux/arm64, and node n is linux/amd64: build it with --platform linux/amd64\n" +
+			"web:1 is for linux/amd64, and node arm is linux/arm64: build it with --platform linux/arm64",
+	} {
+		_, err := PlanLoad(t.Context(), classic(t), strings.Fields(names), []provider.Node{n.node(), n.node(), arm.node()})
+		if err == nil || !slices.Equal(slices.Sorted(strings.Lines(err.Error()+"\n")), slices.Sorted(strings.Lines(want+"\n"))) {
+			t.Errorf("%s: got\n%v\nwant\n%s", names, err, want)
+		}
+	}
+	if len(n.images)+len(arm.images) > 0 {
+		t.Errorf("the nodes have %v and %v", n.images, arm.images)
+	}
+}
+
+func TestLoadImagesFails(t *testing.T) {
+	t.Parallel()
+	e, n := classic(t), newCtrNode("n")
+	for _, tt := range []struct {
+		args    string
+		archive []byte
+		saveErr error
+		err     string
+	}{
+		{"web:1", nil, errors.New("the disk is full"), "saving web:1: the disk is full"},
+		{"web:1 old:1", e.archive, nil, "the engine did not save old:1"},
+		{"web:1", e.archive[:len(e.archive)/2], nil, "the archive is cut off: unexpected EOF"},
+		{"old:1", pack(t, dockerArchive(t, map[string]crafted{"": webARM})...), nil, "the engine did not save old:1"},
+	} {
+		e := &engine{images: e.images, archive: tt.archive, saveErr: tt.saveErr}
+		plan, err := PlanLoad(t.Context(), e, strings.Fields(tt.args), []provider.Node{n.node()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := plan.Run(t.Context(), e, nil)
+		if err == nil || err.Error() != tt.err || len(have)+len(n.images) > 0 {
+			t.Errorf("%s: got %v, want %s; the node has %v", tt.args, err, tt.err, n.images)
+		}
+	}
+	if have, err := (Load{}).Run(t.Context(), nil, nil); err != nil || have != nil {
+		t.Errorf("nothing to load: %v, %v", have, err)
 	}
 }

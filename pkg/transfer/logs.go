@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 	"github.com/mkube/mkube/pkg/state"
 )
@@ -20,8 +21,7 @@ import (
 // logLimit is the time limit for one log, so that a hanging command does not block the others.
 const logLimit = time.Minute
 
-// The logs contain the output of pods and the values of their environment variables, so only their
-// owner may read them.
+// The logs contain the output of pods, so only their owner may read them.
 const (
 	logDirMode = 0o700
 	logMode    = 0o600
@@ -40,9 +40,10 @@ type logFile struct {
 
 // ExportLogs writes the logs of a cluster into the folder dir, and creates the folder. Each node
 // gets a folder with its console, its journal, and the logs of units and pods. The folder
-// "cluster" contains the API server's view. ExportLogs reads from all nodes at the same time. It
-// returns the number of files that it wrote, and joined errors about what it could not read.
-func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written int, err error) {
+// "cluster" contains the API server's view. ExportLogs reads from all nodes at the same time. on
+// receives the events of the step "logs", and may be nil. ExportLogs returns the number of files
+// that it wrote, and joined errors about what it could not read.
+func ExportLogs(ctx context.Context, nodes []provider.Node, dir string, on progress.Func) (written int, err error) {
 	if err := os.MkdirAll(dir, logDirMode); err != nil {
 		return 0, err
 	}
@@ -51,7 +52,8 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 		return 0, err
 	}
 	defer root.Close()
-	x := &exporter{root: root}
+	x := &exporter{root: root, meter: progress.Meter{On: progress.Tee(on), Steps: []string{stepLogs}}}
+	x.meter.On(progress.Event{Step: stepLogs, State: progress.Running, Short: "of the nodes and their pods"})
 	var wait sync.WaitGroup
 	for _, n := range nodes {
 		wait.Go(func() { x.files(ctx, nodeLogs(n)) })
@@ -64,8 +66,17 @@ func ExportLogs(ctx context.Context, nodes []provider.Node, dir string) (written
 		wait.Go(func() { x.files(ctx, apiLogs(n)) })
 	}
 	wait.Wait()
-	return int(x.written.Load()), errors.Join(x.errs...)
+	written = int(x.written.Load())
+	end := progress.Event{Step: stepLogs, State: progress.Done, Bytes: x.meter.Bytes()}
+	if written == 0 {
+		end = progress.Event{Step: stepLogs, State: progress.Failed, Detail: "nothing can be read"}
+	}
+	x.meter.On(end)
+	return written, errors.Join(x.errs...)
 }
+
+// stepLogs is the name of the progress step of an export.
+const stepLogs = "logs"
 
 // command returns a file of a node with the output of a command there.
 func command(n provider.Node, file string, args ...string) logFile {
@@ -91,7 +102,7 @@ func nodeLogs(n provider.Node) []logFile {
 		command(n, "journal.log", "journalctl", "--no-pager"),
 	}
 	if i, ok := provider.As[inspector](n); ok {
-		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), i.Inspect})
+		list = append(list, logFile{filepath.Join(n.Name(), "inspect.json"), withoutValues(i.Inspect, indented)})
 	}
 	return list
 }
@@ -100,9 +111,10 @@ func nodeLogs(n provider.Node) []logFile {
 func apiLogs(n provider.Node) []logFile {
 	var list []logFile
 	for _, kind := range []string{"nodes", "pods", "events"} {
-		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), func(ctx context.Context, w io.Writer) error {
-			return n.Run(ctx, state.Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "yaml", "--request-timeout", "10s"))
-		}})
+		get := func(ctx context.Context, w io.Writer) error {
+			return n.Run(ctx, state.Kubectl(provider.Cmd{Stdout: w}, "get", kind, "--all-namespaces", "--output", "json", "--request-timeout", "10s"))
+		}
+		list = append(list, logFile{filepath.Join("cluster", kind+".yaml"), withoutValues(get, commented)})
 	}
 	return list
 }
@@ -111,6 +123,7 @@ func apiLogs(n provider.Node) []logFile {
 // same time.
 type exporter struct {
 	root    *os.Root
+	meter   progress.Meter
 	written atomic.Int32
 	mu      sync.Mutex
 	errs    []error
@@ -130,7 +143,8 @@ func (x *exporter) files(ctx context.Context, list []logFile) {
 	}
 }
 
-// file writes one file. If the command fails, the file keeps the output until then.
+// file writes one file, without the secrets that provider.Redact finds. If the command fails, the
+// file keeps the output until then.
 func (x *exporter) file(ctx context.Context, f logFile) error {
 	ctx, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
@@ -141,7 +155,9 @@ func (x *exporter) file(ctx context.Context, f logFile) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.write(ctx, out), out.Close())
+	safe := provider.NewRedactor(x.meter.Writer(out))
+	// A file that was there before keeps its mode when it is opened.
+	err = errors.Join(out.Chmod(logMode), f.write(ctx, safe), safe.Close(), out.Close())
 	if info, statErr := x.root.Stat(f.path); err != nil && statErr == nil && info.Size() == 0 {
 		return errors.Join(err, x.root.Remove(f.path))
 	}

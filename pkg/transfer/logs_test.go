@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"io/fs"
@@ -56,7 +57,11 @@ func logged(name string, role config.Role, pods []byte, fail map[string]error) f
 		if err, failing := fail[cmd.Args[0]]; failing {
 			return err
 		}
-		_, err := io.WriteString(cmd.Stdout, strings.Join(append(cmd.Env, cmd.Args...), " "))
+		text := strings.Join(append(cmd.Env, cmd.Args...), " ")
+		if cmd.Args[0] == "kubectl" {
+			text = `{"command":["` + strings.ReplaceAll(text, " ", `","`) + `"]}`
+		}
+		_, err := io.WriteString(cmd.Stdout, text)
 		return err
 	}}
 }
@@ -65,7 +70,7 @@ func logged(name string, role config.Role, pods []byte, fail map[string]error) f
 type told struct{ fake.Scripted }
 
 func (told) Inspect(_ context.Context, w io.Writer) error {
-	_, err := io.WriteString(w, "{}")
+	_, err := io.WriteString(w, `{"Config":{"Env":["PROXY=s3cret-value","PATH=/bin"]}}`)
 	return err
 }
 
@@ -96,7 +101,7 @@ func TestExportLogs(t *testing.T) {
 		told{logged("c", config.ControlPlane, archive(t, "./kube-system_etcd_1/etcd/0.log"), nil)},
 		logged("w", config.Worker, archive(t), nil),
 	}
-	written, err := ExportLogs(t.Context(), nodes, dir)
+	written, err := ExportLogs(t.Context(), nodes, dir, nil)
 	if err != nil || written != 17 {
 		t.Errorf("wrote %d, %v", written, err)
 	}
@@ -106,8 +111,10 @@ func TestExportLogs(t *testing.T) {
 		"w/console.log", "w/journal.log", "w/kubelet.log", "w/containerd.log", "w/containers.txt", "w/images.txt",
 		"cluster/nodes.yaml", "cluster/pods.yaml", "cluster/events.yaml")
 	got, err := os.ReadFile(filepath.Join(dir, "cluster/pods.yaml"))
-	if want := "KUBECONFIG=/etc/kubernetes/admin.conf kubectl get pods --all-namespaces --output yaml --request-timeout 10s"; err != nil || string(got) != want {
-		t.Errorf("got %q, %v", got, err)
+	want := "# mkube has replaced the values of environment variables and HTTP headers by REDACTED.\n" +
+		"command:\n- KUBECONFIG=/etc/kubernetes/admin.conf\n- kubectl\n- get\n- pods\n- --all-namespaces\n- --output\n- json\n- --request-timeout\n- 10s\n"
+	if err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -117,7 +124,7 @@ func TestLogsAreForTheirOwnerOnly(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	n := logged("c", config.ControlPlane, archive(t, "./kube-system_etcd_1/etcd/0.log"), nil)
-	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir); err != nil {
+	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	files := 0
@@ -145,6 +152,98 @@ func TestLogsAreForTheirOwnerOnly(t *testing.T) {
 	}
 }
 
+const (
+	plantedKey   = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIPlantedKey\n-----END EC PRIVATE KEY-----\n"
+	plantedToken = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJtZSJ9.c2lnbmF0dXJl"
+)
+
+// plantedData is the key as in a kubeconfig.
+var plantedData = base64.StdEncoding.EncodeToString([]byte(plantedKey))
+
+// planted are the secrets in the logs of TestLogsHaveNoSecrets.
+var planted = []string{"s3cret-value", "MHcCAQEEIPlantedKey", plantedToken, "proxy-pass", plantedData}
+
+// plantedPods are pods with secrets where pods have them.
+var plantedPods = `{"kind":"List","items":[{"kind":"Pod","metadata":{"name":"web","annotations":{
+"kubectl.kubernetes.io/last-applied-configuration":"{\"env\":[{\"value\":\"s3cret-value\"}]}","note":"kept"}},
+"spec":{"containers":[{"name":"web","args":["--token=s3cret-value","--v=4"],"env":[{"name":"PASSWORD","value":"s3cret-value"},
+{"name":"EMPTY"},{"name":"FROM","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}],
+"livenessProbe":{"httpGet":{"httpHeaders":[{"name":"Authorization","value":"s3cret-value"}],"port":80}}}],
+"initContainers":[{"env":[{"name":"KEY","value":"` + strings.ReplaceAll(plantedKey, "\n", `\n`) + `"}],
+"command":["sh","-c","echo a long line before it: ` + strings.ReplaceAll(plantedKey, "\n", `\n`) + `"]}],"priority":2000001000}}]}`
+
+// TestLogsHaveNoSecrets plants secrets wherever export reads, and looks for them in all files.
+func TestLogsHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := plantedKey + "got " + plantedToken + "\nclient-key-data: " + plantedData + "\nHTTP_PROXY=http://me:proxy-pass@proxy:3128\nthe end\n"
+	run := func(_ context.Context, cmd provider.Cmd) error {
+		switch cmd.Args[0] {
+		case "kubectl":
+			_, err := io.WriteString(cmd.Stdout, plantedPods)
+			return err
+		case "tar":
+			return tarOf(cmd.Stdout, "./default_web_1/web/0.log", log)
+		}
+		_, err := io.WriteString(cmd.Stdout, log)
+		return err
+	}
+	n := told{fake.Scripted{NodeName: "c", NodeRole: config.ControlPlane, RunFunc: run}}
+	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		for _, secret := range planted {
+			if bytes.Contains(data, []byte(secret)) {
+				t.Errorf("%s contains the secret %s", path, secret)
+			}
+		}
+		all += string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range []string{"name: PASSWORD\n        value: REDACTED", "- name: EMPTY\n      - name: FROM", "note: kept", "--v=4", "priority: 2000001000", `"PROXY=REDACTED"`, "the end"} {
+		if !strings.Contains(all, kept) {
+			t.Errorf("the logs do not contain %q", kept)
+		}
+	}
+}
+
+// tarOf writes an archive of one file.
+func tarOf(w io.Writer, name, content string) error {
+	out := tar.NewWriter(w)
+	if err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content))}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, content)
+	return errors.Join(err, out.Close())
+}
+
+// TestExportAgain checks that files that are there already become private.
+func TestExportAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c", "kubelet.log")
+	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("old and longer than the new one, by far"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	n := logged("c", config.ControlPlane, archive(t), nil)
+	if _, err := ExportLogs(t.Context(), []provider.Node{n}, dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if info, statErr := os.Stat(file); err != nil || statErr != nil || info.Mode().Perm() != 0o600 || string(got) != "journalctl --no-pager --unit kubelet.service" {
+		t.Errorf("the file is %q (%v), %v, %v", got, info.Mode(), err, statErr)
+	}
+}
+
 // TestExportLogsTakesWhatItCan checks that a failing command does not affect the other files.
 func TestExportLogsTakesWhatItCan(t *testing.T) {
 	t.Parallel()
@@ -167,7 +266,7 @@ func TestExportLogsTakesWhatItCan(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			n := logged("c", config.ControlPlane, tt.pods, tt.fail)
-			written, err := ExportLogs(t.Context(), []provider.Node{n}, filepath.Join(dir, "logs"))
+			written, err := ExportLogs(t.Context(), []provider.Node{n}, filepath.Join(dir, "logs"), nil)
 			if written != tt.wrote {
 				t.Errorf("wrote %d files, want %d", written, tt.wrote)
 			}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mkube/mkube/internal/testing/componenttest"
 	"github.com/mkube/mkube/internal/testing/fake"
@@ -39,6 +40,9 @@ type Rig struct {
 
 	// On receives every event. If nil, nobody does. It must be set before Create.
 	On progress.Func
+
+	// Ahead is how far the clocks of the nodes are ahead.
+	Ahead time.Duration
 
 	mu     sync.Mutex
 	served map[string]string // host:port by the name of the node
@@ -81,9 +85,33 @@ func New(t *testing.T) *Rig {
 		}
 		return "active\n", 0, true
 	}
+	r.Programs = map[string]fake.Program{"sh": r.shell, "date": r.date}
 	r.Published = func(n *fake.Node, port int) (string, error) { return r.serve(t, n, port) }
 	r.wellCluster()
 	return r
+}
+
+// shell packs or unpacks an archive if a script contains the command for that. It answers other
+// scripts as other commands.
+func (r *Rig) shell(ctx context.Context, n *fake.Node, cmd provider.Cmd) (int, error) {
+	stdout, code, _ := r.Answer(cmd.Args)
+	text := strings.Join(cmd.Args, " ")
+	if _, list, packs := strings.Cut(text, "exec tar -cf - $(ls -d "); packs {
+		folders, _, _ := strings.Cut(list, " 2>")
+		cmd.Args = append([]string{"tar", "-C", "/", "--ignore-failed-read", "-cf", "-"}, strings.Fields(folders)...)
+		return 0, n.Run(ctx, cmd)
+	}
+	if code == 0 && strings.Contains(text, "\ntar -C / --no-overwrite-dir -xf -\n") {
+		return 0, n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "-xf", "-"}, Stdin: cmd.Stdin})
+	}
+	_, err := io.WriteString(cmd.Stdout, stdout)
+	return code, err
+}
+
+// date prints the time on a node in seconds.
+func (r *Rig) date(_ context.Context, _ *fake.Node, cmd provider.Cmd) (int, error) {
+	_, err := fmt.Fprintln(cmd.Stdout, time.Now().Add(r.Ahead).Unix())
+	return 0, err
 }
 
 // serve starts the API server of a node, as soon as the node has the files with its certificate.
@@ -135,11 +163,13 @@ const (
 	SystemPods  = "/api/v1/namespaces/kube-system/pods/"
 	Account     = "/api/v1/namespaces/default/serviceaccounts/default"
 	Deployments = "/apis/apps/v1/namespaces/kube-system/deployments"
+	Volumes     = "/api/v1/persistentvolumes"
 )
 
 // wellCluster makes the API show a healthy cluster of any size. The pods of a component exist as
 // soon as its manifest is on the node.
 func (r *Rig) wellCluster() {
+	r.API.Object(Volumes, `{"apiVersion":"v1","kind":"PersistentVolumeList","items":[]}`)
 	r.API.Object(Account, `{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}`)
 	r.API.Handle("/", func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

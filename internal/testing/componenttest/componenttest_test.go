@@ -64,6 +64,7 @@ func TestReadable(t *testing.T) {
 		"a certificate":  {string(pair.Cert), info.String()},
 		"two":            {string(pair.Cert) + string(pair.Cert), info.String() + info.String()},
 		"a key":          {string(pair.Key), "<private key>\n"},
+		"a secret key":   {"-----BEGIN HEARTBEAT KEY-----\nAAAA\n-----END HEARTBEAT KEY-----\n", "<secret key>\n"},
 		"a public key":   {string(cl.PKI.ServiceAccountPub), "<public key>\n"},
 		"a kubeconfig":   {"user:\n    client-key-data: " + embed(pair.Key) + "\nend: 1\n", "user:\n    client-key-data: |\n      <private key>\nend: 1\n"},
 		"a Secret":       {"data:\n  tls.key: " + embed(pair.Key) + "\n", "data:\n  tls.key: |\n    <private key>\n"},

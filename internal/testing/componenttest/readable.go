@@ -15,8 +15,8 @@ import (
 var embedded = regexp.MustCompile(`(?m)^( *)([a-z-]+-data|tls\.(?:crt|key)|caBundle): (\S+)$`)
 
 // Readable returns a file with stable text in place of what differs each time. A certificate
-// becomes its description by pki.Describe, and a key becomes "<private key>" or "<public key>",
-// also in a kubeconfig or an object. If a certificate cannot be read, it returns an error.
+// becomes its description by pki.Describe, and a key becomes "<private key>", "<public key>" or
+// "<secret key>", also in a kubeconfig or an object. If a certificate cannot be read, it returns an error.
 func Readable(data []byte) (string, error) {
 	var failed error
 	text := embedded.ReplaceAllFunc(data, func(line []byte) []byte {
@@ -58,6 +58,8 @@ func blocks(data []byte) (string, error) {
 			b.WriteString("<private key>\n")
 		case block.Type == "PUBLIC KEY":
 			b.WriteString("<public key>\n")
+		case block.Type == "HEARTBEAT KEY":
+			b.WriteString("<secret key>\n")
 		default:
 			return "", fmt.Errorf("it has a PEM block %q", block.Type)
 		}

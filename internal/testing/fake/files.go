@@ -26,8 +26,9 @@ func (n *Node) writeFiles(files []provider.File) error {
 // tarProgram implements tar as mkube runs it: it unpacks its input at the root, or packs files of
 // the root.
 func tarProgram(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
-	if args := cmd.Args; len(args) > 5 && slices.Equal(args[1:5], []string{"-C", "/", "-cf", "-"}) {
-		return n.pack(cmd.Stdout, cmd.Stderr, args[5:])
+	args := slices.DeleteFunc(slices.Clone(cmd.Args), func(arg string) bool { return arg == ignoreMissing })
+	if len(args) > 5 && slices.Equal(args[1:5], []string{"-C", "/", "-cf", "-"}) {
+		return n.pack(cmd.Stdout, cmd.Stderr, args[5:], len(args) < len(cmd.Args))
 	}
 	i := slices.Index(cmd.Args, "-C")
 	if i < 0 || i+1 == len(cmd.Args) || cmd.Args[i+1] != "/" || !slices.Contains(cmd.Args, "-xf") || cmd.Args[len(cmd.Args)-1] != "-" {
@@ -41,8 +42,12 @@ func tarProgram(_ context.Context, n *Node, cmd provider.Cmd) (int, error) {
 	return 0, nil
 }
 
+// ignoreMissing is the flag of tar that skips what does not exist.
+const ignoreMissing = "--ignore-failed-read"
+
 // pack writes files, and folders with their content, as an archive. Their names begin at the root.
-func (n *Node) pack(stdout, stderr io.Writer, names []string) (int, error) {
+// If lenient is set, it skips what does not exist.
+func (n *Node) pack(stdout, stderr io.Writer, names []string, lenient bool) (int, error) {
 	w := tar.NewWriter(stdout)
 	files := n.Files()
 	for _, name := range names {
@@ -63,7 +68,7 @@ func (n *Node) pack(stdout, stderr io.Writer, names []string) (int, error) {
 				return 0, err
 			}
 		}
-		if !found {
+		if !found && !lenient {
 			fmt.Fprintf(stderr, "tar: %s: Cannot stat: No such file or directory\n", name)
 			return 2, nil
 		}

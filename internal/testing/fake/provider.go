@@ -18,7 +18,7 @@ import (
 
 // Versions are the versions of a fake node's image if Provider.Versions is not set.
 var Versions = provider.Versions{
-	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
+	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.33", MetricsServer: "v0.9.0",
 }
 
 // A Program runs a command on a node and returns its exit code. The command's Stdin, Stdout and

@@ -19,7 +19,7 @@ func killGroup(c *exec.Cmd) {
 
 // onTerminal runs a command on its own terminal, see pty(7).
 func onTerminal(c *exec.Cmd, in io.Reader, out io.Writer) error {
-	master, slave, err := openTerminal()
+	master, slave, err := OpenTerminal()
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,9 @@ func onTerminal(c *exec.Cmd, in io.Reader, out io.Writer) error {
 	return err
 }
 
-func openTerminal() (master, slave *os.File, err error) {
+// OpenTerminal returns both ends of a new terminal. Programs use slave, and master reads what they
+// write. The caller closes both.
+func OpenTerminal() (master, slave *os.File, err error) {
 	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		return nil, nil, err
 	}

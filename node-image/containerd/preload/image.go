@@ -18,7 +18,7 @@ import (
 
 // Image is an image to preload. Images with equal first layers share these layers.
 type Image struct {
-	// Name is the full reference, as in registry.k8s.io/pause:3.10.2.
+	// Name is the full reference, as in registry.k8s.io/pause:VERSION.
 	Name       string   `json:"name"`
 	Layers     []Layer  `json:"layers"`
 	Entrypoint []string `json:"entrypoint,omitempty"`

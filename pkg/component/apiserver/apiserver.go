@@ -13,6 +13,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
@@ -31,9 +32,6 @@ const (
 
 //go:embed manifest.yaml
 var manifest string
-
-//go:embed authentication.yaml
-var authenticationConfig []byte
 
 //go:embed audit-policy.yaml
 var auditPolicyConfig []byte
@@ -69,6 +67,10 @@ func New() component.Component {
 }
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
+	authenticationConfig, err := authenticationFile(c)
+	if err != nil {
+		return nil, err
+	}
 	list := []provider.File{
 		{Path: authentication, Data: authenticationConfig, Mode: 0o600},
 		{Path: auditPolicy, Data: auditPolicyConfig, Mode: 0o600},
@@ -147,9 +149,10 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "allow-privileged", Value: "true", Why: "Pods of the system, such as kube-proxy, must be privileged."},
 		{Name: "audit-policy-file", Value: auditPolicy, Why: "This file selects the requests that are logged: those that explain what happens to a pod."},
 		{Name: "audit-log-path", Value: auditDir + "/audit.log", Why: "mkube trace reads this log."},
+		{Name: "audit-log-maxage", Value: "30", Why: "The API server deletes an older file after this number of days."},
 		{Name: "audit-log-maxsize", Value: "10", Why: "At this size in megabytes, the API server begins a new file."},
 		{Name: "audit-log-maxbackup", Value: "2", Why: "The API server keeps this number of older files."},
-		{Name: "authentication-config", Value: authentication, Why: "Anonymous requests are allowed for the health checks only."},
+		{Name: "authentication-config", Value: authentication, Why: "Anonymous requests are allowed for the health checks and for the discovery of the issuer only."},
 		{Name: "authorization-mode", Value: "Node,RBAC", Why: "A kubelet can read what its own pods need. RBAC rules apply to all other clients."},
 		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "A client certificate of this authority contains the user's name and groups."},
 		{Name: "enable-admission-plugins", Value: "NodeRestriction", Why: "A kubelet can change only its own node and the pods on it."},
@@ -161,6 +164,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "kubelet-client-certificate", Value: dir + "/apiserver-kubelet-client.crt", Why: "Kubelets authenticate the clients that request logs and exec."},
 		{Name: "kubelet-client-key", Value: dir + "/apiserver-kubelet-client.key", Why: "This is the key of that certificate."},
 		{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname", Why: "The API server connects to kubelets by address, because the name of a node may not resolve."},
+		component.NoProfiling(),
 		{Name: "proxy-client-cert-file", Value: dir + "/front-proxy-client.crt", Why: "The API server identifies itself to extension servers with this certificate when it forwards a request."},
 		{Name: "proxy-client-key-file", Value: dir + "/front-proxy-client.key", Why: "This is the key of that certificate."},
 		{Name: "requestheader-allowed-names", Value: "front-proxy-client", Why: "Only a client with this name may forward requests for other users."},
@@ -174,11 +178,21 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "service-cluster-ip-range", Value: c.Config.Networking.ServiceSubnet, Why: "Services get addresses from this range."},
 		{Name: "tls-cert-file", Value: dir + "/apiserver.crt", Why: "This certificate is valid for every name and address of the API server."},
 		{Name: "tls-private-key-file", Value: dir + "/apiserver.key", Why: "This is the key of that certificate."},
+		{Name: "tls-cipher-suites", Value: strings.Join(component.CipherSuites(), ","), Why: "Clients with TLS 1.2 can use only these cipher suites, which are strong. All those of TLS 1.3 are."},
 	}
 	if len(c.Config.RuntimeConfig) > 0 {
-		flags = append(flags, component.Flag{Name: "runtime-config", Value: runtimeConfig(c.Config.RuntimeConfig), Why: "The cluster's configuration enables and disables these API versions."})
+		flags = append(flags, component.Flag{Name: "runtime-config", Value: runtimeConfig(c.Config.RuntimeConfig), Why: "The cluster's configuration enables and disables these API versions.", Joined: true})
 	}
-	return append(flags, component.FeatureGates(c.Config)...)
+	flags = append(flags, component.FeatureGates(c.Config)...)
+	return component.Without(c.Config, name, flags, excluded)
+}
+
+// excluded are flags of mkube that kube-apiserver refuses together with a flag of the user's. See
+// https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/.
+var excluded = map[string][]string{
+	"authorization-config":             {"authorization-mode"},
+	"service-account-signing-endpoint": {"service-account-key-file", "service-account-signing-key-file"},
+	"admission-control":                {"enable-admission-plugins"},
 }
 
 func runtimeConfig(m map[string]string) string {
@@ -191,12 +205,12 @@ func runtimeConfig(m map[string]string) string {
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
-		"Image":   component.Registry + name + ":" + n.Versions().Kubernetes,
-		"Command": append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
-		"Host":    n.IP().String(),
-		"PKIDir":  dir, "Authentication": authentication,
-		"AuditPolicy": auditPolicy, "AuditDir": auditDir,
+	cfg := component.WithArgs(c.Config, name, func(flag string) bool { return !config.AuthenticationFlag(flag) })
+	return component.StaticPod(c, n, name, manifest, map[string]any{
+		"Image":          component.Registry + name + ":" + n.Versions().Kubernetes,
+		"Command":        append([]string{name}, component.Args(cfg, name, Flags(c, n))...),
+		"Host":           n.IP().String(),
+		"Authentication": authentication, "AuditPolicy": auditPolicy, "AuditDir": auditDir,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,8 @@ const (
 	name       = names.CloudControllerManager
 	kubeconfig = "/etc/kubernetes/cloud-controller-manager.conf"
 	image      = component.OwnRegistry + name
+	// heartbeatKey is the file with the key of the speakers' heartbeats.
+	heartbeatKey = names.StateDir + "/heartbeat.key"
 )
 
 // The users that it authenticates as. objects.yaml grants them their rights.
@@ -85,7 +88,12 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		user = controllerUser
 	}
 	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: user})
-	return []provider.File{client}, err
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.PKI.Derive("mkube heartbeats")
+	data := pem.EncodeToMemory(&pem.Block{Type: "HEARTBEAT KEY", Bytes: key})
+	return []provider.File{client, {Path: heartbeatKey, Data: data, Mode: 0o600}}, err
 }
 
 // Flags returns the flags on a control plane: those of Kubernetes' library,
@@ -106,6 +114,7 @@ func speakerFlags(n provider.Node) []component.Flag {
 		{Name: "kubeconfig", Value: kubeconfig, Why: "This file has the address of the API server, and the program's client certificate."},
 		{Name: "node-name", Value: n.Name(), Why: "The speaker belongs to this node."},
 		{Name: "node-ip", Value: n.IP().String(), Why: "The address identifies the node's interface on the cluster's network. The speaker exchanges heartbeats with the others at this address."},
+		{Name: "heartbeat-key-file", Value: heartbeatKey, Why: "Only the nodes have this key. The speakers ignore a heartbeat that was made without it, such as one from a pod."},
 	}
 }
 
@@ -114,8 +123,8 @@ func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
 	if n.Role() == config.ControlPlane {
 		command = append([]string{name}, component.Args(c.Config, name, Flags(c, n))...)
 	}
-	return component.StaticPod(name, manifest, map[string]any{
-		"Image": image + ":" + n.Versions().Kubernetes, "Command": command, "Kubeconfig": kubeconfig,
+	return component.StaticPod(c, n, name, manifest, map[string]any{
+		"Image": image + ":" + n.Versions().Kubernetes, "Command": command, "Kubeconfig": kubeconfig, "HeartbeatKey": heartbeatKey,
 	})
 }
 

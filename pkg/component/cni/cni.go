@@ -71,7 +71,7 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		"Subnets": subnets(c.Config.Networking.PodSubnets()), "Services": subnets(c.Config.Networking.ServiceSubnets()),
 	})
 	return []provider.File{
-		{Path: "/etc/cni/net.d/10-mkube.conflist", Data: conflist},
+		{Path: "/etc/cni/net.d/10-mkube.conflist", Data: conflist, Mode: 0o600},
 		{Path: dir + "/routes", Data: routes(c, n)},
 		{Path: dir + "/rules.nft", Data: rules},
 	}, err

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pelletier/go-toml/v2"
@@ -43,7 +44,7 @@ func New() component.Component {
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 	data, err := Config(n.Versions(), c.Config.ContainerdConfigPatches)
-	return []provider.File{{Path: "/etc/containerd/config.toml", Data: data}}, err
+	return append(proxy(c.Config, n), provider.File{Path: "/etc/containerd/config.toml", Data: data}), err
 }
 
 // Config returns containerd's configuration with patches merged into it, in order. Tables are
@@ -56,10 +57,24 @@ func Config(versions provider.Versions, patches []string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading containerdConfigPatches[%d]: %w", i, err)
 		}
-		merged = component.Merge(merged, p)
+		merged = component.Merge(enabled(merged, p), p)
 	}
 	reconcile(merged)
 	return toml.Marshal(merged)
+}
+
+// enabled returns a configuration without those disabled plugins that a patch configures:
+// containerd would ignore the patch.
+func enabled(merged, patch map[string]any) map[string]any {
+	disabled, _ := merged["disabled_plugins"].([]any)
+	configured, _ := patch["plugins"].(map[string]any)
+	left := slices.DeleteFunc(slices.Clone(disabled), func(plugin any) bool {
+		name, _ := plugin.(string)
+		return configured[name] != nil
+	})
+	merged = maps.Clone(merged)
+	merged["disabled_plugins"] = left
+	return merged
 }
 
 // nodeImports are the files with settings that mkube-node-init detects when the node boots.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
@@ -76,10 +77,31 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "use-service-account-credentials", Value: "true", Why: "Each controller has its own service account, with no more rights than it needs."},
 		{Name: "kube-api-qps", Value: "500", Why: "Each controller first requests a token. The default of 20 requests per second would delay the start by seconds."},
 		{Name: "kube-api-burst", Value: "1000", Why: "The reason is the same as for kube-api-qps."},
+		component.NoProfiling(),
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
 	flags = append(flags, nodeCIDRs(c, n)...)
-	return append(flags, component.FeatureGates(c.Config)...)
+	return signers(c.Config, append(flags, component.FeatureGates(c.Config)...))
+}
+
+// signers replaces the flags of the authority for all signers if the user sets the authority of one
+// of them, because kube-controller-manager refuses both. The other signers keep the cluster's own.
+func signers(cfg config.Cluster, flags []component.Flag) []component.Flag {
+	own := []string{"cluster-signing-cert-file", "cluster-signing-key-file"}
+	var each []component.Flag
+	excluded := map[string][]string{}
+	for _, signer := range []string{"kubelet-serving", "kubelet-client", "kube-apiserver-client", "legacy-unknown"} {
+		cert, key := "cluster-signing-"+signer+"-cert-file", "cluster-signing-"+signer+"-key-file"
+		excluded[cert], excluded[key] = own, own
+		each = append(each,
+			component.Flag{Name: cert, Value: dir + "/ca.crt", Why: "This authority signs the approved requests of one signer."},
+			component.Flag{Name: key, Value: dir + "/ca.key", Why: "This is the key of that authority."})
+	}
+	left := component.Without(cfg, name, flags, excluded)
+	if len(left) == len(flags) {
+		return flags
+	}
+	return append(left, each...)
 }
 
 // nodeCIDRs returns the flags for the assignment of pod CIDRs to nodes. With mkube's own pod
@@ -105,10 +127,10 @@ func nodeCIDRs(c *cluster.Cluster, n provider.Node) []component.Flag {
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
 		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
-		"Kubeconfig": kubeconfig, "PKIDir": dir,
+		"Kubeconfig": kubeconfig,
 	})
 }
 

@@ -4,11 +4,15 @@ package etcd
 import (
 	"context"
 	_ "embed"
+	"io/fs"
 	"net/netip"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
+	"github.com/mkube/mkube/pkg/config"
 	"github.com/mkube/mkube/pkg/names"
 	"github.com/mkube/mkube/pkg/pki"
 	"github.com/mkube/mkube/pkg/provider"
@@ -61,6 +65,10 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		{Path: pkiDir + "/ca.crt", Data: c.PKI.Etcd.CertPEM()},
 		{Path: pkiDir + "/ca.key", Data: c.PKI.Etcd.KeyPEM(), Mode: 0o600},
 	}
+	if !mounted(c.Spec(n)) {
+		// The kubelet would create the folder with the mode 0755, and etcd would warn of that.
+		list = append(list, provider.File{Path: dataDir, Mode: fs.ModeDir | 0o700})
+	}
 	names := []string{n.Name(), "localhost"}
 	ips := append(n.IPs(), netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback())
 	for _, request := range []struct {
@@ -80,6 +88,11 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		list = append(list, component.Certificate(pkiDir+"/"+request.path, pair)...)
 	}
 	return list, nil
+}
+
+// mounted reports whether the data folder is one of the user's, whose owner and mode stay.
+func mounted(n config.Node) bool {
+	return slices.ContainsFunc(n.ExtraMounts, func(m config.Mount) bool { return path.Clean(m.ContainerPath) == dataDir })
 }
 
 func peerURL(n provider.Node) string {
@@ -147,10 +160,10 @@ func election(c *cluster.Cluster) []component.Flag {
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image":   component.Registry + "etcd:" + n.Versions().Etcd,
 		"Command": append([]string{"etcd"}, component.Args(c.Config, name, Flags(c, n))...),
-		"PKIDir":  pkiDir, "DataDir": dataDir,
+		"DataDir": dataDir,
 	})
 }
 

@@ -8,8 +8,6 @@ import (
 	"sort"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
 	"github.com/mkube/mkube/pkg/config"
@@ -41,10 +39,7 @@ func New() component.Component {
 			Short:  "runs the pods of its node, and keeps them running",
 			Lesson: lesson,
 			Flags:  Flags,
-			Ports: []component.Port{
-				{Number: 10248, Protocol: "TCP", For: "health, for the node itself"},
-				{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward, and metrics-server"},
-			},
+			Ports:  []component.Port{{Number: 10248, Protocol: "TCP", For: "health, for the node itself"}},
 			Effect: component.Effect{Claim: "a pod with a file in /etc/kubernetes/manifests runs", Try: staticPodRuns},
 		},
 		Content: component.Content{
@@ -94,7 +89,7 @@ func Flags(c *cluster.Cluster, n provider.Node) []component.Flag {
 		{Name: "hostname-override", Value: n.Name(), Why: "The node has the same name in the API as in mkube."},
 	}
 	if labels := c.Spec(n).Labels; len(labels) > 0 {
-		flags = append(flags, component.Flag{Name: "node-labels", Value: joined(labels), Why: "These labels come from the cluster's configuration."})
+		flags = append(flags, component.Flag{Name: "node-labels", Value: joined(labels), Why: "These labels come from the cluster's configuration.", Joined: true})
 	}
 	return flags
 }
@@ -121,35 +116,21 @@ func configFile(c *cluster.Cluster, n provider.Node, registers bool) (provider.F
 	if taints == nil {
 		taints = []config.Taint{}
 	}
+	requests := c.Config.RequestsServing(c.Spec(n))
+	var standalone map[string]any
+	if requests && !registers { // there is no API server to request a certificate from
+		standalone = map[string]any{"serverTLSBootstrap": false}
+	}
 	data, err := component.Render(name, configuration, map[string]any{
-		"CA": names.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers,
+		"CA": names.PKIDir + "/ca.crt", "Serving": serving, "Registers": registers, "Requests": requests && registers,
 		"ClusterDNS": c.Config.Networking.DNSServiceIP().String(), "Domain": c.Config.Networking.DNSDomain,
 		"Manifests": names.ManifestDir, "Taints": taints, "FeatureGates": c.Config.FeatureGates,
+		"CipherSuites": component.CipherSuites(),
 	})
 	if err == nil {
-		data, err = patched(data, c.Spec(n).KubeletConfigPatches)
+		data, err = component.Patched(data, "kubeletConfigPatches", c.Spec(n).KubeletConfigPatches, standalone)
 	}
 	return provider.File{Path: dir + "/config.yaml", Data: data, Mode: 0o600}, err
-}
-
-// patched returns a YAML document with patches merged into it, in order. Without patches, the
-// document is unchanged, with its comments.
-func patched(document []byte, patches []string) ([]byte, error) {
-	if len(patches) == 0 {
-		return document, nil
-	}
-	var merged map[string]any
-	if err := yaml.Unmarshal(document, &merged); err != nil {
-		return nil, err
-	}
-	for i, text := range patches {
-		var patch map[string]any
-		if err := yaml.Unmarshal([]byte(text), &patch); err != nil {
-			return nil, fmt.Errorf("reading kubeletConfigPatches[%d]: %w", i, err)
-		}
-		merged = component.Merge(merged, patch)
-	}
-	return yaml.Marshal(merged)
 }
 
 func start(ctx context.Context, _ *cluster.Cluster, n provider.Node) error {

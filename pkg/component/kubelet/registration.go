@@ -35,6 +35,7 @@ func Registration() component.Component {
 			Short:  "connects the kubelet to the API server: the node and its static pods appear in the API",
 			Lesson: registrationLesson,
 			Flags:  RegistrationFlags,
+			Ports:  []component.Port{{Number: 10250, Protocol: "TCP", For: "the API server, for logs, exec and port-forward, and metrics-server"}},
 			Effect: component.Effect{Claim: "every node is in the API, and Ready", Try: nodesReady},
 		},
 		Content: component.Content{

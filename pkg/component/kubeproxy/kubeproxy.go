@@ -85,6 +85,10 @@ func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
 		"Kubeconfig": kubeconfig, "Mode": c.Config.Networking.KubeProxyMode, "Node": n.Name(),
 		"PodSubnet": c.Config.Networking.PodSubnet, "FeatureGates": c.Config.FeatureGates,
 	})
+	if err != nil {
+		return nil, err
+	}
+	data, err = component.Patched(data, "kubeProxyConfigPatches", c.Config.KubeProxyConfigPatches, c.Config.KubeProxySettings())
 	return []provider.File{client, {Path: settings, Data: data, Mode: 0o600}}, err
 }
 
@@ -98,9 +102,10 @@ func Flags(n provider.Node) []component.Flag {
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
+	cfg := component.WithArgs(c.Config, name, config.KubeProxyArg) // the others are in the file
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
-		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(n))...),
+		"Command":    append([]string{name}, component.Args(cfg, name, Flags(n))...),
 		"Kubeconfig": kubeconfig, "Settings": settings,
 	})
 }

@@ -3,6 +3,9 @@ package scheduler
 
 import (
 	_ "embed"
+	"fmt"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/mkube/mkube/pkg/cluster"
 	"github.com/mkube/mkube/pkg/component"
@@ -49,8 +52,32 @@ func New() component.Component {
 }
 
 func files(c *cluster.Cluster, n provider.Node) ([]provider.File, error) {
-	config, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: "system:kube-scheduler"})
-	return []provider.File{config}, err
+	client, err := component.Kubeconfig(c, n, kubeconfig, pki.Request{CommonName: "system:kube-scheduler"})
+	if err != nil {
+		return nil, err
+	}
+	settings, err := settingsFile(c)
+	return append(settings, client), err
+}
+
+// settingsFile returns the user's KubeSchedulerConfiguration with the fields that mkube otherwise
+// sets by flags: kube-scheduler ignores the flag kubeconfig if it has a file. A value of the user's
+// stays. If extraFiles does not have the file, its content is not known, and it stays as it is.
+func settingsFile(c *cluster.Cluster) ([]provider.File, error) {
+	path := c.Config.ExtraArgs[name]["config"]
+	text, ok := c.Config.ExtraFile(name, path)
+	if !ok {
+		return nil, nil
+	}
+	var user map[string]any
+	if err := yaml.Unmarshal([]byte(text), &user); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	data, err := yaml.Marshal(component.Merge(map[string]any{
+		"clientConnection": map[string]any{"kubeconfig": kubeconfig},
+		"leaderElection":   map[string]any{"leaderElect": len(c.ControlPlanes()) > 1},
+	}, user))
+	return []provider.File{{Path: path, Data: data, Mode: 0o600}}, err
 }
 
 // Flags returns the flags of kube-scheduler. See
@@ -63,15 +90,17 @@ func Flags(c *cluster.Cluster, _ provider.Node) []component.Flag {
 		{Name: "client-ca-file", Value: dir + "/ca.crt", Why: "Clients that read the metrics can authenticate with a certificate of this authority."},
 		{Name: "requestheader-client-ca-file", Value: dir + "/front-proxy-ca.crt", Why: "This authority issues the certificate of the front proxy. With this flag, the scheduler does not request it at start."},
 		{Name: "bind-address", Value: "127.0.0.1", Why: "Health and metrics are only available on the node itself."},
+		component.NoProfiling(),
 		component.LeaderElect(len(c.ControlPlanes())),
 	}
-	return append(flags, component.FeatureGates(c.Config)...)
+	flags = append(flags, component.FeatureGates(c.Config)...)
+	return component.Without(c.Config, name, flags, map[string][]string{"config": {"kubeconfig", "leader-elect"}})
 }
 
 func staticPod(c *cluster.Cluster, n provider.Node) (provider.File, error) {
-	return component.StaticPod(name, manifest, map[string]any{
+	return component.StaticPod(c, n, name, manifest, map[string]any{
 		"Image":      component.Registry + name + ":" + n.Versions().Kubernetes,
 		"Command":    append([]string{name}, component.Args(c.Config, name, Flags(c, n))...),
-		"Kubeconfig": kubeconfig, "PKIDir": dir,
+		"Kubeconfig": kubeconfig,
 	})
 }

@@ -20,6 +20,13 @@ const (
 	// Dir is the folder of the volumes on a node. It is on the volume of the node, so that it
 	// outlives a restart, but not the node.
 	Dir = "/var/local-path-provisioner"
+	// program creates and removes the folders of volumes, see node-image/mkube-node.
+	program = "/usr/local/bin/mkube-volume"
+	// pathPattern is a Go template for the name of a volume's folder, VOLUME_NAMESPACE_CLAIM. The
+	// provisioner would choose the same name, but the name can be longer than 255 bytes, the limit of
+	// Linux (NAME_MAX). The template ends it there. It starts with the folders NAMESPACE/CLAIM and
+	// leaves them again, because the provisioner refuses any other start.
+	pathPattern = `{{.PVC.Namespace}}/{{.PVC.Name}}/../../{{printf "%.255s" (print .PVName "_" .PVC.Namespace "_" .PVC.Name)}}`
 )
 
 //go:embed manifest.yaml
@@ -59,7 +66,7 @@ func Objects(c *cluster.Cluster) ([]byte, error) {
 	return component.Render(name, manifest, map[string]any{
 		"Image":     "docker.io/rancher/local-path-provisioner:" + c.Nodes[0].Versions().LocalPath,
 		"Args":      append([]string{"start"}, component.Args(c.Config, name, Flags())...),
-		"Namespace": namespace, "Dir": Dir, "Server": c.ServerOfPods(),
+		"Namespace": namespace, "Dir": Dir, "PathPattern": pathPattern, "Program": program, "Server": c.ServerOfPods(),
 	})
 }
 

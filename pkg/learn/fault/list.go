@@ -173,7 +173,7 @@ func ofServices() []Fault {
 	return []Fault{
 		{
 			Name: "policies-not-enforced", Component: names.KubeNetworkPolicies,
-			Symptom: "NetworkPolicies exist, but connections that they forbid succeed.",
+			Symptom: "A new NetworkPolicy has no effect: connections that it forbids succeed.",
 			Hints: []string{
 				"A NetworkPolicy is only an object in the API. Which component enforces it on a node? mkube explain",
 				"It is a systemd service: systemctl status kube-network-policies.",

@@ -96,7 +96,7 @@ func Certificates(ctx context.Context, nodes []provider.Node, now time.Time) (fo
 		}
 		s.node(n.Name(), files[i])
 	}
-	if len(unread) == len(nodes) {
+	if len(unread) == len(nodes) && len(nodes) > 0 {
 		return nil, nil, errors.Join(unread...)
 	}
 	return s.finish(), unread, nil
@@ -271,6 +271,20 @@ func (p *PKI) lists() [][]*Certificate {
 		lists = append(lists, a.Signed)
 	}
 	return lists
+}
+
+// Validity returns the time in which all certificates at paths of Kubernetes and mkube are valid.
+// Those at other paths belong to the user, or the kubelet renews them.
+func (p *PKI) Validity() pki.Validity {
+	var v pki.Validity
+	for _, list := range p.lists() {
+		for _, c := range list {
+			if slices.ContainsFunc(c.Files, func(place *Place) bool { _, known := uses[place.Path]; return known }) {
+				v = v.And(c.parsed.Validity())
+			}
+		}
+	}
+	return v
 }
 
 // rank returns the position of a certificate by its usage: servers come before clients.

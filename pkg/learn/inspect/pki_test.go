@@ -205,3 +205,27 @@ func TestCertificatesOfNoNode(t *testing.T) {
 		t.Errorf("got %v; want %s", err, want)
 	}
 }
+
+// TestValidity checks that the validity is that of certificates at known paths only.
+func TestValidity(t *testing.T) {
+	t.Parallel()
+	k := newKeys(t)
+	nodes := k.healthy()
+	mine := k.issue(k.cluster, "mine", pki.Client, func(r *pki.Request) { r.Validity = time.Hour })
+	nodes[0].(*machine).files["/etc/kubernetes/pki/mine.crt"] = mine.Cert
+	for _, days := range []int{365, 100} {
+		short := k.issue(k.cluster, "system:kube-proxy", pki.Client, func(r *pki.Request) { r.Validity = time.Duration(days) * 24 * time.Hour })
+		nodes[1].(*machine).files["/etc/kubernetes/kube-proxy.conf"] = kubeconfig(k.cluster.CertPEM(), short)
+		found, _, err := inspect.Certificates(t.Context(), nodes, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := found.Validity(), (pki.Validity{NotBefore: now.Add(-5 * time.Minute), NotAfter: now.AddDate(0, 0, days)}); got != want {
+			t.Errorf("got %v; want %v", got, want)
+		}
+	}
+	found, unread, err := inspect.Certificates(t.Context(), nil, now)
+	if err != nil || len(unread) > 0 || found.Validity() != (pki.Validity{}) {
+		t.Errorf("of no nodes: %v, %v, %v", found.Validity(), unread, err)
+	}
+}

@@ -127,6 +127,30 @@ func mounted(t *testing.T, c corev1.Container, pod corev1.Pod) {
 	t.Errorf("there is no volume %s", mount.Name)
 }
 
+// TestRunOwnKeepsExtraFiles checks that a user's program has the files and the flags of the
+// component.
+func TestRunOwnKeepsExtraFiles(t *testing.T) {
+	t.Parallel()
+	const path = "/etc/kubernetes/extra/scheduler.yaml"
+	r := running(t, config.Cluster{
+		ExtraFiles: map[string][]config.ExtraFile{"kube-scheduler": {{
+			Content: new("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"), Path: path,
+		}}},
+		ExtraArgs: map[string]map[string]string{"kube-scheduler": {"config": path}},
+	})
+	if err := r.run(t, "kube-scheduler", &override.Program{Binary: program(t, elf.PT_LOAD)}); err != nil {
+		t.Fatal(err)
+	}
+	c, pod := r.scheduler(t, "control-plane")
+	mounted(t, c, pod)
+	if !slices.Contains(c.Command, "--config="+path) || !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == path }) {
+		t.Errorf("it runs as %q with the mounts %+v", c.Command, c.VolumeMounts)
+	}
+	if got := r.File(t, "control-plane", path); !strings.Contains(got, "kubeconfig: /etc/kubernetes/scheduler.conf") {
+		t.Errorf("the file is\n%s", got)
+	}
+}
+
 func TestRunOwnWithArguments(t *testing.T) {
 	t.Parallel()
 	r := running(t, config.Cluster{})

@@ -84,7 +84,7 @@ func TestNextAndBack(t *testing.T) {
 	if got := r.File(t, "control-plane", flagsFile) + r.File(t, "control-plane", "/etc/kubernetes/kubelet.conf"); strings.Contains(got, "--kubeconfig") || strings.Contains(got, "client-key") {
 		t.Errorf("the kubelet still registers: %s", got)
 	}
-	if got := r.File(t, "control-plane", "/var/lib/kubelet/config.yaml"); !strings.Contains(got, "mode: AlwaysAllow") {
+	if got := r.File(t, "control-plane", "/var/lib/kubelet/config.yaml"); !strings.Contains(got, "enableServer: false") {
 		t.Errorf("the kubelet's configuration is\n%s", got)
 	}
 	for _, name := range []string{"kube-apiserver", "etcd", "kubelet", "cni"} {

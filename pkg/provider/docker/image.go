@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/mkube/mkube/pkg/provider"
 )
 
 // Images gives access to the daemon's images. Its methods are safe for concurrent use.
@@ -35,30 +39,87 @@ func (i Images) Load(ctx context.Context, archive io.Reader) error {
 }
 
 // Save returns an archive of images of the daemon. The caller closes it.
-func (i Images) Save(ctx context.Context, names []string) (io.ReadCloser, error) {
-	return i.client.ImageSave(ctx, names)
-}
-
-// IDs returns the digests that identify images, in the order of their names. The error joins one
-// for each image that is missing.
-func (i Images) IDs(ctx context.Context, names []string) ([]string, error) {
-	var ids []string
-	var errs []error
-	for _, name := range names {
-		inspect, err := i.client.ImageInspect(ctx, name)
-		switch {
-		case errdefs.IsNotFound(err):
-			errs = append(errs, fmt.Errorf("image %s is not on the Docker daemon: docker pull %[1]s pulls it, docker build -t %[1]s builds it", name))
-		case err != nil:
-			errs = append(errs, fmt.Errorf("inspecting image %s: %w", name, err))
-		}
-		ids = append(ids, inspect.ID)
-	}
-	if err := errors.Join(errs...); err != nil {
+func (i Images) Save(ctx context.Context, ids []string) (io.ReadCloser, error) {
+	body, err := i.client.ImageSave(ctx, ids)
+	if err != nil {
 		return nil, err
 	}
-	return ids, nil
+	return &savedImages{ReadCloser: body, end: tail{limit: 4096}}, nil // bytes, enough for a message
 }
+
+// savedImages is an archive from the daemon. If saving fails after the archive has begun, the daemon
+// appends a message, and ends the response as usual.
+type savedImages struct {
+	io.ReadCloser
+	end tail
+}
+
+func (s *savedImages) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	_, _ = s.end.Write(p[max(0, n-s.end.limit):n]) // tail.Write returns no error
+	if err != io.EOF {
+		return n, err
+	}
+	if start := bytes.LastIndex(s.end.Bytes(), []byte(`{"errorDetail":`)); start >= 0 {
+		if _, msgErr := builtID(bytes.NewReader(s.end.Bytes()[start:])); msgErr != nil {
+			return n, fmt.Errorf("the Docker daemon failed to save the images: %w", msgErr)
+		}
+	}
+	return n, io.EOF
+}
+
+// manifestsVersion is the first version of the API that can list the manifests of an image.
+const manifestsVersion = "1.48"
+
+// Inspect returns what the daemon knows about images, in the order of their names. A name may also
+// be an ID, or the beginning of one. One error names all images that are missing.
+func (i Images) Inspect(ctx context.Context, names []string) ([]provider.Image, error) {
+	var opts []client.ImageInspectOption
+	if i.client.NewVersionError(ctx, manifestsVersion, "manifests") == nil {
+		opts = append(opts, client.ImageInspectWithManifests(true))
+	}
+	var list []provider.Image
+	var missing []string
+	for _, name := range names {
+		inspect, err := i.client.ImageInspect(ctx, name, opts...)
+		switch {
+		case errdefs.IsNotFound(err):
+			missing = append(missing, name)
+		case err != nil:
+			return nil, fmt.Errorf("inspecting image %s: %w", name, err)
+		}
+		list = append(list, imageOf(inspect))
+	}
+	switch len(missing) {
+	case 0:
+		return list, nil
+	case 1:
+		return nil, fmt.Errorf("image %s is not on the Docker daemon: docker pull %[1]s pulls it, docker build -t %[1]s builds it", missing[0])
+	}
+	return nil, fmt.Errorf("images %s are not on the Docker daemon: docker pull NAME pulls an image, docker build -t NAME builds it", strings.Join(missing, ", "))
+}
+
+// imageOf returns an image of the daemon. With containerd's image store, it may have several
+// platforms, and its size is not that of the content.
+func imageOf(inspect image.InspectResponse) provider.Image {
+	i := provider.Image{ID: inspect.ID, Tags: inspect.RepoTags, Digests: inspect.RepoDigests}
+	for _, m := range inspect.Manifests {
+		if m.Kind == image.ManifestKindImage && m.Available && m.ImageData != nil {
+			i.Platforms = append(i.Platforms, platform(m.ImageData.Platform))
+			i.Size += m.Size.Content
+		}
+	}
+	if len(inspect.Manifests) > 0 || inspect.Architecture == "" {
+		return i
+	}
+	i.Platforms = []string{platform(ocispec.Platform{OS: inspect.Os, Architecture: inspect.Architecture, Variant: inspect.Variant})}
+	if inspect.Descriptor == nil {
+		i.Size = inspect.Size
+	}
+	return i
+}
+
+func platform(p ocispec.Platform) string { return path.Join(p.OS, p.Architecture, p.Variant) }
 
 // Label returns the value of an image's label, "" if there is no such image or label.
 func (i Images) Label(ctx context.Context, name, label string) (string, error) {

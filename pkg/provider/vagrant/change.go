@@ -43,10 +43,13 @@ func (p *Provider) Add(ctx context.Context, cfg config.Cluster, i int, creation 
 // reserveMachine adds a new machine to the cluster's record. Concurrent Adds do not get the same
 // place, not even those of two processes.
 func (p *Provider) reserveMachine(cfg config.Cluster, i int, creation string) (r record, m machine, err error) {
+	_, info, err := p.bundle(cfg.Nodes[i].Image)
+	if err != nil {
+		return r, m, err
+	}
 	err = p.edit(cfg.Name, func(now *record) error {
-		if m, err = p.machine(cfg, i, now.Subnet); err != nil {
-			return err
-		}
+		m = machineOf(cfg, i, now.Subnet)
+		m.Versions = info.Versions
 		if now.machine(m.Name) >= 0 {
 			return fmt.Errorf("node %s %w", m.Name, provider.ErrExists)
 		}

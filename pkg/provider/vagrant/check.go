@@ -25,14 +25,13 @@ func (p *Provider) Check(ctx context.Context, cfg config.Cluster) []provider.Pro
 	if err := ctx.Err(); err != nil {
 		return provider.Refuse(provider.CheckProvider, err)
 	}
+	var vagrantErr error
 	if _, err := p.lookPath("vagrant"); err != nil {
-		return provider.Refuse(provider.CheckProvider, errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt"))
+		vagrantErr = errors.New("vagrant is not installed: see https://developer.hashicorp.com/vagrant/install; on Debian, sudo apt-get install vagrant vagrant-libvirt")
 	}
-	hypervisor, err := p.hypervisor()
-	if err != nil {
-		return provider.Refuse(provider.CheckProvider, err)
-	}
+	hypervisor, hypervisorErr := p.hypervisor()
 	return slices.Concat(
+		provider.Refuse(provider.CheckProvider, errors.Join(vagrantErr, hypervisorErr)),
 		provider.Refuse(provider.CheckConfig, containersOnly(cfg)),
 		provider.Refuse(provider.CheckImage, p.checkBundles(cfg)),
 		p.checkSubnets(ctx, cfg, hypervisor),

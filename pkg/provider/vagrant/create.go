@@ -60,9 +60,14 @@ func (p *Provider) Create(ctx context.Context, cfg config.Cluster, creation stri
 
 var _ provider.Previewer = (*Provider)(nil)
 
-// Preview writes the Vagrantfile of a new cluster.
+// Preview writes the Vagrantfile of a new cluster. It needs no bundle. If no hypervisor is installed,
+// the file is for VirtualBox.
 func (p *Provider) Preview(ctx context.Context, cfg config.Cluster, w io.Writer) error {
-	r, err := p.plan(ctx, cfg)
+	hypervisor, err := p.hypervisor()
+	if err != nil {
+		hypervisor = virtualbox
+	}
+	r, err := p.plan(ctx, cfg, hypervisor)
 	if err != nil {
 		return err
 	}
@@ -74,40 +79,28 @@ func (p *Provider) Preview(ctx context.Context, cfg config.Cluster, w io.Writer)
 	return err
 }
 
-// plan returns the record of a new cluster.
-func (p *Provider) plan(ctx context.Context, cfg config.Cluster) (record, error) {
-	hypervisor, err := p.hypervisor()
-	if err != nil {
-		return record{}, err
-	}
+// plan returns the record of a new cluster, without the versions of its node images.
+func (p *Provider) plan(ctx context.Context, cfg config.Cluster, hypervisor string) (record, error) {
 	subnet, err := p.subnet(ctx, cfg)
 	if err != nil {
 		return record{}, err
 	}
 	r := record{Cluster: cfg.Name, Hypervisor: hypervisor, Box: cmp.Or(p.o.Box, DefaultBox), Subnet: subnet}
 	for i := range cfg.Nodes {
-		m, err := p.machine(cfg, i, subnet)
-		if err != nil {
-			return record{}, err
-		}
-		r.Machines = append(r.Machines, m)
+		r.Machines = append(r.Machines, machineOf(cfg, i, subnet))
 	}
 	return r, nil
 }
 
-// machine returns the machine of the i-th node.
-func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (machine, error) {
+// machineOf returns the machine of the i-th node, without the versions of its node image.
+func machineOf(cfg config.Cluster, i int, subnet netip.Prefix) machine {
 	n := cfg.Nodes[i]
-	_, info, err := p.bundle(n.Image)
-	if err != nil {
-		return machine{}, err
-	}
 	return machine{
-		Name: cfg.NodeNames()[i], Role: n.Role, Place: i, Address: address(cfg, i, subnet), Versions: info.Versions,
+		Name: cfg.NodeNames()[i], Role: n.Role, Place: i, Address: address(cfg, i, subnet),
 		// A machine has whole processors: a part is rounded up.
 		CPUs:   cmp.Or((n.Resources.MilliCPUs()+999)/1000, defaultCPUs),
 		Memory: cmp.Or(n.Resources.MemoryBytes()>>20, defaultMemory),
-	}, nil
+	}
 }
 
 // reserve plans a cluster and creates its folder, which must not exist. After that, its name and
@@ -115,9 +108,20 @@ func (p *Provider) machine(cfg config.Cluster, i int, subnet netip.Prefix) (mach
 func (p *Provider) reserve(ctx context.Context, cfg config.Cluster, creation string) (record, error) {
 	p.planning.Lock() // two concurrent Creates would choose the same subnet
 	defer p.planning.Unlock()
-	r, err := p.plan(ctx, cfg)
+	hypervisor, err := p.hypervisor()
+	if err != nil {
+		return record{}, err
+	}
+	r, err := p.plan(ctx, cfg, hypervisor)
 	if err != nil {
 		return r, err
+	}
+	for i := range r.Machines {
+		_, info, err := p.bundle(cfg.Nodes[i].Image)
+		if err != nil {
+			return r, err
+		}
+		r.Machines[i].Versions = info.Versions
 	}
 	r.Creation = creation
 	if err := os.MkdirAll(p.o.Dir, 0o700); err != nil {
@@ -172,8 +176,12 @@ func unpack(ctx context.Context, n provider.Node, bundle string, info bundleInfo
 		return err
 	}
 	defer f.Close()
+	file, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	// --no-overwrite-dir keeps the modes of folders that exist.
-	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: f})
+	return n.Run(ctx, provider.Cmd{Args: []string{"tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"}, Stdin: provider.Counted(ctx, f, file.Size())})
 }
 
 // learn gets from vagrant how to reach the machines of a cluster, and stores it in the cluster's

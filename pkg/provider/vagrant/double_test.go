@@ -76,7 +76,7 @@ func uses(subnets ...string) func() ([]hostnet.Use, error) {
 const testImage = "mkube/node:v1.37.2"
 
 var testVersions = provider.Versions{
-	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.30", MetricsServer: "v0.9.0",
+	Kubernetes: "v1.37.2", Etcd: "3.7.0-0", CoreDNS: "v1.14.6", Pause: "3.10.2", LocalPath: "v0.0.33", MetricsServer: "v0.9.0",
 }
 
 // writeBundle writes a bundle with one more file than required.

@@ -61,6 +61,25 @@ func TestVagrantfile(t *testing.T) {
 	}
 }
 
+// TestPreviewNeedsOnlyTheConfiguration checks that no bundle, no vagrant and no hypervisor is needed
+// for a preview.
+func TestPreviewNeedsOnlyTheConfiguration(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t, "")
+	p.lookPath = func(string) (string, error) { return "", errors.New("not found") }
+	cfg := blue(0)
+	cfg.Nodes[0].Image = "/nowhere/node.tar"
+	var text strings.Builder
+	if err := p.Preview(t.Context(), cfg, &text); err != nil || !strings.Contains(text.String(), "node.vm.provider 'virtualbox' do |v|") {
+		t.Errorf("Preview writes\n%s\n%v", text.String(), err)
+	}
+	var got []string
+	for _, problem := range p.Check(t.Context(), cfg) {
+		got = append(got, problem.Name)
+	}
+	want(t, "the problems", got, []string{provider.CheckProvider, provider.CheckProvider, provider.CheckImage})
+}
+
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	subnet := netip.MustParsePrefix("192.168.56.0/24")

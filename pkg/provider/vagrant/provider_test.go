@@ -15,6 +15,7 @@ import (
 
 	"github.com/mkube/mkube/internal/testing/providertest"
 	"github.com/mkube/mkube/pkg/config"
+	"github.com/mkube/mkube/pkg/progress"
 	"github.com/mkube/mkube/pkg/provider"
 )
 
@@ -55,6 +56,30 @@ func want[T comparable](t *testing.T, what string, got, want []T) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s is %v; want %v", what, got, want)
+	}
+}
+
+// TestCopiesAreCounted creates two machines, to which the bundle is copied, and then one more.
+func TestCopiesAreCounted(t *testing.T) {
+	t.Parallel()
+	p, _ := newProvider(t, libvirt)
+	bundle, err := os.Stat(filepath.Join(p.o.Bundles, "v1.37.2.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var meter progress.Meter
+	ctx := provider.WithCopies(t.Context(), &meter)
+	if _, err := p.Create(ctx, blue(1), "", noSeed); err != nil {
+		t.Fatal(err)
+	}
+	if want := 2 * bundle.Size(); meter.Bytes() != want || meter.Total != want {
+		t.Errorf("%d of %d bytes were counted, want %d", meter.Bytes(), meter.Total, want)
+	}
+	if _, err := p.Add(ctx, blue(2), 2, "", noSeed); err != nil {
+		t.Fatal(err)
+	}
+	if want := 3 * bundle.Size(); meter.Bytes() != want || meter.Total != want {
+		t.Errorf("%d of %d bytes were counted after one more, want %d", meter.Bytes(), meter.Total, want)
 	}
 }
 
