@@ -87,7 +87,7 @@ func jsonOf(t *testing.T, v any) string {
 	return string(data)
 }
 
-// A file is a file of an archive.
+// archived is a file of an archive.
 type archived struct{ name, data string }
 
 func tarOf(t *testing.T, files []archived) []byte {

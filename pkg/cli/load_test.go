@@ -141,8 +141,8 @@ func indexNames(archive io.Reader) (names string, err error) {
 	}
 }
 
-// stable returns the messages of a load without times, with the lines about the nodes sorted: the
-// nodes work at the same time.
+// stable returns messages without times and bytes, with the lines about steps sorted: the nodes work
+// at the same time.
 func stable(text string) string {
 	text = regexp.MustCompile(`\d+\.\ds|\d+\.\d s`).ReplaceAllString(text, "T")
 	text = regexp.MustCompile(`: \d+(\.\d)? KiB`).ReplaceAllString(text, "")
@@ -156,6 +156,13 @@ func stable(text string) string {
 	}
 	slices.Sort(steps)
 	return strings.Join(append(steps, rest...), "")
+}
+
+// settle makes the messages of a command stable.
+func (w *world) settle() {
+	text := stable(w.err.String())
+	w.err.Reset()
+	w.err.WriteString(text)
 }
 
 // loading returns the lines about nodes that load something.
@@ -205,9 +212,7 @@ func TestLoad(t *testing.T) {
 			w.in = strings.NewReader(tt.in)
 			_, took := w.loads(t)
 			code := w.run(t, tt.line)
-			text := stable(w.err.String())
-			w.err.Reset()
-			w.err.WriteString(text)
+			w.settle()
 			w.want(t, code, tt.code, "", tt.err)
 			if took["mkube-control-plane"] != tt.first || took["mkube-worker"] != tt.rest {
 				t.Errorf("the nodes took %q", took)
